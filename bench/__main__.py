@@ -1,0 +1,49 @@
+"""`python -m bench`: run every measurement and write bench/RESULTS.md; `python -m bench NAME ...` runs only those."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from bench import _measure as measure
+
+SCRIPTS = ("start", "forward", "finetune")  #: the short ones first
+
+
+def write_results() -> None:
+    """Make bench/RESULTS.md anew from the results that are there, each with its own date and machine."""
+    sections = []
+    for name in SCRIPTS:
+        path = measure.RESULTS / f"{name}.json"
+        if path.exists():
+            sections.append(importlib.import_module(f"bench.{name}").section(json.loads(path.read_text())))
+    intro = (
+        "# Results\n\nWritten by `python -m bench` from the files in `results/`; do not edit by hand. "
+        "How each number is taken: `README.md`."
+    )
+    (measure.HERE / "RESULTS.md").write_text("\n\n".join([intro, *sections]) + "\n")
+
+
+def run(main: Callable[[], dict[str, Any]], section: Callable[[dict[str, Any]], str]) -> None:
+    """One measurement from its command line: print its section, renew bench/RESULTS.md, leave with 2 on a Stop."""
+    try:
+        print("\n" + section(main()))
+    except measure.Stop as reason:
+        print(f"error: {reason}", file=sys.stderr)
+        raise SystemExit(2) from None
+    write_results()
+
+
+if __name__ == "__main__":
+    asked = sys.argv[1:] or list(SCRIPTS)
+    wrong = [name for name in asked if name not in SCRIPTS]
+    if wrong:
+        print(f"error: there is no measurement {wrong[0]!r}. Allowed: {', '.join(SCRIPTS)}.", file=sys.stderr)
+        raise SystemExit(2)
+    for name in asked:
+        print(f"\n=== {name}", flush=True)
+        script = importlib.import_module(f"bench.{name}")
+        run(script.main, script.section)

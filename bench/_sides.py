@@ -1,0 +1,135 @@
+"""The two sides of the forward measurement. A side holds one model in one process and runs workloads over it.
+
+Each side has `load`, `open` (a context for all batches of a workload) and `states(texts' name, rows)`, which builds
+the batch and computes; only that is timed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import _measure as measure
+from bench import _texts as texts
+from bench.forward import ORDERS
+
+BATCH = 32
+LONGEST = 512  #: positions that MiniLM has
+
+
+class Ours:
+    """maskwright's encoder over packed batches."""
+
+    def __init__(self, cell: dict[str, Any]) -> None:
+        from maskwright.models import load_encoder
+        from maskwright.nn import Batch, precision
+        from maskwright.text.tokenizer import Tokenizer
+
+        self.encoder = load_encoder("minilm").encoder.eval()
+        tokenizer = Tokenizer.from_folder(measure.minilm_folder())
+        self.encodings = {name: tokenizer.encode(found, max_length=LONGEST) for name, found in texts.load().items()}
+        self.pack = Batch.from_encodings
+        low = cell["precision"] == "bf16"
+        self.open: Any = (lambda: precision("bf16", torch.device("cpu"))) if low else contextlib.nullcontext
+
+    def ids(self, name: str) -> list[list[int]]:
+        found = self.encodings[name]
+        return [found.ids[a:b].tolist() for a, b in zip(found.offsets[:-1], found.offsets[1:], strict=True)]
+
+    def states(self, name: str, rows: list[int]) -> torch.Tensor:
+        """(N, H)."""
+        hidden: torch.Tensor = self.encoder(self.pack(self.encodings[name], rows))
+        return hidden
+
+    def flat(self, name: str, rows: list[int]) -> torch.Tensor:
+        return self.states(name, rows)
+
+
+class Peer:
+    """transformers' AutoModel over padded batches."""
+
+    def __init__(self, cell: dict[str, Any]) -> None:
+        from transformers import AutoModel, AutoTokenizer
+
+        torch.set_num_threads(cell["threads"])
+        folder = measure.minilm_folder()
+        attention = cell["attention"]
+        self.model = AutoModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation=attention).eval()
+        if cell["way"] == "cast":
+            self.model = self.model.to(torch.bfloat16)
+        low = cell["way"] == "autocast"
+        self.open: Any = (lambda: torch.autocast("cpu", torch.bfloat16)) if low else contextlib.nullcontext
+        self.run: Any = torch.compile(self.model, dynamic=True) if cell["compile"] else self.model
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.encoded = {
+            name: tokenizer(found, truncation=True, max_length=LONGEST)["input_ids"]
+            for name, found in texts.load().items()
+        }
+
+    def ids(self, name: str) -> list[list[int]]:
+        return [list(ids) for ids in self.encoded[name]]
+
+    def states(self, name: str, rows: list[int]) -> torch.Tensor:
+        """(B, T, H)."""
+        chosen = [self.encoded[name][row] for row in rows]
+        ids = np.zeros((len(chosen), max(map(len, chosen))), np.int64)
+        mask = np.zeros_like(ids)
+        for i, sequence in enumerate(chosen):
+            ids[i, : len(sequence)] = sequence
+            mask[i, : len(sequence)] = 1
+        hidden: torch.Tensor = self.run(
+            input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)
+        ).last_hidden_state
+        return hidden
+
+    def flat(self, name: str, rows: list[int]) -> torch.Tensor:
+        hidden = self.states(name, rows)
+        return torch.cat([hidden[i, : len(self.encoded[name][row])] for i, row in enumerate(rows)])
+
+
+class Side:
+    """What a child process answers with: it is opened once as ours or the peer, and then runs workloads."""
+
+    side: Any = None
+
+    @torch.inference_mode()
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if "open" in request:
+            with torch.inference_mode(False):  # weights made in inference mode could not be cached by autocast
+                self.cell = request["cell"]
+                self.side = (Ours if request["open"] == "ours" else Peer)(self.cell)
+            return {}
+        if "memory" in request:
+            return measure.peak_memory()
+        if "states" in request:
+            return self._states(request["states"])
+        return self._time(*ORDERS[request["workload"]], request["batches"])
+
+    def _time(self, name: str, order: str, count: int | None) -> dict[str, Any]:
+        """Seconds for all batches of a workload, or for `count` of them that stand evenly over it."""
+        found = self.side.ids(name)
+        rows = sorted(range(len(found)), key=lambda row: len(found[row])) if order == "sorted" else range(len(found))
+        batches = [list(rows[i : i + BATCH]) for i in range(0, len(found), BATCH)]
+        if count is not None:
+            step = (len(batches) - 1) / max(1, count - 1)
+            batches = [batches[round(i * step)] for i in range(count)]
+        with self.side.open():
+            for batch in (batches[0], batches[-1]):
+                self.side.states(name, batch)  # once before the clock, for whatever is made at the first call
+            start = time.perf_counter()
+            for batch in batches:
+                self.side.states(name, batch)
+            seconds = time.perf_counter() - start
+        tokens = sum(len(found[row]) for batch in batches for row in batch)
+        return {"seconds": seconds, "tokens": tokens, "ids": measure.config_hash(found)}
+
+    def _states(self, path: str) -> dict[str, Any]:
+        """Write the hidden states (N, H) of 64 texts of both ranges to `path`, sequence after sequence."""
+        with self.side.open():
+            found = [self.side.flat(name, list(range(BATCH))).float().numpy() for name in ("short", "long")]
+        np.save(path, np.concatenate(found))
+        return {"states": path}

@@ -1,0 +1,318 @@
+"""Forward only: MiniLM over real English of mixed lengths, ours packed beside transformers' AutoModel padded.
+
+    python -m bench.forward [--repeats 3] [--quick]      (--quick: two batches a workload; printed, not saved)
+
+Texts are tokenized beforehand; building batches (packing, padding) is inside of the timed span on each side, and each
+gives the last hidden state of every token. The sides wait in processes of their own and are timed in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from bench import _measure as measure
+from bench import _texts as texts
+from bench._child import ArmFailed, Child, serve
+
+NAME = "forward"
+PRECISIONS = ("fp32", "bf16")
+ORDERS = {  #: workload -> (texts, order)
+    "6 to 50, as they come": ("short", "arrival"),
+    "6 to 50, sorted": ("short", "sorted"),
+    "50 to 400, as they come": ("long", "arrival"),
+    "50 to 400, sorted": ("long", "sorted"),
+    "all 32": ("equal 32", "arrival"),
+    "all 128": ("equal 128", "arrival"),
+}
+#: (ours, peer, least speed-up or None): what stands beside what, and what the issue asks of it
+PAIRS = [
+    ("6 to 50, as they come", "6 to 50, as they come", 1.8),
+    ("6 to 50, as they come", "6 to 50, sorted", 1.0),
+    ("6 to 50, sorted", "6 to 50, sorted", None),
+    ("50 to 400, as they come", "50 to 400, as they come", 1.8),
+    ("50 to 400, as they come", "50 to 400, sorted", 1.0),
+    ("50 to 400, sorted", "50 to 400, sorted", None),
+    ("all 32", "all 32", 1.0),
+    ("all 128", "all 128", 1.0),
+]
+PROBE_BATCHES = 3
+COMPILE_LIMIT = 300.0  #: seconds that a compiled model may take for its first workload
+GRID_HEAD = ["precision", "as", "attention", "threads", "compile"]
+
+
+# ---------------------------------------------------------------- the peer's fastest switches
+
+
+def grid(precision: str) -> list[dict[str, Any]]:
+    """Every cell of the peer's grid at one precision. bf16 is done in two ways, autocast and weights cast to bf16."""
+    ways = ["fp32"] if precision == "fp32" else ["autocast", "cast"]
+    cells = [
+        {"precision": precision, "way": way, "attention": attention, "threads": threads, "compile": False}
+        for way, attention, threads in product(ways, ("sdpa", "eager"), sorted({1, measure.cores()}))
+    ]
+    cells += [
+        {"precision": precision, "way": way, "attention": "sdpa", "threads": measure.cores(), "compile": True}
+        for way in ways
+    ]
+    return cells
+
+
+def search(quiet: measure.Quiet) -> list[dict[str, Any]]:
+    """Seconds of each cell on a few batches of each workload, or why it has none."""
+    rows = []
+    for cell in [cell for precision in PRECISIONS for cell in grid(precision)]:
+        quiet.check("a probe")
+        row: dict[str, Any] = {"cell": cell, "seconds": {}}
+        try:
+            with open_child("peer", cell) as child:
+                for workload in ORDERS:
+                    request = {"workload": workload, "batches": PROBE_BATCHES}
+                    row["seconds"][workload] = child.ask(request, COMPILE_LIMIT)["seconds"]
+        except ArmFailed as problem:
+            row["failed"] = str(problem)
+        rows.append(row)
+        print(" | ".join(grid_row(row)), flush=True)
+    return rows
+
+
+def fastest(rows: list[dict[str, Any]], precision: str, workload: str) -> dict[str, Any]:
+    """The peer's cell that was fastest on this workload at this precision."""
+    able = [r for r in rows if r["cell"]["precision"] == precision and workload in r["seconds"]]
+    if not able:
+        raise measure.Stop(f"No cell of the peer's grid ran {workload!r} at {precision}. {rows[0].get('failed', '')}")
+    cell: dict[str, Any] = min(able, key=lambda row: float(row["seconds"][workload]))["cell"]
+    return cell
+
+
+def grid_row(row: dict[str, Any]) -> list[str]:
+    cell = row["cell"]
+    times = [measure.number(row["seconds"][w]) if w in row["seconds"] else "-" for w in ORDERS]
+    why = " ".join(row.get("failed", "").replace("|", "/").split())[:300]
+    compiled = "on" if cell["compile"] else "off"
+    return [cell["precision"], cell["way"], cell["attention"], str(cell["threads"]), compiled, *times, why]
+
+
+def open_child(side: str, cell: dict[str, Any]) -> Child:
+    """A process of one side that holds its model and answers workloads."""
+    env = {"TORCHINDUCTOR_CACHE_DIR": str(measure.cache_folder("inductor"))}
+    if "threads" in cell:
+        env["OMP_NUM_THREADS"] = str(cell["threads"])
+    name = " ".join([side, *(str(value) for value in cell.values())])
+    child = Child(f"bench.{NAME}", name, env)
+    try:
+        child.ask({"open": side, "cell": cell})
+    except ArmFailed:
+        child.close(now=True)
+        raise
+    return child
+
+
+# ---------------------------------------------------------------- the measurement
+
+
+def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = ("ours", "peer")) -> dict[str, Any]:
+    """Time the sides in turns on each workload. `quick`: two batches of each, no search, nothing saved."""
+    texts.prepare()
+    quiet = measure.Quiet()
+    rows: list[dict[str, Any]] = []
+    if not quick:
+        config = {"orders": ORDERS, "batches": PROBE_BATCHES, "texts": texts.fingerprint(), "limit": COMPILE_LIMIT}
+        print(" | ".join([*GRID_HEAD, *ORDERS]))
+        rows = measure.cached(f"{NAME}-grid", config, lambda: search(quiet))
+    times: list[dict[str, Any]] = []
+    facts: list[dict[str, Any]] = []
+    for precision in PRECISIONS:
+        found = time_precision(precision, rows, repeats, 2 if quick else None, sides, quiet)
+        times += found[0]
+        facts += found[1]
+    result = {
+        "machine": measure.machine(),
+        "command": f"python -m bench.forward --repeats {repeats}",
+        "texts": texts.summary(),
+        "grid": rows,
+        "times": times,
+        "sides": facts,
+        "errors": errors(facts),
+        "targets": measure.dump_targets(targets(times, facts)),
+        "busy": quiet.worst,
+    }
+    for fact in facts:
+        del fact["states"]
+    if not quick and len(sides) == 2:
+        measure.save(NAME, result)
+    return result
+
+
+def time_precision(
+    precision: str,
+    rows: list[dict[str, Any]],
+    repeats: int,
+    batches: int | None,
+    sides: tuple[str, ...],
+    quiet: measure.Quiet,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Times by side and workload, in turns, and the facts of every process: its cell, its peak, its hidden states."""
+    default = {"way": "fp32" if precision == "fp32" else "cast", "attention": "sdpa", "threads": measure.cores()}
+    default = {"precision": precision, **default, "compile": False}
+    cells = {w: fastest(rows, precision, w) if rows else default for w in ORDERS}
+    children: dict[str, tuple[Child, str, dict[str, Any]]] = {}
+    times, facts = [], []
+    ids: dict[str, str] = {}
+
+    def child_of(side: str, workload: str) -> Child:
+        cell = {"precision": precision} if side == "ours" else cells[workload]
+        key = f"{side} {measure.config_hash(cell)}"
+        if key not in children:
+            children[key] = (open_child(side, cell), side, cell)
+        return children[key][0]
+
+    try:
+        for repeat, (workload, side) in product(range(repeats), product(ORDERS, sides)):
+            child = child_of(side, workload)
+            if side == sides[0]:
+                quiet.check(f"{workload}, {precision}, repeat {repeat}")
+            answered = child.ask({"workload": workload, "batches": batches})
+            cell = {} if side == "ours" else cells[workload]
+            assert ids.setdefault(workload, answered["ids"]) == answered["ids"], (
+                f"the sides read {workload!r} differently"
+            )
+            times.append({"side": side, "precision": precision, "workload": workload, "cell": cell, **answered})
+            print(f"{precision}, {workload}, {side}: {answered['seconds']:.3f} s", flush=True)
+        for child, side, cell in children.values():
+            memory = child.ask({"memory": True})
+            path = measure.cache_folder("states") / f"{len(facts)}-{precision}.npy"
+            facts.append(
+                {
+                    "side": side,
+                    "precision": precision,
+                    "cell": cell,
+                    "memory": memory,
+                    **child.ask({"states": str(path)}),
+                }
+            )
+    finally:
+        for child, _, _ in children.values():
+            child.close()
+    return times, facts
+
+
+def seconds(times: list[dict[str, Any]], side: str, precision: str, workload: str) -> list[float]:
+    wanted = (side, precision, workload)
+    return [t["seconds"] for t in times if (t["side"], t["precision"], t["workload"]) == wanted]
+
+
+def speed_up(times: list[dict[str, Any]], precision: str, ours: str, peer: str) -> float | None:
+    """How many times faster ours is on its workload than the peer on its own, medians of the repeats."""
+    mine, theirs = seconds(times, "ours", precision, ours), seconds(times, "peer", precision, peer)
+    return measure.median(theirs) / measure.median(mine) if mine and theirs else None
+
+
+def peak(facts: list[dict[str, Any]], side: str, precision: str) -> float | None:
+    """MiB at one precision: of the largest process where the peer needed several for its fastest cells, since the
+    heaviest workload makes the peak on each side."""
+    found = [f["memory"]["vm_hwm"] for f in facts if (f["side"], f["precision"]) == (side, precision)]
+    return max(found) if found else None
+
+
+def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Largest absolute difference of each process's hidden states from the peer's in fp32, on the same texts."""
+    states = {i: np.load(fact["states"]) for i, fact in enumerate(facts)}
+    reference = next((i for i, f in enumerate(facts) if (f["side"], f["precision"]) == ("peer", "fp32")), None)
+    if reference is None:
+        return []
+    found = []
+    for i, fact in enumerate(facts):
+        difference = np.abs(states[i].astype(np.float64) - states[reference])
+        name = " ".join([fact["side"], fact["precision"], fact["cell"].get("way", "")]).strip()
+        found.append({"name": name, "max": float(difference.max()), "mean": float(difference.mean())})
+    return found
+
+
+def targets(times: list[dict[str, Any]], facts: list[dict[str, Any]]) -> list[measure.Target]:
+    found = []
+    for precision, (ours, peer, least) in product(PRECISIONS, PAIRS):
+        if least is not None:
+            name = f"speed at {precision}, {ours} / peer {peer}"
+            found.append(measure.Target(name, speed_up(times, precision, ours, peer), "at least", least))
+    for precision in PRECISIONS:
+        mine, theirs = peak(facts, "ours", precision), peak(facts, "peer", precision)
+        ratio = mine / theirs if mine and theirs else None
+        found.append(measure.Target(f"peak memory at {precision}, ours / peer", ratio, "at most", 1.0))
+    found.append(measure.Target("largest fp32 difference from the peer", our_error(facts), "at most", 1e-5))
+    return found
+
+
+def our_error(facts: list[dict[str, Any]]) -> float | None:
+    return next((e["max"] for e in errors(facts) if e["name"] == "ours fp32"), None)
+
+
+ABOUT = """\
+Batches of 32, full last hidden states, no gradient. Speed is the peer's time over ours at the same precision. \
+**Peer** is `AutoModel` without its pooler, padded to the longest text of each batch by a short loop into one array \
+(faster than `tokenizer.pad`), with its attention mask, in inference mode; for each workload and precision it runs at \
+the fastest row of the grid. bf16 is tried in two ways: `torch.autocast`, held open over all batches so that cast \
+weights are kept, and weights cast once to bf16. **Ours** packs, with its own default of threads. "As they come" is \
+the order of drawing, "sorted" is by length."""
+
+
+def section(result: dict[str, Any]) -> str:
+    """This measurement's part of bench/RESULTS.md."""
+    times, rows = result["times"], []
+    for precision, (ours, peer, _) in product(PRECISIONS, PAIRS):
+        mine, theirs = seconds(times, "ours", precision, ours), seconds(times, "peer", precision, peer)
+        cells = [measure.spread(side) if side else "not measured" for side in (mine, theirs)]
+        speed = speed_up(times, precision, ours, peer)
+        cell = next(
+            (t["cell"] for t in times if (t["side"], t["precision"], t["workload"]) == ("peer", precision, peer)), {}
+        )
+        switches = ", ".join(
+            [*(str(cell[k]) for k in ("way", "attention") if k in cell), f"{cell.get('threads')} threads"]
+        )
+        switches += ", compiled" if cell.get("compile") else ""
+        rows.append([precision, ours, peer, *cells, measure.number(speed) if speed else "-", switches])
+    head = ["precision", "ours", "peer", "ours, s", "peer, s", "speed", "peer's switches"]
+    peaks = [
+        [f"{f['side']} {f['precision']} {f['cell'].get('way', '')}", f"{f['memory']['vm_hwm']:,.0f}"]
+        for f in result["sides"]
+    ]
+    wrong = [[e["name"], f"{e['max']:.2e}", f"{e['mean']:.2e}"] for e in result["errors"]]
+    parts = [
+        "## Forward: MiniLM over English of mixed lengths",
+        f"`{result['command']}`. {measure.describe(result['machine'])} {measure.disturbance(result['busy'])}",
+        result["texts"] + " " + ABOUT,
+        measure.table(head, rows),
+        measure.targets_table(result["targets"]),
+        "Difference of the hidden states from the peer's in fp32, on 64 texts of both ranges, and peak memory:",
+        measure.table(["side", "largest", "mean"], wrong),
+        measure.table(["process", "peak (VmHWM), MiB"], peaks),
+    ]
+    if result["grid"]:
+        parts += [
+            f"The search for the peer's fastest switches: seconds for {PROBE_BATCHES} batches of each workload.",
+            measure.table([*GRID_HEAD, *ORDERS, "note"], [grid_row(row) for row in result["grid"]]),
+        ]
+    return "\n\n".join(parts)
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.forward", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="two batches a workload, no search, nothing saved")
+    parser.add_argument("--sides", default="ours,peer", help="ours, peer or both by comma; saved only with both")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--child"]:
+        serve(importlib.import_module("bench._sides").Side().answer)
+    else:
+        from bench.__main__ import run
+
+        given = options(sys.argv[1:])
+        run(lambda: main(given.repeats, given.quick, tuple(given.sides.split(","))), section)

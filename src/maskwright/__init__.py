@@ -1,0 +1,34 @@
+"""maskwright: bidirectional encoders, the BERT family, for their whole life.
+
+The names below are found when they are first used, so that `import maskwright` and `maskwright --help` cost nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maskwright.base.errors import UserError
+    from maskwright.finetuning.run import finetune
+    from maskwright.tasks import load
+
+__version__ = "0.1.0"
+__all__ = ["UserError", "__version__", "finetune", "load"]
+
+_HOME = {
+    "UserError": "maskwright.base.errors",
+    "finetune": "maskwright.finetuning.run",
+    "load": "maskwright.tasks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

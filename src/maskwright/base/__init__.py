@@ -1,0 +1,1 @@
+"""Floor 0: configuration, choices, errors, files and the machine."""

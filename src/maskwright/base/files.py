@@ -1,0 +1,100 @@
+"""Files that are whole or absent: written beside their place, flushed, and then moved there in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from maskwright.base.errors import UserError
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write `content` atomically: after a crash the file is the old one or the new one, never half of each."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with open(beside, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+    _sync_folder(path.parent)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file. Raises UserError when it is absent or cut short."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no file {str(path)!r}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as problem:
+        raise UserError(f"{path} is not a JSON file: {problem}.") from None
+
+
+def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write into a new folder, seal it with checksums, and put it in the place of `path` in one step.
+
+    A crash leaves the old folder, the new one, or (between two renames) the old one under `.NAME.old`, from where
+    `open_folder` brings it back.
+    """
+    path = Path(path)
+    new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    fill(new)
+    for file in (f for f in new.rglob("*") if f.is_file()):
+        with open(file, "rb") as handle:
+            os.fsync(handle.fileno())
+    write_json(new / "checksums.json", {str(f.relative_to(new)): sha256(f) for f in _files(new)})
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(path, old)
+    os.replace(new, path)
+    _sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def open_folder(path: str | Path) -> Path | None:
+    """A folder that `write_folder` wrote, or None when there is none. Raises UserError when a checksum is wrong."""
+    path = Path(path)
+    old = path.with_name(f".{path.name}.old")
+    if not path.exists() and old.exists():
+        os.replace(old, path)
+    if not path.exists():
+        return None
+    for name, digest in read_json(path / "checksums.json").items():
+        file = path / name
+        if not file.is_file() or sha256(file) != digest:
+            raise UserError(f"{file} is damaged: its checksum is not the one written with it. Use an older copy.")
+    return path
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.rglob("*") if f.is_file() and f.name != "checksums.json")
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

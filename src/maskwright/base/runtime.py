@@ -1,0 +1,125 @@
+"""The machine: threads, seeds, precision, device, and the facts that a run stores so that it can be repeated."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import random
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from maskwright.base.errors import UserError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def processor() -> str:
+    """The processor's name and the instruction sets that change its arithmetic, as one line."""
+    name, flags = platform.processor() or platform.machine(), ""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        fields = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+        fields = {k.strip(): v.strip() for k, v in fields.items()}
+        name = f"{fields.get('model name', name)} family {fields.get('cpu family')} model {fields.get('model')}"
+        known = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
+        flags = " ".join(f for f in known if f in fields.get("flags", "").split())
+    return f"{name} [{flags}]" if flags else name
+
+
+def has_fast_bf16() -> bool:
+    """Whether bf16 matrix products are faster than fp32 here: a GPU that has them, or AVX512-BF16 or AMX."""
+    import torch
+
+    if device().type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    facts = processor()
+    return "avx512_bf16" in facts or "amx_bf16" in facts
+
+
+def device(name: str = "auto") -> Any:
+    """A torch device: the accelerator where there is one, else the CPU, or the one that `name` says."""
+    import torch
+
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found if found is not None else torch.device("cpu")
+    try:
+        wanted = torch.device(name)
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as problem:
+        raise UserError(f"The device {name!r} cannot be used here: {problem}. Allowed: auto, cpu, cuda.") from None
+    return wanted
+
+
+def resolve_precision(asked: Precision) -> Literal["fp32", "bf16"]:
+    """`auto` becomes bf16 where the processor multiplies it faster, else fp32."""
+    if asked == "auto":
+        return "bf16" if has_fast_bf16() else "fp32"
+    return asked
+
+
+def set_threads(count: int | None = None) -> int:
+    """Use `count` threads for tensors and tokenization. Returns the count in use.
+
+    By default OMP_NUM_THREADS where it is set, else all cores that this process may use.
+    """
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    wanted = count or (int(stated) if stated.isdigit() and int(stated) else cores)
+    os.environ["RAYON_NUM_THREADS"] = str(wanted)
+    torch.set_num_threads(wanted)
+    return wanted
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, numpy and torch."""
+    import numpy
+    import torch
+
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep freed memory instead of giving it back to the kernel and asking again.
+
+    A training step frees and allocates tensors of tens of megabytes. By default each is a fresh map whose pages fault
+    in one by one: casting 10 million weights to fp32 took 15 ms that way and 1.3 ms from kept memory (see
+    docs/decisions/0004-memory.md). Does nothing, and returns False, where the C library is not glibc.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    libc = ctypes.CDLL(None)
+    ok = libc.mallopt(m_mmap_threshold, 2**30) == 1
+    return ok and libc.mallopt(m_trim_threshold, 2**31 - 1) == 1
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes: Python, ourselves and the libraries whose numerics or formats matter."""
+    packages = ("maskwright", "torch", "numpy", "tokenizers", "safetensors", "scikit-learn", "scipy")
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def facts() -> dict[str, Any]:
+    """What must be the same for a resumed run to be equal to the bit."""
+    import torch
+
+    return {
+        "processor": processor(),
+        "device": str(device()) if device().type == "cpu" else torch.cuda.get_device_name(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,20 @@
+"""The contract of a reader: a file in, a `Table` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from maskwright.base.choice import Part
+from maskwright.data.table import Table
+
+
+class Reader(Part):
+    """Reads one file format. A file that does not hold together raises UserError with its line."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ()  # with the dot, lower case
+
+    def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:
+        """The table in `path`. `needs`: columns that the caller will ask for; they help to tell a header from a row."""
+        raise NotImplementedError

@@ -1,0 +1,69 @@
+"""`Table`: rows of named columns that remember the file and the line they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from maskwright.base.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns by name, all of one length. Cells of CSV and TSV files are texts; JSONL keeps the types of JSON."""
+
+    columns: dict[str, list[Any]]
+    source: str  # what a person calls it: the path
+    lines: list[int]  # where each row begins in the source, counted from 1
+    notes: list[str] = field(default_factory=list)  # what was detected and assumed, one sentence each
+    unit: str = "line"  # what `lines` count: lines of a file, or rows of something in memory
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def column(self, name: str) -> list[Any]:
+        """The cells of one column. Raises UserError that names the nearest column, all of them and what was assumed."""
+        if name not in self.columns:
+            raise UserError(" ".join([f"{self.source}: {unknown('column', name, self.columns)}", *self.notes]))
+        return self.columns[name]
+
+    def select(self, rows: Iterable[int]) -> Table:
+        """The rows at these indices, in this order."""
+        picked = [int(r) for r in rows]
+        columns = {name: [cells[r] for r in picked] for name, cells in self.columns.items()}
+        return Table(columns, self.source, [self.lines[r] for r in picked], self.notes, self.unit)
+
+    def where(self, row: int) -> str:
+        """A row as a person finds it again: `train.csv line 17`."""
+        return f"{self.source} {self.unit} {self.lines[row]}"
+
+
+def from_records(records: Sequence[Mapping[str, Any]], source: str, lines: list[int], unit: str = "line") -> Table:
+    """A table from one mapping a row. A key that some rows lack becomes None there, which is noted with its count."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = {name: [record.get(name) for record in records] for name in names}
+    notes = []
+    for name in names:
+        missing = [i for i, record in enumerate(records) if name not in record]
+        if missing:
+            notes.append(
+                f"{source}: {name!r} is missing in {len(missing)} of {len(records)} rows (first at {unit} "
+                f"{lines[missing[0]]}) and is null there."
+            )
+    return Table(columns, source, lines, notes, unit)
+
+
+def from_columns(given: Mapping[str, Sequence[Any]], source: str) -> Table:
+    """A table from one sequence a column, as a dict, or what else maps names to equally long sequences."""
+    columns: dict[str, list[Any]] = {}
+    for name, cells in given.items():
+        if isinstance(cells, str | bytes) or not hasattr(cells, "__len__") or not hasattr(cells, "__getitem__"):
+            raise UserError(f"{source}: column {name!r} is a {type(cells).__name__}; give a list with one cell a row.")
+        columns[name] = cells.tolist() if hasattr(cells, "tolist") else list(cells)
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise UserError(f"{source}: all columns must have one length, but {told}.")
+    count = next(iter(lengths.values()), 0)
+    return Table(columns, source, list(range(1, count + 1)), unit="row")

@@ -1,0 +1,48 @@
+"""A model's metrics on labelled rows, with counts of what was cut or unknown."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from maskwright.data.read import Source, read
+from maskwright.data.settings import Data
+from maskwright.tasks import Examples, Model
+from maskwright.text.encodings import Encodings
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Metrics, and what they were measured on."""
+
+    metrics: dict[str, float]
+    rows: int
+    texts_cut: int  #: texts longer than the model's max_length
+    pieces_cut: int
+    unknown_pieces: int
+    notes: tuple[str, ...] = ()  #: what was detected about the file
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON; a metric that is not defined on these rows (a correlation with a constant) is null."""
+        metrics = {k: v if math.isfinite(v) else None for k, v in self.metrics.items()}
+        counts = ("rows", "texts_cut", "pieces_cut", "unknown_pieces")
+        return {**metrics, **{name: getattr(self, name) for name in counts}}
+
+
+def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgement:
+    """Metrics of `model` on a file or table that holds its task's columns."""
+    table = read(data, settings=settings, needs=model.task.columns())
+    examples = model.task.examples(table, model.labels)
+    encodings = model.encode(examples.texts, examples.pairs)
+    return judge(model, encodings, examples, tuple(table.notes))
+
+
+def judge(model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = ()) -> Judgement:
+    """Metrics on examples that are already encoded."""
+    assert examples.targets is not None
+    scores: np.ndarray = model.scores(encodings)
+    metrics = model.task.metrics(scores, examples.targets)
+    return Judgement(metrics, len(examples), encodings.truncated, encodings.pieces_cut, encodings.unknown, notes)

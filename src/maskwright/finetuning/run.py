@@ -1,0 +1,237 @@
+"""Fine-tuning: read, split, encode, train, choose, judge, save, prove."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.base import runtime
+from maskwright.base.choice import dump
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, sha256, write_json
+from maskwright.data.labels import Labels
+from maskwright.data.read import Source, read
+from maskwright.data.splits import split
+from maskwright.data.table import Table
+from maskwright.evaluation.evaluate import Judgement, judge
+from maskwright.finetuning.settings import FILES, Finetune, gather
+from maskwright.nn.dropout import noise
+from maskwright.runs import RunFolder
+from maskwright.tasks import Examples, Model, Task, load
+from maskwright.tasks._objective import ExampleFeed, TaskObjective
+from maskwright.text.encodings import Encodings
+from maskwright.training.loop import Loop
+from maskwright.training.state import load_weights
+
+PROOF_ROWS = 256  #: rows on which a saved model must repeat the trained one's outputs
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its metrics by split, its model on demand."""
+
+    folder: Path
+    metrics: dict[str, dict[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def model(self) -> Model:
+        return load(self.folder / "model")
+
+    def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
+        return self.model.predict(texts, pairs)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One side of the data, as texts and as pieces."""
+
+    examples: Examples
+    encodings: Encodings
+
+
+def finetune(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    train: Source | None = None,
+    eval: Source | None = None,  # noqa: A002 - the field's word
+    test: Source | None = None,
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    allow_drift: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> Run:
+    """Fine-tune an encoder on labelled rows and prove that what was saved is what was trained.
+
+    config: a run file or its tables. train, eval, test: a file, a mapping of columns, or rows. options: any field of
+    `finetuning.settings.Finetune` (task, model, out, max_length, seed ...) or of the task (text, pair, label).
+    settings: nested tables, e.g. {"train": {"lr": 3e-5}}. Raises UserError for what a person can mend, and
+    `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
+    """
+    given = dict(zip(FILES, (train, eval, test), strict=True))
+    paths = {name: str(source) for name, source in given.items() if isinstance(source, str | Path)}
+    asked = gather(config, {**options, **paths}, settings or {})
+    sources: dict[str, Source | None] = {
+        name: source if source is not None and name not in paths else getattr(asked.data, name)
+        for name, source in given.items()
+    }
+    runtime.keep_freed_memory()
+    runtime.set_threads(asked.train.threads)
+    tables, notes = _tables(asked, sources)
+    folder = RunFolder.open(asked.out, _facts(asked, tables, sources), resume, overwrite)
+    if resume and folder.metrics.exists() and folder.model.exists():
+        done: dict[str, Any] = read_json(folder.metrics)
+        return Run(folder.path, done, ["This run was already complete; nothing was done."])
+    runtime.set_seed(asked.seed)
+    noise.seed(asked.seed)
+    labels = asked.task.discover(tables["train"])
+    model = Model.build(
+        asked.model,
+        asked.task,
+        labels,
+        max_length=asked.max_length,
+        keep=asked.keep,
+        weights=asked.weights,
+        precision=asked.train.precision,
+    )
+    splits = _splits(model, tables)
+    notes += model.notes + _cuts(splits, model)
+    _train(asked, model, splits, folder, quiet, allow_drift)
+    judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
+    model.provenance |= {"seed": asked.seed, "data": read_json(folder.config)["data"]}
+    model.save(folder.model)
+    _prove(model, folder.model, splits["eval"].encodings)
+    metrics = {name: j.plain() for name, j in judged.items()}
+    write_json(folder.seed(asked.seed) / "metrics.json", metrics)
+    write_json(folder.metrics, metrics)
+    return Run(folder.path, metrics, notes)
+
+
+def _tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[dict[str, Table], list[str]]:
+    """The rows of each side; what is not given is split off the training rows, the same way each time."""
+    if sources["train"] is None:
+        raise UserError("No training rows were given: --train FILE, or [data] train = \"FILE\" in the run file.")
+    needs = asked.task.columns()
+    tables = {
+        name: read(source, settings=asked.data.reading(), needs=needs)
+        for name, source in sources.items()
+        if source is not None
+    }
+    notes = [note for table in tables.values() for note in table.notes]
+    if "eval" not in tables:
+        tables, note = _split_off(asked, tables)
+        notes.append(note)
+    return tables, notes
+
+
+def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Table], str]:
+    table, data = tables["train"], asked.data
+    shares = {"eval": data.eval_share, **({} if "test" in tables else {"test": data.test_share})}
+    shares = {name: share for name, share in shares.items() if share}
+    rest = 1 - sum(shares.values())
+    if rest <= 0:
+        raise UserError(f"data.eval_share and data.test_share leave nothing to train on: {shares}.")
+    labels = asked.task.discover(table)
+    strata = asked.task.strata(asked.task.examples(table, labels))
+    parts = split(strata, len(table), (rest, *shares.values()), asked.seed)
+    named = dict(zip(("train", *shares), parts, strict=True))
+    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
+    how = " by class" if strata is not None else ""
+    empty = [name for name, rows in named.items() if not len(rows)]
+    if empty:
+        raise UserError(
+            f"{table.source} has {len(table)} rows, too few to split off {' and '.join(empty)} rows; give more rows or "
+            "an eval file."
+        )
+    out = {**tables, **{name: table.select(rows) for name, rows in named.items()}}
+    return out, f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
+
+
+def _splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:
+    out = {}
+    for name, table in tables.items():
+        examples = model.task.examples(table, model.labels)
+        out[name] = Split(examples, model.encode(examples.texts, examples.pairs))
+    return out
+
+
+def _cuts(splits: Mapping[str, Split], model: Model) -> list[str]:
+    notes = []
+    for name, side in splits.items():
+        cut = side.encodings.truncated
+        if cut:
+            end = "end" if model.keep == "head" else "start"
+            notes.append(
+                f"{cut:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces and were cut "
+                f"at the {end} ({side.encodings.pieces_cut:,} pieces lost); keep=head or keep=tail says which end stays."
+            )
+    return notes
+
+
+def _train(
+    asked: Finetune, model: Model, splits: Mapping[str, Split], folder: RunFolder, quiet: bool, allow_drift: bool
+) -> None:
+    """Train, and leave the best evaluation's weights in the model."""
+    held, task = splits["eval"], TaskObjective(model.network, model.task)
+    targets = splits["train"].examples.targets
+    assert targets is not None
+    loop = Loop(
+        task,
+        ExampleFeed(splits["train"].encodings, targets, asked.train, asked.seed),
+        asked.train,
+        folder.seed(asked.seed),
+        lambda: _ranked(judge(model, held.encodings, held.examples), model.task),
+        quiet,
+        allow_drift,
+    )
+    progress = loop.run()
+    if progress.best_step is not None and progress.best_step < progress.step:
+        load_weights(loop.best, task)
+    model.network.eval()
+
+
+def _ranked(judged: Judgement, task: Task) -> dict[str, float]:
+    """The metrics, the one that decides first."""
+    return {task.main: judged.metrics[task.main], **judged.metrics}
+
+
+def _prove(model: Model, folder: Path, encodings: Encodings) -> None:
+    """Reload what was saved and compare its outputs with the trained model's, which must be the same numbers."""
+    rows = np.arange(min(PROOF_ROWS, len(encodings)))
+    again = load(folder)
+    again.network.to(next(model.network.parameters()).device)
+    difference = float(np.abs(model.scores(encodings.select(rows)) - again.scores(encodings.select(rows))).max())
+    if not difference <= 1e-6:
+        raise UserError(
+            f"The model saved in {folder} does not repeat the trained one: its outputs differ by up to {difference:.2g}. "
+            "This is a fault of maskwright or of the disk; please report it."
+        )
+
+
+def _facts(asked: Finetune, tables: Mapping[str, Table], sources: Mapping[str, Source | None]) -> dict[str, Any]:
+    """What config.json says: enough to repeat the run, and to notice that it would not be the same run."""
+    settings = asked.model_dump(mode="json")
+    settings["task"] = dump(asked.task)
+    data = {name: _fingerprint(tables[name], sources.get(name)) for name in tables}
+    return {"settings": settings, "data": data, "versions": runtime.versions(), "machine": runtime.facts()}
+
+
+def _fingerprint(table: Table, source: Source | None) -> dict[str, Any]:
+    """Where rows came from, and a digest: of the file, or of the cells when they came from memory or a split."""
+    if isinstance(source, str | Path):
+        return {"source": str(source), "rows": len(table), "sha256": sha256(Path(source).expanduser())}
+    digest = hashlib.sha256()
+    for name, cells in table.columns.items():
+        digest.update(repr((name, cells)).encode())
+    return {"source": table.source, "rows": len(table), "sha256": digest.hexdigest()}
+
+
+__all__ = ["Finetune", "Labels", "Run", "finetune"]

@@ -1,0 +1,80 @@
+"""All settings of a fine-tuning run: what a run file, options and keyword arguments may say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from maskwright.base.choice import Choice, find, names
+from maskwright.base.config import Config, merge, parse, read_toml
+from maskwright.base.errors import UserError, unknown
+from maskwright.data.settings import Data as _Data
+from maskwright.tasks import Task
+from maskwright.training.settings import Train
+
+
+class Data(_Data):
+    """The files, and how they are read."""
+
+    train: str | None = Field(None, description="training rows: a CSV, TSV or JSONL file")
+    eval: str | None = Field(None, description="rows that choose the best checkpoint; split off when not given")
+    test: str | None = Field(None, description="rows that are only reported on")
+    eval_share: float = Field(0.1, gt=0, lt=1, description="share of the training rows split off when no eval is given")
+    test_share: float = Field(0.1, ge=0, lt=1, description="share split off when neither eval nor test is given")
+
+    def reading(self) -> _Data:
+        """Only how files are read."""
+        return _Data(**{name: getattr(self, name) for name in _Data.model_fields})
+
+
+class Finetune(Config):
+    """A run: `maskwright finetune run.toml` with any of these changed by options."""
+
+    task: Choice[Task] = Field("classification", description="what to learn")
+    model: str = Field("minilm", description="the encoder to start from: a folder, or minilm")
+    out: str = Field(description="the run's folder")
+    data: Data = Field(Data(), description="files and how they are read")
+    train: Train = Field(Train(), description="how to train")
+    weights: Literal["pretrained", "random"] = Field("pretrained", description="start from the encoder's weights?")
+    max_length: int | None = Field(None, ge=3, description="most pieces of a text; all positions by default")
+    keep: Literal["head", "tail"] = Field("head", description="which end of a longer text stays")
+    seed: int = Field(0, ge=0, description="fixes splits, order, new weights and dropout")
+
+
+#: Options that name files stand at the top on the command line and under `data` in a run file.
+FILES = ("train", "eval", "test")
+
+
+def gather(config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any], sets: Mapping[str, Any]) -> Finetune:
+    """One `Finetune` from a run file, options (which win over it) and `--set` tables (which win over both).
+
+    An option may be a field of `Finetune`, one of `FILES`, or a setting of the chosen task (text, pair, label ...).
+    """
+    table: dict[str, Any] = {}
+    if config is not None:
+        table = dict(config) if isinstance(config, Mapping) else read_toml(config)
+    table = merge(table, sets)
+    given = {name: value for name, value in options.items() if value is not None}
+    task = given.pop("task", table.get("task", Finetune.model_fields["task"].default))
+    task = merge(task if isinstance(task, Mapping) else {}, {"name": task} if isinstance(task, str) else {}) or task
+    for name in FILES:
+        if name in given:
+            table = merge(table, {"data": {name: given.pop(name)}})
+    own = {name: given.pop(name) for name in list(given) if name not in Finetune.model_fields}
+    if own:
+        if not isinstance(task, Mapping):
+            raise UserError(f"The task is given whole; say {', '.join(own)} in it.")
+        known = find(Task, str(task["name"])).model_fields
+        for name in own:
+            if name not in known:
+                raise UserError(unknown("option", name, [*Finetune.model_fields, *FILES[1:], *known]))
+        task = merge(task, own)
+    return parse(Finetune, merge(table, {**given, "task": task}), source=str(config) if isinstance(config, str | Path) else "finetune")
+
+
+def task_options() -> dict[str, Any]:
+    """The settings of all tasks at hand by name, as pydantic fields: options of the command line."""
+    return {name: field for task in names(Task) for name, field in find(Task, task).model_fields.items()}

@@ -1,0 +1,70 @@
+"""The tensors of a folder in Hugging Face layout: safetensors, whole or in shards. Pickle is never opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json
+
+
+class Tensors:
+    """Names and shapes at once, contents on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = _files(folder)
+        self.places: dict[str, Path] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        for file in self.files:
+            with _open(file) as handle:
+                for name in handle.keys():  # noqa: SIM118 - not a dict
+                    self.places[name] = file
+                    self.shapes[name] = tuple(handle.get_slice(name).get_shape())
+
+    def read(self, name: str) -> Tensor:
+        """One tensor, in fp32 when it is a floating-point one."""
+        with _open(self.places[name]) as handle:
+            tensor: Tensor = handle.get_tensor(name)
+        return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+
+def _files(folder: Path) -> list[Path]:
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.exists():
+        return [whole]
+    if index.exists():
+        names = sorted(set(read_json(index)["weight_map"].values()))
+        missing = [n for n in names if not (folder / n).is_file() or Path(n).name != n]
+        if missing:
+            raise UserError(f"{index} names files that are not there: {', '.join(missing)}. Copy all shards.")
+        return [folder / n for n in names]
+    pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(pattern))
+    if pickles:
+        raise UserError(
+            f"{folder} holds its weights as a pickle ({', '.join(pickles)}). A pickle runs any code that it contains "
+            "when it is opened, so it is refused. Convert it to model.safetensors where you trust its source."
+        )
+    raise UserError(f"{folder} holds no model.safetensors. It holds: {_listing(folder)}.")
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[safe_open]:
+    try:
+        with safe_open(str(file), "pt") as handle:
+            yield handle
+    except (SafetensorError, OSError) as problem:
+        raise UserError(
+            f"{file} ({file.stat().st_size:,} bytes) is not a whole safetensors file: {problem}. It was probably cut "
+            "off while it was copied; copy it again."
+        ) from None
+
+
+def _listing(folder: Path) -> str:
+    return ", ".join(sorted(p.name for p in folder.iterdir())[:20]) or "nothing"

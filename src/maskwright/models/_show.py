@@ -1,0 +1,103 @@
+"""What a model is made of: parameters per part, and the memory that they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from maskwright.base.errors import UserError, unknown
+from maskwright.models._checkpoint import Tensors
+from maskwright.models._family import families, family
+from maskwright.models._load import PACKAGED, describe, match, random_network
+
+#: Bytes that one parameter takes. Training: fp32 weights, gradients and AdamW's two moments.
+BYTES = {"weights in fp32": 4, "weights in bf16": 2, "weights in int8": 1, "training with AdamW in fp32": 16}
+
+
+@dataclass
+class Row:
+    """One part, such as the word embeddings, the attention of all blocks, or the pooler."""
+
+    part: str
+    each: list[int]  #: parameters in each of the blocks, or one number for a part that stands once
+    total: int  #: their sum
+    blocks: int = 0  #: how many blocks have it, 0 for a part outside them
+    new: bool = False  #: a head that was asked for and that the folder does not hold
+
+
+@dataclass
+class Shown:
+    """Parameters and memory of one model; `dataclasses.asdict` gives plain JSON."""
+
+    model: str
+    family: str
+    head: str | None  #: the network that was counted; None: the encoder and every head that the folder holds
+    sizes: dict[str, Any]  #: the family's configuration: layers, width, heads, positions, vocabulary, ...
+    rows: list[Row]
+    encoder: int = 0
+    total: int = 0
+    megabytes: dict[str, float] = field(default_factory=dict)  #: by precision, in 10^6 bytes, without activations
+
+    def __post_init__(self) -> None:
+        self.encoder = sum(r.total for r in self.rows if r.part.startswith("encoder."))
+        self.total = sum(r.total for r in self.rows)
+        self.megabytes = {what: self.total * size / 1e6 for what, size in BYTES.items()}
+
+
+def show(model: str | Path, head: str | None = None) -> Shown:
+    """Count a folder, a packaged model or a published size such as `bert-base`, which needs no weights.
+
+    head: count this network; by default the encoder with every head that the folder holds, for a published size the
+    bare encoder with its pooler. No weight is read or drawn. Raises UserError for an unknown name or head, and for a
+    folder whose tensors do not fit its config.json.
+    """
+    published, name = presets(), str(model)
+    if name in published and not Path(name).is_dir():
+        (kind, config), classes, tensors, head = published[name], 2, None, head or "bare"
+    elif name in PACKAGED or Path(name).is_dir():
+        known = describe(name)
+        kind, config, classes, tensors = known.kind, known.config, known.classes, Tensors(known.folder)
+    else:
+        raise UserError(unknown("model", name, [*PACKAGED, *published]) + " Or give a model's folder.")
+    rows: dict[str, Row] = {}
+    for one in kind.HEADS if head is None else [head]:
+        with torch.device("meta"):
+            network = random_network(kind, config, one, classes)
+        new = match(network, kind, tensors).new if tensors else []
+        for row in _rows(network, new):
+            if head is not None or not row.new:
+                rows.setdefault(row.part, row)
+    family_name = kind.__name__.rpartition(".")[2].replace("_", "-")
+    return Shown(name, family_name, head, config.model_dump(mode="json"), list(rows.values()))
+
+
+def presets() -> dict[str, tuple[Any, Any]]:
+    """`family-preset` -> (family, configuration), of every family."""
+    kinds = {name: family(name) for name in families()}
+    return {f"{name}-{p}": (kind, config) for name, kind in kinds.items() for p, config in kind.PRESETS.items()}
+
+
+def _rows(network: nn.Module, new: Iterable[str]) -> Iterator[Row]:
+    """One row for each child of the embeddings and of a block, and for each part outside the encoder.
+
+    A parameter that is used in two places (a tied decoder, a shared block) is counted once, where it stands first.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    absent = {name.split(".")[0] for name in new}
+    for name, parameter in network.named_parameters():
+        match name.split("."):
+            case ["encoder", "blocks", block, child, *_]:
+                part = f"encoder.blocks.{child}"
+            case ["encoder", *inside, _]:
+                part, block = ".".join(["encoder", *inside[:2]]), ""
+            case [part, *_]:
+                block = ""
+        blocks = counts.setdefault(part, {})
+        blocks[block] = blocks.get(block, 0) + parameter.numel()
+    for part, blocks in counts.items():
+        yield Row(part, list(blocks.values()), sum(blocks.values()), len(blocks) * ("" not in blocks), part in absent)

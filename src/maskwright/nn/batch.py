@@ -1,0 +1,204 @@
+"""A batch is its sequences end to end.
+
+Shape letters, here and in all of `nn`: B sequences, N packed tokens, T length, H width, A heads, D head width (H / A),
+V vocabulary, L layers, M chosen tokens (M <= N).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N tokens of B sequences, packed: sequence b is tokens `offsets[b]` to `offsets[b + 1]`.
+
+    Only `attend` and pooling read `offsets`. In the dense twin (`Batch.dense`) every sequence is stretched to the
+    same length T and `real` says which tokens are text; the encoder computes the same thing on both.
+    """
+
+    ids: Tensor  #: (N,) int64
+    positions: Tensor  #: (N,) int64, from 0 in each sequence
+    segments: Tensor  #: (N,) int64
+    offsets: Tensor  #: (B + 1,) int64
+    lengths: tuple[int, ...]  #: B lengths on the host, so that no kernel has to wait for the device
+    real: Tensor | None = None  #: (N,) bool in the dense twin, None when every token is text
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @staticmethod
+    def packed(ids: Tensor, lengths: Sequence[int], segments: Tensor | None = None) -> Batch:
+        """From N ids and the B lengths that cut them into sequences."""
+        sizes = torch.tensor(lengths, dtype=torch.int64)
+        offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        positions = torch.arange(int(offsets[-1])) - torch.repeat_interleave(offsets[:-1], sizes)
+        ids = ids.to(torch.int64)
+        assert len(ids) == len(positions), f"{len(ids)} ids, but the lengths sum to {len(positions)}"
+        segments = torch.zeros_like(ids) if segments is None else segments.to(torch.int64)
+        return Batch(ids, positions, segments, offsets, tuple(int(n) for n in lengths))
+
+    @staticmethod
+    def from_encodings(encodings: Any, rows: Sequence[int] | None = None) -> Batch:
+        """From `text.Encodings`, all of them or the given rows in that order."""
+        chosen = encodings if rows is None else encodings.select(rows)
+        segments = torch.from_numpy(chosen.segments.astype("int64"))
+        return Batch.packed(torch.from_numpy(chosen.ids.astype("int64")), chosen.lengths.tolist(), segments)
+
+    @staticmethod
+    def dense(ids: Tensor, real: Tensor, segments: Tensor | None = None) -> Batch:
+        """The dense twin: `ids` and `real` are (B, T), the text stands first in each row and padding after it."""
+        rows, length = ids.shape
+        offsets = torch.arange(rows + 1, device=ids.device) * length
+        positions = torch.arange(length, device=ids.device).expand(rows, length).reshape(-1)
+        segments = torch.zeros_like(ids) if segments is None else segments
+        flat = [t.reshape(-1) for t in (ids, segments, real.bool())]
+        return Batch(flat[0], positions, flat[1], offsets, (length,) * rows, flat[2])
+
+    def to_dense(self, padding: int = 0) -> Batch:
+        """This batch as its dense twin, filled with the id `padding`."""
+        shape = (len(self), max(self.lengths))
+        ids, segments = self.ids.new_full(shape, padding), self.segments.new_zeros(shape)
+        real = torch.zeros(shape, dtype=torch.bool, device=ids.device)
+        ids[self.sequence, self.positions], segments[self.sequence, self.positions] = self.ids, self.segments
+        real[self.sequence, self.positions] = True
+        return Batch.dense(ids, real, segments)
+
+    def to(self, device: torch.device | str) -> Batch:
+        moved = {
+            name: value.to(device, non_blocking=True) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+    def take(self, chosen: Chosen) -> Batch:
+        """Only the chosen tokens; what stays of each sequence is a sequence of the result."""
+        at = chosen.tokens
+        offsets = torch.tensor([0, *chosen.counts]).cumsum(0).to(at.device)
+        real = None if self.real is None else self.real[at]
+        return Batch(self.ids[at], self.positions[at], self.segments[at], offsets, chosen.counts, real)
+
+    @cached_property
+    def first(self) -> Chosen:
+        """The first token of every sequence ([CLS])."""
+        return Chosen(self.offsets[:-1], (1,) * len(self))
+
+    @cached_property
+    def sequence(self) -> Tensor:
+        """(N,) the sequence that each token belongs to."""
+        sizes = torch.tensor(self.lengths)
+        return torch.repeat_interleave(torch.arange(len(self)), sizes).to(self.ids.device)
+
+    def rectangles(self, chosen: Chosen | None = None) -> list[tuple[Rectangle, Rectangle]]:
+        """Runs of neighbouring sequences, each as (queries, keys): what attention takes in one matrix product."""
+        if chosen is None:
+            return self._rectangles
+        if chosen not in self._chosen_rectangles:
+            runs, start = [], 0
+            for low, high in self._runs:
+                counts = chosen.counts[low:high]
+                runs.append(_rectangle(start, counts, self.ids.device))
+                start += sum(counts)
+            pairs = [(asking, asked) for asking, (_, asked) in zip(runs, self._rectangles, strict=True)]
+            self._chosen_rectangles[chosen] = [pair for pair in pairs if pair[0].length]
+        return self._chosen_rectangles[chosen]
+
+    @cached_property
+    def _rectangles(self) -> list[tuple[Rectangle, Rectangle]]:
+        out, start = [], 0
+        for low, high in self._runs:
+            lengths = self.lengths[low:high]
+            rectangle = _rectangle(start, lengths, self.ids.device)
+            if self.real is not None:  # the dense twin: equal rows, and its own mask
+                rows = self.real[start : rectangle.stop].view(rectangle.count, rectangle.length)
+                rectangle = replace(rectangle, mask=rows)
+            out.append((rectangle, rectangle))
+            start = rectangle.stop
+        return out
+
+    @cached_property
+    def _chosen_rectangles(self) -> dict[Chosen, list[tuple[Rectangle, Rectangle]]]:
+        return {}
+
+    @cached_property
+    def _runs(self) -> list[tuple[int, int]]:
+        """Neighbours whose lengths are close share a rectangle; a batch sorted by length gives few rectangles."""
+        runs, first = [], 0
+        while first < len(self):
+            low = high = self.lengths[first]
+            last = first + 1
+            while last < len(self):
+                low, high = min(low, self.lengths[last]), max(high, self.lengths[last])
+                if high > low * WASTE + 2 or (last + 1 - first) * high * high > CELLS:
+                    break
+                last += 1
+            runs.append((first, last))
+            first = last
+        return runs
+
+
+WASTE = 1.3  #: a rectangle's longest sequence may be this much longer than its shortest (and two tokens more)
+CELLS = 2**19  #: bounds count * T * T, so that one head's scores stay in the cache and memory does not grow with B
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """M tokens of a batch in rising order: those whose last hidden state somebody will read.
+
+    The last block computes queries and feed-forward for these alone, which changes no number and saves most of that
+    block when only [CLS] or the scored positions matter.
+    """
+
+    tokens: Tensor  #: (M,) int64, indices into the packed tokens
+    counts: tuple[int, ...]  #: B counts: how many of each sequence
+
+    @cached_property
+    def offsets(self) -> Tensor:
+        """(B + 1,) where the chosen tokens of each sequence begin."""
+        return torch.tensor([0, *self.counts]).cumsum(0).to(self.tokens.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Rectangle:
+    """`count` sequences as (count, length): a view when they are equally long, else gathered, with a mask."""
+
+    start: int  #: first row of the run
+    stop: int
+    count: int
+    length: int
+    gather: Tensor | None  #: (count * length,) row of each cell; None when the rectangle is the run itself
+    scatter: Tensor | None  #: (stop - start,) cell of each row
+    mask: Tensor | None  #: (count, length) True where a cell is text
+
+    def cut(self, x: Tensor, blank: bool = False) -> Tensor:
+        """(rows, A, D) -> (count, A, length, D). Cells beyond a sequence repeat its first row, or are 0 if `blank`."""
+        rows = x[self.start : self.stop] if self.gather is None else x.index_select(0, self.gather)
+        if blank and self.gather is not None and self.mask is not None:
+            rows = rows * self.mask.view(-1, 1, 1)
+        return rows.view(self.count, self.length, *x.shape[1:]).transpose(1, 2)
+
+    def paste(self, cells: Tensor, out: Tensor) -> None:
+        """(count, A, length, D) -> the run's rows of `out` (rows, A, D)."""
+        rows = out[self.start : self.stop]
+        flat = cells.transpose(1, 2)
+        if self.scatter is None:
+            rows.view(flat.shape).copy_(flat)
+        else:
+            rows.copy_(flat.reshape(-1, *out.shape[1:]).index_select(0, self.scatter))
+
+
+def _rectangle(start: int, lengths: tuple[int, ...], device: torch.device) -> Rectangle:
+    count, length, stop = len(lengths), max(lengths), start + sum(lengths)
+    if min(lengths) == length:
+        return Rectangle(start, stop, count, length, None, None, None)
+    sizes = torch.tensor(lengths)
+    mask = torch.arange(length) < sizes[:, None]
+    begins = (start + sizes.cumsum(0) - sizes).clamp(max=max(stop - 1, 0))
+    gather = torch.where(mask, begins[:, None] + torch.arange(length), begins[:, None]).reshape(-1)
+    scatter = mask.reshape(-1).nonzero().squeeze(1)
+    return Rectangle(start, stop, count, length, gather.to(device), scatter.to(device), mask.to(device))

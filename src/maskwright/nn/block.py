@@ -1,0 +1,70 @@
+"""One encoder block, as its equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from maskwright.nn.attention import attend
+from maskwright.nn.batch import Batch, Chosen
+from maskwright.nn.dropout import Dropout
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class Attention(nn.Module):
+    """Concat(head_1 .. head_A) W_out, with the three input projections as one matrix (H, 3H)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, batch: Batch, chosen: Chosen | None = None) -> Tensor:
+        """x: (N, H) -> (N, H), or (M, H) when only the chosen tokens ask."""
+        width = x.shape[-1]
+        if chosen is None:
+            q, k, v = self.qkv(x).split(width, dim=-1)
+        else:
+            weight, bias = self.qkv.weight.split([width, 2 * width]), self.qkv.bias.split([width, 2 * width])
+            q = F.linear(x[chosen.tokens], weight[0], bias[0])
+            k, v = F.linear(x, weight[1], bias[1]).split(width, dim=-1)
+        q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (q, k, v))
+        mixed = attend(q, k, v, batch, chosen, self.dropout if self.training else 0.0)
+        y: Tensor = self.out(mixed.flatten(-2))
+        return y
+
+
+class FeedForward(nn.Module):
+    """W_out act(W_in x)."""
+
+    def __init__(self, width: int, inner: int, activation: Activation) -> None:
+        super().__init__()
+        self.activation = activation
+        self.into = nn.Linear(width, inner)
+        self.out = nn.Linear(inner, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H) -> (N, H)."""
+        y: Tensor = self.out(self.activation(self.into(x)))
+        return y
+
+
+class PostNormBlock(nn.Module):
+    """x = norm(x + drop(attention(x))); x = norm(x + drop(feedforward(x))) (Vaswani et al. 2017, section 3.1)."""
+
+    def __init__(self, attention: nn.Module, feedforward: nn.Module, norms: list[nn.Module], dropout: float) -> None:
+        super().__init__()
+        self.attention, self.feedforward = attention, feedforward
+        self.attention_norm, self.feedforward_norm = norms
+        self.drop = Dropout(dropout)
+
+    def forward(self, x: Tensor, batch: Batch, chosen: Chosen | None = None) -> Tensor:
+        """(N, H) -> (N, H), or (M, H) for the chosen tokens alone."""
+        kept = x if chosen is None else x[chosen.tokens]
+        x = self.attention_norm(kept + self.drop(self.attention(x, batch, chosen)))
+        x = self.feedforward_norm(x + self.drop(self.feedforward(x)))
+        return x

@@ -1,0 +1,76 @@
+"""Where a run keeps what: `config.json`, `seeds/<n>/`, `metrics.json`, `model/`."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    path: Path
+
+    @staticmethod
+    def open(path: str | Path, config: dict[str, Any], resume: bool = False, overwrite: bool = False) -> RunFolder:
+        """A new run folder, or an old one to go on with. Raises UserError when that was not said, or does not fit.
+
+        config: all that is needed to repeat the run, as plain values. A resumed run must have the same settings.
+        """
+        path = Path(path)
+        folder = RunFolder(path)
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file; a run needs a folder. Give another --out.")
+        if resume and overwrite:
+            raise UserError("Say either --resume or --overwrite, not both.")
+        if folder.config.exists() and resume:
+            folder._same(config)
+            return folder
+        if path.exists() and any(path.iterdir()):
+            if not overwrite:
+                what = "a run" if folder.config.exists() else "something that is not a run of maskwright"
+                hint = "Go on with it by --resume, replace it by --overwrite, or give another --out."
+                other = "Give another --out."
+                raise UserError(f"{path} already holds {what}. {hint if folder.config.exists() else other}")
+            if not folder.config.exists():
+                raise UserError(f"{path} holds something that is not a run; --overwrite will not delete it. Give another --out.")
+            shutil.rmtree(path)
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(folder.config, config)
+        return folder
+
+    def _same(self, config: dict[str, Any]) -> None:
+        was = read_json(self.config)
+        if was.get("settings") != config.get("settings"):
+            changed = _differences(was.get("settings"), config.get("settings"))
+            raise UserError(
+                f"{self.path} was started with other settings: {'; '.join(changed[:5])}. Resume it with the same ones, "
+                "or start anew with --overwrite."
+            )
+        if was.get("data") != config.get("data"):
+            raise UserError(f"The data of {self.path} has changed since it was started. Start anew with --overwrite.")
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    def seed(self, number: int) -> Path:
+        return self.path / "seeds" / str(number)
+
+
+def _differences(was: Any, now: Any, path: str = "") -> list[str]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        return [d for k in {**was, **now} for d in _differences(was.get(k), now.get(k), f"{path}.{k}".lstrip("."))]
+    return [] if was == now else [f"{path} was {was!r} and is {now!r}"]

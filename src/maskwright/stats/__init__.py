@@ -1,0 +1,1 @@
+"""Floor 1: metrics over numpy arrays; no torch."""

@@ -1,0 +1,87 @@
+"""Metrics of classification and regression, thin over scikit-learn and scipy: `metric(targets, predictions) -> float`.
+
+Arrays are one-dimensional and of one length; classes are indices. A metric that is undefined on its input is NaN, never
+a number that looks like a result: a correlation needs two rows and variation on both sides. (MCC has a convention for
+that case, 0.0, and keeps it.) Whoever prints a NaN writes "undefined".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from sklearn import metrics
+
+from maskwright.base.errors import UserError
+
+Average = Literal["macro", "micro", "weighted", "binary"]
+
+
+def accuracy(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Share of rows where the prediction is the target."""
+    y, p = _pair(targets, predictions)
+    return float(np.mean(y == p))
+
+
+def f1(targets: ArrayLike, predictions: ArrayLike, average: Average = "macro", positive: int = 1) -> float:
+    """F1, the harmonic mean of precision and recall.
+
+    macro: mean over the classes that occur in targets or predictions; micro: over all decisions; weighted: mean by
+    the classes' counts in the targets; binary: of the class `positive` alone. 0.0 where a class has no true positive.
+    """
+    y, p = _pair(targets, predictions)
+    if average == "binary":
+        y, p = y == positive, p == positive
+    return float(metrics.f1_score(y, p, average=average, zero_division=0.0))
+
+
+def matthews(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Matthews correlation coefficient (for more than two classes Gorodkin's R_K); 0.0 when one side is constant."""
+    y, p = _pair(targets, predictions)
+    return float(metrics.matthews_corrcoef(y, p)) if _varies(y) and _varies(p) else 0.0
+
+
+def pearson(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Linear correlation; NaN when undefined (a constant side, one row, a NaN in the input)."""
+    y, p = _pair(targets, predictions)
+    return float(stats.pearsonr(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
+
+
+def spearman(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Correlation of ranks, ties at their mean rank; NaN when undefined (a constant side, one row, a NaN)."""
+    y, p = _pair(targets, predictions)
+    return float(stats.spearmanr(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
+
+
+def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> dict[str, float]:
+    """accuracy, f1_macro, mcc; with two classes also f1, that of the second class. All in [0, 1], mcc in [-1, 1]."""
+    y, p = _pair(targets, predictions)
+    seen = np.concatenate([y, p])
+    assert ((seen >= 0) & (seen < classes)).all(), f"class indices outside 0..{classes - 1}"
+    found = {"accuracy": accuracy(y, p), "f1_macro": f1(y, p, "macro"), "mcc": matthews(y, p)}
+    return found | {"f1": f1(y, p, "binary")} if classes == 2 else found
+
+
+def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
+    """pearson, spearman, and the mean absolute and mean squared error (mae, mse) in the targets' units."""
+    y, p = (side.astype(np.float64) for side in _pair(targets, predictions))
+    return {
+        "pearson": pearson(y, p),
+        "spearman": spearman(y, p),
+        "mae": float(np.mean(np.abs(y - p))),
+        "mse": float(np.mean((y - p) ** 2)),
+    }
+
+
+def _pair(targets: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    y, p = np.asarray(targets), np.asarray(predictions)
+    assert y.shape == p.shape == (y.size,), f"targets {y.shape} and predictions {p.shape} must be one row each"
+    if not len(y):
+        raise UserError("There are no rows to judge; give at least one.")
+    return y, p
+
+
+def _varies(side: NDArray[Any]) -> bool:
+    return not np.isnan(side).any() and bool((side != side[0]).any())

@@ -1,0 +1,219 @@
+"""`Model` = tokenizer + network + task + labels: the one thing that trains, predicts, saves and reloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from maskwright.base import runtime
+from maskwright.base.choice import dump, resolve
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, write_folder, write_json
+from maskwright.data import batching
+from maskwright.data.labels import Labels
+from maskwright.models import load_network, locate, save_network
+from maskwright.nn.batch import Batch
+from maskwright.nn.precision import precision
+from maskwright.tasks._task import Task
+from maskwright.text.encodings import Encodings
+from maskwright.text.golden import check_golden, golden
+from maskwright.text.tokenizer import Tokenizer
+
+FORMAT = 1  #: of maskwright.json
+PREDICT_TOKENS = 8192  #: tokens at once when predicting
+WINDOW = 4096  #: texts that are sorted by length together when predicting
+
+
+@dataclass
+class Model:
+    """A network for a task, and all that turns text into its input and its output into an answer."""
+
+    network: nn.Module
+    tokenizer: Tokenizer
+    task: Task
+    labels: Labels | None
+    family: Any
+    config: Any
+    max_length: int
+    keep: Literal["head", "tail"] = "head"  #: which end of a text that is too long is kept
+    precision: runtime.Precision = "auto"
+    provenance: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  #: what was assumed while building it, one sentence each
+
+    @classmethod
+    def build(
+        cls,
+        model: str | Path,
+        task: Task,
+        labels: Labels | None,
+        *,
+        max_length: int | None = None,
+        keep: Literal["head", "tail"] = "head",
+        weights: str = "pretrained",
+        precision: runtime.Precision = "auto",
+    ) -> Model:
+        """A model for a task on the encoder `model`; its head starts from random weights unless the folder has it."""
+        tokenizer = Tokenizer.from_folder(locate(model))
+        loaded = load_network(model, task.head, task.classes(labels), weights)
+        notes = [_fit(tokenizer, loaded.config, str(model))]
+        if loaded.new:
+            parts = sorted({name.split(".")[0] for name in loaded.new})
+            notes.append(f"{model} holds no weights for: {', '.join(parts)}. They start from random ones.")
+        if loaded.unused:
+            parts = sorted({name.split(".")[0] for name in loaded.unused})
+            notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
+        length = _length(max_length, loaded.config.positions)
+        return cls(
+            loaded.network, tokenizer, task, labels, loaded.family, loaded.config, length, keep, precision,
+            {"base": str(model), "weights": weights}, [n for n in notes if n],
+        )  # fmt: skip
+
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encodings:
+        """Texts as packed pieces, cut to `max_length`; the result counts what was cut."""
+        return self.tokenizer.encode(texts, pairs, max_length=self.max_length, keep=self.keep)
+
+    def scores(self, encodings: Encodings) -> np.ndarray:
+        """The head's outputs for encoded texts, (B, classes) fp32, in their order."""
+        device = next(self.network.parameters()).device
+        rows, parts = np.argsort(encodings.lengths, kind="stable"), []
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            with torch.inference_mode(), precision(runtime.resolve_precision(self.precision), device):
+                for some in batching.by_tokens(rows, encodings.lengths, PREDICT_TOKENS):
+                    parts.append(self.network(Batch.from_encodings(encodings, some).to(device)).float().cpu())
+        finally:
+            self.network.train(was_training)
+        out = np.empty((len(rows), self.task.classes(self.labels)), dtype=np.float32)
+        if parts:
+            out[rows] = torch.cat(parts).numpy()
+        return out
+
+    def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
+        """One prediction for each text (or pair): for a classification its label and the probabilities.
+
+        Texts are taken in windows, so that memory does not grow with their number.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        pairs = [pairs] if isinstance(pairs, str) else pairs if pairs is None else list(pairs)
+        self._check(texts, pairs)
+        out: list[dict[str, Any]] = []
+        for start in range(0, len(texts), WINDOW):
+            window = slice(start, start + WINDOW)
+            encodings = self.encode(texts[window], pairs[window] if pairs is not None else None)
+            answers = self.task.decode(self.scores(encodings), self.labels)
+            cut = encodings.full_lengths - encodings.lengths
+            out += [{**a, "pieces_cut": int(n)} if n else a for a, n in zip(answers, cut, strict=True)]
+        return out
+
+    def _check(self, texts: list[str], pairs: list[str] | None) -> None:
+        if self.task.pair and pairs is None:
+            raise UserError(f"This model was trained on pairs ({self.task.text}, {self.task.pair}); give both texts.")
+        if not self.task.pair and pairs is not None:
+            raise UserError("This model was trained on single texts; give no second text.")
+        if pairs is not None and len(pairs) != len(texts):
+            raise UserError(f"{len(texts)} texts and {len(pairs)} second texts were given; give as many of each.")
+        for i, text in enumerate([*texts, *(pairs or [])]):
+            if not isinstance(text, str):
+                raise UserError(f"Text {i % len(texts) + 1} is {text!r}, a {type(text).__name__}; give a text.")
+
+    def save(self, folder: str | Path) -> None:
+        """The Hugging Face layout plus maskwright.json, atomically."""
+
+        def fill(into: Path) -> None:
+            save_network(into, self.network, self.family, self.config, self.task.describe(self.labels))
+            self.tokenizer.save(into)
+            described = {
+                "format": FORMAT,
+                "task": dump(self.task),
+                "labels": None if self.labels is None else list(self.labels.names),
+                "max_length": self.max_length,
+                "keep": self.keep,
+                "precision": self.precision,
+                "golden": golden(self.tokenizer),
+                "provenance": {**self.provenance, "versions": runtime.versions()},
+            }
+            write_json(into / "maskwright.json", described)
+
+        write_folder(Path(folder), fill)
+
+
+def load(path: str | Path) -> Model:
+    """A model that was saved, or a Hugging Face folder with a sequence classification head. In evaluation mode.
+
+    Raises UserError when the folder's tokenizer no longer cuts the golden texts as it did when the model was saved.
+    """
+    folder = locate(path)
+    described = folder / "maskwright.json"
+    facts = read_json(described) if described.exists() else _from_hugging_face(folder)
+    if facts["format"] > FORMAT:
+        raise UserError(f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright.")
+    task: Task = resolve(Task, facts["task"])
+    labels = None if facts["labels"] is None else Labels(tuple(facts["labels"]))
+    model = Model.build(
+        folder, task, labels, max_length=facts["max_length"], keep=facts["keep"], precision=facts["precision"]
+    )
+    model.provenance = facts["provenance"]
+    if facts["golden"]:
+        check_golden(model.tokenizer, facts["golden"])
+    head = [note for note in model.notes if "start from random" in note]
+    if head:
+        raise UserError(f"{folder} is not a finished model: {head[0]} Fine-tune it first.")
+    model.network.eval()
+    return model
+
+
+def _from_hugging_face(folder: Path) -> dict[str, Any]:
+    config = read_json(folder / "config.json")
+    names = config.get("id2label")
+    architecture = (config.get("architectures") or [""])[0]
+    if not architecture.endswith("ForSequenceClassification"):
+        raise UserError(
+            f"{folder} holds no task (its architecture is {architecture or 'not stated'!r}); it can be the start of "
+            f"one: maskwright finetune --model {folder} ..."
+        )
+    count = len(names) if names else int(config.get("num_labels", 2))
+    regression = count == 1 or config.get("problem_type") == "regression"
+    labels = [names[str(i)] if names else f"LABEL_{i}" for i in range(count)]
+    return {
+        "format": FORMAT,
+        "task": "regression" if regression else "classification",
+        "labels": None if regression else labels,
+        "max_length": None,
+        "keep": "head",
+        "precision": "auto",
+        "golden": None,
+        "provenance": {"base": str(folder)},
+    }
+
+
+def _length(asked: int | None, positions: int) -> int:
+    if asked is not None and asked > positions:
+        raise UserError(
+            f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "
+            "are then cut (counted and said), at the end or, with keep=tail, at the start."
+        )
+    return asked or positions
+
+
+def _fit(tokenizer: Tokenizer, config: Any, model: str) -> str:
+    """Refuse a vocabulary that is not the embedding's; a few rows of padding at its end are usual and said."""
+    rows, size = config.vocabulary, tokenizer.size
+    if size > rows:
+        raise UserError(
+            f"The vocabulary of {model} has {size:,} pieces, its embedding only {rows:,} rows: ids from {rows:,} on "
+            "would have no vector. The tokenizer belongs to another model."
+        )
+    spare = rows - size
+    if spare >= 128 or (spare and rows % 8):
+        raise UserError(
+            f"The vocabulary of {model} has {size:,} pieces, its embedding {rows:,} rows, {spare:,} too many to be "
+            "padding. The tokenizer belongs to another model."
+        )
+    return f"The embedding of {model} has {spare} rows of padding." if spare else ""

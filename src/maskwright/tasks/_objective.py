@@ -1,0 +1,63 @@
+"""A task as an objective, and its examples as a feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from maskwright.data import batching
+from maskwright.nn.batch import Batch
+from maskwright.tasks._task import Task
+from maskwright.text.encodings import Encodings
+from maskwright.training.objective import Objective
+from maskwright.training.settings import Train
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """B packed sequences and their B targets."""
+
+    batch: Batch
+    targets: Tensor
+
+
+class TaskObjective(Objective):
+    """The task's loss of its network."""
+
+    def __init__(self, network: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+
+    def forward(self, batch: Labelled) -> tuple[Tensor, int]:
+        return self.task.loss(self.network(batch.batch), batch.targets), len(batch.targets)
+
+
+@dataclass(frozen=True)
+class ExampleFeed:
+    """Encoded examples in an order that the seed fixes, cut into steps by count or by tokens.
+
+    Within a step the sequences stand by length: the sum of losses is the same in any order, and attention then needs
+    few rectangles.
+    """
+
+    encodings: Encodings
+    targets: np.ndarray
+    settings: Train
+    seed: int
+
+    def epoch(self, number: int) -> list[np.ndarray]:
+        rows = batching.order(len(self.encodings), self.seed, number)
+        if self.settings.batch_tokens is not None:
+            return batching.by_tokens(rows, self.encodings.lengths, self.settings.batch_tokens)
+        return batching.by_count(rows, self.settings.batch_size)
+
+    def pieces(self, rows: np.ndarray) -> list[np.ndarray]:
+        ordered = rows[np.argsort(self.encodings.lengths[rows], kind="stable")]
+        return batching.by_tokens(ordered, self.encodings.lengths, self.settings.micro_tokens)
+
+    def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Labelled, int]:
+        batch = Batch.from_encodings(self.encodings, rows).to(device)
+        return Labelled(batch, torch.from_numpy(self.targets[rows]).to(device)), len(batch.ids)

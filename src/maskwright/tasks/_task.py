@@ -1,0 +1,104 @@
+"""The contract of a task: which columns it reads, which head it trains, its loss, its decoding, its metrics."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+from torch import Tensor
+
+from maskwright.base.choice import Part
+from maskwright.base.errors import UserError
+from maskwright.data.labels import Labels
+from maskwright.data.table import Table
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows as a task sees them: B texts, maybe B second texts, and B targets where the labels are known."""
+
+    texts: list[str]
+    pairs: list[str] | None
+    targets: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def select(self, rows: np.ndarray) -> Examples:
+        pairs = None if self.pairs is None else [self.pairs[i] for i in rows]
+        targets = None if self.targets is None else self.targets[rows]
+        return Examples([self.texts[i] for i in rows], pairs, targets)
+
+
+class Task(Part):
+    """Settings (the columns) and behaviour. Every number the task defines is defined here and nowhere else."""
+
+    head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
+    main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
+
+    text: str = Field("text", description="column of the text")
+    pair: str | None = Field(None, description="column of the second text, for pairs")
+    label: str = Field("label", description="column of the label or score")
+
+    def columns(self, with_label: bool = True) -> tuple[str, ...]:
+        """The columns that a file must have."""
+        names = (self.text, *((self.pair,) if self.pair else ()))
+        return (*names, self.label) if with_label else names
+
+    def texts(self, table: Table) -> tuple[list[str], list[str] | None]:
+        """The texts of a table, and the second texts of pairs. Raises UserError for a cell without text."""
+        return _strings(table, self.text), _strings(table, self.pair) if self.pair else None
+
+    def examples(self, table: Table, labels: Labels | None) -> Examples:
+        """All rows of a table with their targets."""
+        texts, pairs = self.texts(table)
+        return Examples(texts, pairs, self.targets(table, labels))
+
+    def discover(self, table: Table) -> Labels | None:
+        """The label set of the training rows; None for a task that has none."""
+        return None
+
+    def strata(self, examples: Examples) -> np.ndarray | None:
+        """What a split should keep in proportion: a class for each row, or None."""
+        return None
+
+    @abstractmethod
+    def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
+        """(B,) one target for each row. Raises UserError with the line of a label that cannot be one."""
+
+    @abstractmethod
+    def classes(self, labels: Labels | None) -> int:
+        """Outputs of the head."""
+
+    @abstractmethod
+    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """The loss summed over the items. scores: (B, classes); targets: (B,)."""
+
+    @abstractmethod
+    def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
+        """B predictions as plain values. scores: (B, classes) fp32."""
+
+    @abstractmethod
+    def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """The task's metrics by name, `main` first."""
+
+    @abstractmethod
+    def describe(self, labels: Labels | None) -> dict[str, Any]:
+        """What Hugging Face's config.json says of the head: id2label, problem_type."""
+
+
+def _strings(table: Table, column: str) -> list[str]:
+    out = []
+    for row, cell in enumerate(table.column(column)):
+        if isinstance(cell, str):
+            out.append(cell)
+        elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
+            out.append(str(cell))
+        else:
+            raise UserError(
+                f"{table.where(row)}: the column {column!r} holds {cell!r} where a text is needed. Mend or remove the row."
+            )
+    return out

@@ -1,0 +1,54 @@
+"""One number for each text or pair of texts, such as a similarity from 0 to 5."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from maskwright.base.errors import UserError
+from maskwright.data.labels import Labels
+from maskwright.data.table import Table
+from maskwright.stats import metrics
+from maskwright.tasks._task import Task
+
+
+class Regression(Task):
+    """Squared error of one output (as BERT was fine-tuned on STS-B)."""
+
+    head: ClassVar[str] = "classification"
+    main: ClassVar[str] = "pearson"
+
+    def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
+        return np.array([_number(v, table, i) for i, v in enumerate(table.column(self.label))], dtype=np.float32)
+
+    def classes(self, labels: Labels | None) -> int:
+        return 1
+
+    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        return F.mse_loss(scores.float().squeeze(-1), targets, reduction="sum")
+
+    def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
+        return [{"score": float(s)} for s in scores[:, 0]]
+
+    def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        return metrics.regression(targets, scores[:, 0])
+
+    def describe(self, labels: Labels | None) -> dict[str, Any]:
+        return {"id2label": {"0": self.label}, "label2id": {self.label: 0}, "problem_type": "regression"}
+
+
+def _number(value: Any, table: Table, row: int) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(
+            f"{table.where(row)}: the label {value!r} is not a finite number. A regression needs one in each row; "
+            "for classes use --task classification."
+        )
+    return number

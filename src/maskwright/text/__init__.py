@@ -1,0 +1,1 @@
+"""Floor 1: from text to pieces and back. Vocabularies, batch encoding, explanations, golden encodings."""

@@ -1,0 +1,1 @@
+"""Floor 3: the loop, its state, optimizers and schedules."""

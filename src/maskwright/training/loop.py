@@ -1,0 +1,187 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from maskwright.base import runtime
+from maskwright.nn.dropout import noise
+from maskwright.nn.precision import precision
+from maskwright.training import state
+from maskwright.training.log import Log
+from maskwright.training.objective import Feed, Objective
+from maskwright.training.settings import Train
+from maskwright.training.state import Progress
+from maskwright.training.stop import Interrupted, Signals, bad_gradient, explain_nan, listening
+
+Evaluate = Callable[[], dict[str, float]]
+
+
+@dataclass
+class Loop:
+    """Trains an objective on a feed; `folder` receives log.jsonl, timings.jsonl and checkpoints/last and best.
+
+    `evaluate` returns metrics; the first of them, higher being better, decides which checkpoint is best.
+    """
+
+    objective: Objective
+    feed: Feed
+    settings: Train
+    folder: Path
+    evaluate: Evaluate | None = None
+    quiet: bool = False
+    allow_drift: bool = False
+    progress: Progress = field(default_factory=Progress)
+
+    def run(self) -> Progress:
+        """From the last checkpoint, or from the start, to the end. Raises Interrupted after saving on a signal."""
+        self.device = runtime.device(self.settings.device)
+        self.format = runtime.resolve_precision(self.settings.precision)
+        self.objective.to(self.device).train()
+        self.plan = Plan(self.feed, self.settings.epochs)
+        self.optimizer = self.settings.optimizer.build(self.objective.named_parameters(), self.settings.lr)
+        restored = state.restore(self.last, self.objective, self.optimizer, self.allow_drift)
+        self.progress = restored or self.progress
+        log = Log(self.folder, self.quiet)
+        log.rewind(self.progress.log_bytes)
+        log.clock(event="resume" if restored else "start", step=self.progress.step, **runtime.facts())
+        log.bar.start(self.plan.total, self.progress.step)
+        try:
+            with listening() as heard:
+                self._steps(log, heard)
+        finally:
+            log.close()
+        return self.progress
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "checkpoints" / "last"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "checkpoints" / "best.safetensors"
+
+    def _steps(self, log: Log, heard: Signals) -> None:
+        p, saved = self.progress, time.monotonic()
+        pause = self.settings.checkpoint_minutes
+        while p.step < self.plan.total:
+            started = time.monotonic()
+            facts = self._step(self.plan.rows(p.step))
+            p.step += 1
+            p.seconds += time.monotonic() - started
+            self._note(log, facts, time.monotonic() - started)
+            if self.evaluate and self.plan.evaluates(p.step, self.settings.evaluations):
+                self._evaluate(log)
+            if heard.number is not None:
+                self._save(log)
+                raise Interrupted(heard.number, p.step)
+            if pause is not None and time.monotonic() - saved >= 60 * pause and p.step < self.plan.total:
+                self._save(log)
+                saved = time.monotonic()
+        if pause is not None:
+            self._save(log)
+
+    def _step(self, rows: np.ndarray) -> dict[str, Any]:
+        """One optimizer step: sums over the pieces, one division by the number of items, clip, move."""
+        before = noise.state()
+        loss_sum, items, tokens = 0.0, 0, 0
+        for piece in self.feed.pieces(rows):
+            batch, size = self.feed.fetch(piece, self.device)
+            with precision(self.format, self.device):
+                loss, count = self.objective(batch)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                noise.restore(before)
+                raise self._not_finite(batch)
+            loss.backward()
+            loss_sum, items, tokens = loss_sum + value, items + count, tokens + size
+        norm = self._normalise(items)
+        if not math.isfinite(norm):
+            raise self._not_finite(batch, bad_gradient(self.objective))
+        rate = self.settings.lr * self.settings.schedule.factor(self.progress.step, self.plan.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {"loss_sum": loss_sum, "items": items, "tokens": tokens, "lr": rate, "norm": norm}
+
+    def _normalise(self, items: int) -> float:
+        """Gradient of the sum -> of the mean, clipped, in one pass. Returns the norm of the mean's gradient."""
+        grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
+        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))) / items
+        shrink = min(1.0, self.settings.clip / (norm + 1e-6)) if self.settings.clip else 1.0
+        torch._foreach_mul_(grads, shrink / items)
+        return norm
+
+    def _note(self, log: Log, facts: dict[str, Any], seconds: float) -> None:
+        p = self.progress
+        p.loss_sum, p.items, p.tokens = p.loss_sum + facts["loss_sum"], p.items + facts["items"], p.tokens + facts["tokens"]
+        log.bar.show(p.step, facts["loss_sum"] / facts["items"], facts["tokens"] / seconds)
+        if p.step % self.settings.log_steps and p.step != self.plan.total:
+            return
+        loss = p.loss_sum / p.items
+        log.fact(step=p.step, loss=loss, lr=facts["lr"], gradient_norm=facts["norm"], items=p.items, tokens=p.tokens)
+        log.clock(step=p.step, seconds=round(p.seconds, 3), tokens_per_second=round(facts["tokens"] / seconds, 1))
+        p.loss_sum, p.items, p.tokens = 0.0, 0, 0
+
+    def _evaluate(self, log: Log) -> None:
+        assert self.evaluate is not None
+        p = self.progress
+        self.objective.eval()
+        metrics = self.evaluate()
+        self.objective.train()
+        log.fact(step=p.step, evaluation={k: v if math.isfinite(v) else None for k, v in metrics.items()})
+        p.evaluations.append({"step": p.step, **{k: v if math.isfinite(v) else None for k, v in metrics.items()}})
+        main = next(iter(metrics.values()))
+        if p.best is None or (math.isfinite(main) and main > p.best):
+            p.best, p.best_step = main if math.isfinite(main) else None, p.step
+            if p.step < self.plan.total:  # the last step's weights need no copy
+                state.save_weights(self.best, self.objective)
+
+    def _save(self, log: Log) -> None:
+        self.progress.log_bytes = log.position()
+        state.save(self.last, self.objective, self.optimizer, self.progress)
+
+    def _not_finite(self, batch: Any, culprit: str | None = None) -> Exception:
+        def again() -> None:
+            with torch.no_grad(), precision(self.format, self.device):
+                self.objective(batch)
+
+        where = self.folder / "not_finite.json"
+        return explain_nan(self.objective, again, batch, self.progress.step + 1, where, culprit)
+
+
+class Plan:
+    """Which rows each step takes, over all epochs; a fraction of an epoch at the end is cut at a whole step."""
+
+    def __init__(self, feed: Feed, epochs: float) -> None:
+        self.feed = feed
+        whole, part = int(epochs), epochs - int(epochs)
+        sizes = [len(feed.epoch(e)) for e in range(whole)]
+        if part:
+            sizes.append(max(1, round(part * len(feed.epoch(whole)))))
+        self.ends = np.cumsum(sizes).tolist()
+        self.total = int(self.ends[-1])
+        self._cached: tuple[int, list[np.ndarray]] = (-1, [])
+
+    def rows(self, step: int) -> np.ndarray:
+        epoch = int(np.searchsorted(self.ends, step, side="right"))
+        if self._cached[0] != epoch:
+            self._cached = (epoch, self.feed.epoch(epoch))
+        return self._cached[1][step - (self.ends[epoch - 1] if epoch else 0)]
+
+    def evaluates(self, done: int, per_epoch: int) -> bool:
+        """Whether an evaluation falls after `done` steps: at equal distances, the last at each epoch's end."""
+        epoch = int(np.searchsorted(self.ends, done, side="left"))
+        start = self.ends[epoch - 1] if epoch else 0
+        size = self.ends[epoch] - start
+        marks = {start + round(size * (i + 1) / per_epoch) for i in range(per_epoch)}
+        return done in marks

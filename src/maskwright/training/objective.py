@@ -1,0 +1,35 @@
+"""The contract of what is trained."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Objective(nn.Module):
+    """A module whose forward gives a loss summed over items, and how many items there were.
+
+    Sums, not means: the loop divides the gradient of the sums by the number of items in the whole step, so that a
+    step in pieces (accumulation, several processes) equals the step in one.
+    """
+
+    @abstractmethod
+    def forward(self, batch: Any) -> tuple[Tensor, int]:
+        """(loss summed over items, number of items)."""
+
+
+class Feed(Protocol):
+    """Where a loop's batches come from. Any step of any epoch can be asked for, so resuming needs no replay."""
+
+    def epoch(self, number: int) -> list[np.ndarray]:
+        """The rows of each step of an epoch, in an order that the seed and the number fix."""
+
+    def pieces(self, rows: np.ndarray) -> list[np.ndarray]:
+        """A step's rows in pieces that fit in memory at once."""
+
+    def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Any, int]:
+        """The batch of these rows and its number of tokens."""

@@ -1,0 +1,33 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from maskwright.base.choice import Choice
+from maskwright.base.config import Config
+from maskwright.training.optimizers import Optimizer
+from maskwright.training.optimizers.adamw import AdamW
+from maskwright.training.schedules import Schedule
+from maskwright.training.schedules.linear import Linear
+
+
+class Train(Config):
+    """What `[train]` of a run file, or `--set train.NAME=VALUE`, may say."""
+
+    epochs: float = Field(3, gt=0, description="passes over the training rows; a fraction is allowed")
+    batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
+    batch_tokens: int | None = Field(None, ge=1, description="tokens per optimizer step, instead of batch_size")
+    micro_tokens: int = Field(8192, ge=1, description="most tokens at once; a larger step is accumulated")
+    lr: float = Field(5e-5, gt=0, description="peak learning rate")
+    optimizer: Choice[Optimizer] = Field(AdamW(), description="how gradients move weights")
+    schedule: Choice[Schedule] = Field(Linear(), description="how the learning rate moves")
+    clip: float | None = Field(1.0, gt=0, description="largest gradient norm")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16 where the processor is fast at it")
+    device: str = Field("auto", description="auto, cpu, cuda")
+    threads: int | None = Field(None, ge=1, description="all cores by default")
+    evaluations: int = Field(1, ge=1, description="evaluations per epoch")
+    checkpoint_minutes: float | None = Field(5.0, ge=0, description="time between checkpoints; none: none are written")
+    log_steps: int = Field(10, ge=1, description="steps between lines of log.jsonl")

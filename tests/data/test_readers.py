@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from maskwright.base.choice import dump, find, names, resolve
+from maskwright.base.errors import UserError
+from maskwright.data.read import read
+from maskwright.data.readers._reader import Reader
+from maskwright.data.readers.csv import Csv
+from maskwright.data.readers.tsv import Tsv
+from maskwright.data.settings import Data
+
+# The registry
+
+
+@pytest.mark.parametrize("name", names(Reader))
+def test_every_reader_round_trips_and_owns_its_suffixes(name):
+    part = resolve(Reader, name)
+    assert resolve(Reader, json.loads(json.dumps(dump(part)))) == part
+    assert part.suffixes
+    assert all(s.startswith(".") and s == s.lower() for s in part.suffixes)
+    others = {s for n in names(Reader) if n != name for s in find(Reader, n).suffixes}
+    assert not others & set(part.suffixes)
+
+
+@pytest.mark.parametrize("name", names(Reader))
+def test_every_reader_refuses_an_empty_file(name, file, fails):
+    path = file(f"none{find(Reader, name).suffixes[0]}", "")
+    assert fails(path) == f"{path} is empty; a file of rows is needed."
+    assert "is empty" in fails(file(f"blank{find(Reader, name).suffixes[0]}", "\n\n"))
+
+
+@pytest.mark.parametrize("name", names(Reader))
+def test_every_reader_names_the_line_of_a_byte_that_is_not_utf8(name, file, fails):
+    path = file(f"old{find(Reader, name).suffixes[0]}", b'{"text": "a"}\n{"text": "caf\xe9"}\n')
+    message = fails(path)
+    assert message.startswith(f"{path} line 2: byte 0xe9 is not utf-8")
+    assert "--set data.encoding=latin-1" in message
+
+
+@pytest.mark.parametrize("name", names(Reader))
+def test_every_reader_names_the_line_of_a_nul(name, file, fails):
+    path = file(f"nul{find(Reader, name).suffixes[0]}", '{"text": "a"}\n{"text": "b\0"}\n')
+    assert fails(path).startswith(f"{path} line 2: there is a NUL character. It is not a text file, or it is damaged")
+
+
+# Choosing the reader
+
+
+def test_a_suffix_that_tells_no_format(file, fails):
+    path = file("a.txt", "text\tlabel\na\t1\n")
+    message = fails(path)
+    assert f"{path}: the suffix '.txt' tells no file format. Allowed: .csv, .jsonl, .ndjson, .tab, .tsv." in message
+    assert "--set data.reader=tsv" in message
+    for options in ({"reader": "tsv"}, {"reader": Tsv()}, {"settings": Data(reader="tsv")}):
+        assert read(path, needs=("text",), **options).column("label") == ["1"]
+    assert read(path, reader={"name": "tsv", "header": False}).column("2") == ["label", "1"]
+
+
+def test_a_reader_that_does_not_exist(file, fails):
+    assert "There is no reader 'tvs'. Did you mean 'tsv'?" in fails(file("a.txt", "a\n"), reader="tvs")
+
+
+def test_settings_in_two_places(file, fails):
+    message = fails(file("a.csv", "a,b\n"), reader=Csv(header=True), settings=Data(quoting=False))
+    assert "Give the reader its settings itself, or as data.quoting, not in both places." in message
+
+
+def test_suffixes_in_capitals(file):
+    assert len(read(file("A.CSV", "text\na\nb\n"), needs=("text",))) == 2
+
+
+def test_a_file_that_is_not_there(file, tmp_path, fails):
+    file("train.csv", "a\n")
+    assert f"There is no file '{tmp_path / 'trian.csv'}'. Did you mean '{tmp_path / 'train.csv'}'?" in fails(
+        tmp_path / "trian.csv"
+    )
+    assert fails(tmp_path / "no" / "a.csv") == f"There is no file '{tmp_path / 'no' / 'a.csv'}'."
+    (tmp_path / "d.csv").mkdir()
+    assert "is a folder; give one file of rows." in fails(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"delimiter": ", "}, "delimiter = ', ': give one character"),
+        ({"delimiter": '"'}, "not a quote or a line end"),
+        ({"encoding": "utf9"}, "There is no encoding 'utf9'."),
+        ({"columns": ("a", "a")}, "columns = ['a', 'a']: give at least one name, none empty, none twice."),
+        ({"columns": ()}, "give at least one name"),
+    ],
+)
+def test_settings_that_make_no_sense(given, told):
+    with pytest.raises(UserError) as caught:
+        Data(**given)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["tab", "\\t", "\t"])
+def test_a_tab_as_people_write_it(file, written):
+    table = read(file("a.csv", "text\tlabel\na,b\t1\n"), settings=Data(delimiter=written), needs=("text",))
+    assert table.column("text") == ["a,b"]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as sk
+
+from maskwright.base.errors import UserError
+from maskwright.stats import metrics
+
+columns = st.integers(2, 40).flatmap(
+    lambda n: st.tuples(*[st.lists(st.integers(0, 3), min_size=n, max_size=n) for _ in range(2)])
+)
+scores = st.floats(-100, 100).map(lambda x: round(x, 3))
+numbers = st.integers(3, 40).flatmap(
+    lambda n: st.tuples(*[st.lists(scores, min_size=n, max_size=n).filter(lambda v: len(set(v)) > 1) for _ in range(2)])
+)
+
+
+@pytest.mark.filterwarnings("ignore:A single label")  # scikit-learn, asked directly
+@given(columns)
+def test_classification_equals_scikit_learn(pair):
+    y, p = pair
+    found = metrics.classification(y, p, classes=4)
+    assert list(found) == ["accuracy", "f1_macro", "mcc"]
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
+    assert found["f1_macro"] == pytest.approx(sk.f1_score(y, p, average="macro", zero_division=0), abs=1e-12)
+    assert found["mcc"] == pytest.approx(sk.matthews_corrcoef(y, p), abs=1e-12)
+    for average in ("micro", "weighted"):
+        expected = sk.f1_score(y, p, average=average, zero_division=0)
+        assert metrics.f1(y, p, average) == pytest.approx(expected, abs=1e-12)
+
+
+@given(columns)
+def test_two_classes_add_the_f1_of_the_second(pair):
+    y, p = (np.array(side) // 2 for side in pair)
+    found = metrics.classification(y, p, classes=2)
+    assert list(found) == ["accuracy", "f1_macro", "mcc", "f1"]
+    hit, missed, wrong = (int(((y == a) & (p == b)).sum()) for a, b in ((1, 1), (1, 0), (0, 1)))
+    by_hand = 2 * hit / (2 * hit + missed + wrong) if hit else 0.0
+    assert found["f1"] == pytest.approx(by_hand, abs=1e-12)
+    assert metrics.f1(y, p, "binary", positive=0) == pytest.approx(metrics.f1(1 - y, 1 - p, "binary"), abs=1e-12)
+
+
+@given(numbers)
+def test_regression_equals_scipy_and_scikit_learn(pair):
+    y, p = pair
+    found = metrics.regression(y, p)
+    assert list(found) == ["pearson", "spearman", "mae", "mse"]
+    assert found["pearson"] == pytest.approx(stats.pearsonr(y, p).statistic, abs=1e-12)
+    assert found["spearman"] == pytest.approx(stats.spearmanr(y, p).statistic, abs=1e-12)
+    assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, p), abs=1e-9)
+    assert found["mse"] == pytest.approx(sk.mean_squared_error(y, p), abs=1e-9)
+
+
+def test_values_known_by_hand():
+    assert metrics.accuracy([0, 1, 1, 1], [0, 1, 0, 1]) == 0.75
+    assert metrics.f1([0, 1, 1, 1], [0, 1, 0, 1], "binary") == pytest.approx(0.8)
+    assert metrics.f1([0, 1, 1, 1], [0, 1, 0, 1], "macro") == pytest.approx((0.8 + 2 / 3) / 2)
+    assert metrics.matthews([0, 0, 1, 1], [1, 1, 0, 0]) == pytest.approx(-1)
+    assert metrics.pearson([1, 2, 3], [2, 4, 6]) == pytest.approx(1)
+    assert metrics.spearman([1, 2, 3], [1, 100, 50]) == pytest.approx(0.5)
+    assert metrics.regression([0, 0], [1, 3])["mse"] == 5
+
+
+@pytest.mark.parametrize("correlation", [metrics.pearson, metrics.spearman])
+@pytest.mark.parametrize(
+    ("y", "p"), [([1, 2, 3], [7, 7, 7]), ([7, 7], [1, 2]), ([1], [1]), ([1.0, 2.0, 3.0], [1.0, float("nan"), 2.0])]
+)
+def test_a_correlation_that_is_undefined_is_nan_without_a_warning(correlation, y, p):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(correlation(y, p))
+
+
+def test_constant_predictions_have_no_mcc_and_no_f1():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = metrics.classification([0, 1, 0, 1], [0, 0, 0, 0], classes=2)
+    assert (found["accuracy"], found["mcc"], found["f1"]) == (0.5, 0.0, 0.0)
+
+
+def test_no_rows_and_rows_that_do_not_match():
+    with pytest.raises(UserError, match="There are no rows to judge"):
+        metrics.classification([], [], classes=2)
+    with pytest.raises(AssertionError, match=r"targets \(2,\) and predictions \(3,\)"):
+        metrics.accuracy([0, 1], [0, 1, 1])
+    with pytest.raises(AssertionError, match=r"outside 0\.\.1"):
+        metrics.classification([0, 1], [0, 2], classes=2)

@@ -1,0 +1,191 @@
+"""The documentation is true: its links lead somewhere, its file paths exist, its commands parse."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskwright.base.errors import UserError
+from maskwright.cli.main import tree, verbs
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = "src/maskwright"
+FENCE = re.compile(r"^( *)(```+|~~~+)[^\n]*\n(.*?)^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]\n]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
+CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+
+def pages(root: Path) -> list[Path]:
+    """Every page that promises something about the present; CHANGELOG.md speaks of the past and is left out."""
+    top = [root / name for name in ("README.md", "ARCHITECTURE.md")]
+    return [page for page in [*top, *sorted((root / "docs").rglob("*.md"))] if page.exists()]
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def dead_links(page: Path, root: Path) -> Iterator[str]:
+    """Each relative link that leads to no file, or to a heading that its page does not have."""
+    for target in LINK.findall(CODE.sub("", prose(page))):
+        if re.match(r"[a-z][a-z0-9+.-]*:", target):  # another site
+            continue
+        path, _, anchor = target.partition("#")
+        file = (root / path[1:] if path.startswith("/") else page.parent / path) if path else page
+        if not file.exists():
+            yield f"{page}: the link {target!r} leads to no file"
+        elif anchor and file.suffix == ".md" and anchor not in anchors(file):
+            yield f"{page}: the link {target!r} names no heading of {file.name}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ +(.+?) *#*$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def dead_paths(page: Path, root: Path) -> Iterator[str]:
+    """Each `path` in code type that starts with a folder of the repository, or of the package, and does not exist.
+
+    Patterns and placeholders (`models/<type>.py`, `docs/*.md`) are not paths. Inside the package only paths of files
+    count: `runs/reviews` is somebody's folder of runs, `runs/report.py` is ours.
+    """
+    tops = {path.name for path in root.iterdir() if path.is_dir()} | {"src", "tests", "docs", "bench", ".ci"}
+    packages = (
+        {path.name for path in (root / PACKAGE).iterdir() if path.is_dir()} if (root / PACKAGE).exists() else set()
+    )
+    for span in CODE.findall(prose(page)):
+        first, slash, _ = span.partition("/")
+        if not slash or not re.fullmatch(r"[\w./-]+", span):
+            continue
+        ours = first in tops - {"runs", ".venv"}
+        inside = first in packages and span.endswith(".py")
+        if (ours or inside) and not any((root / base / span).exists() for base in ("", PACKAGE)):
+            yield f"{page}: there is no {span}"
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The arguments of each `maskwright ...` line in a fenced block, up to a comment, pipe or redirection."""
+    for _, _, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            match = re.match(r"\s*(?:\$ )?(?:\S*/bin/)?maskwright(?= |$)(.*)", line)
+            if match:
+                words = shlex.shlex(match[1], posix=True, punctuation_chars=True)
+                words.whitespace_split = True
+                words = list(words)
+                end = next((i for i, word in enumerate(words) if set(word) <= set("|&;<>()")), len(words))
+                yield words[:end]
+
+
+def idle(command: Any) -> Any:
+    """The same command, which parses its arguments and then does nothing."""
+    command.callback = lambda *_, **__: None
+    for inner in getattr(command, "commands", {}).values():
+        idle(inner)
+    return command
+
+
+def complaint(args: list[str]) -> str | None:
+    """Why the command line would refuse these arguments; None when it takes them."""
+    if not args or args[0] in ("--help", "-h", "--version", "--install-completion", "--show-completion"):
+        return None
+    if args[0] not in verbs():
+        return f"there is no verb {args[0]!r}"
+    try:
+        idle(tree([args[0]])).main(args, prog_name="maskwright", standalone_mode=False)
+    except UserError as mistake:
+        return str(mistake)
+    except Exception as refusal:
+        if not hasattr(refusal, "format_message"):  # typer's refusals have one; anything else is a bug
+            raise
+        return refusal.format_message()
+    return None
+
+
+@pytest.mark.parametrize("page", pages(REPOSITORY), ids=lambda page: str(page.relative_to(REPOSITORY)))
+class TestPage:
+    def test_links(self, page: Path) -> None:
+        found = list(dead_links(page, REPOSITORY))
+        assert not found, "\n".join(found)
+
+    def test_file_paths(self, page: Path) -> None:
+        found = list(dead_paths(page, REPOSITORY))
+        assert not found, "\n".join(found)
+
+    def test_commands(self, page: Path) -> None:
+        found = [f"maskwright {shlex.join(args)}: {why}" for args in commands(page) if (why := complaint(args))]
+        assert not found, f"{page}:\n" + "\n".join(found)
+
+
+def test_the_pages_are_found() -> None:
+    names = {str(page.relative_to(REPOSITORY)) for page in pages(REPOSITORY)}
+    assert {"README.md", "ARCHITECTURE.md", "docs/glossary.md", "docs/decisions/README.md"} <= names
+
+
+# The checker itself: it must find what it is there to find.
+
+PAGE = """# A page, and its heading
+
+See [the other](other.md), [its part](other.md#second-part), [here](#a-page-and-its-heading),
+[a site](https://example.org/x.md), [gone](gone.md), [no such part](other.md#third).
+`docs/page.md` and `nn/block.py` exist, `docs/gone.md` and `nn/gone.py` do not; `runs/reviews/model` and
+`tests/<name>.py` are not ours to check, and in code `[no](link.md)` is no link.
+
+```bash
+maskwright show minilm  # a comment
+$ maskwright finetune \\
+    --train "my file.csv" > log.txt
+.venv/bin/maskwright --help | head -3
+echo maskwright nothing [not](a-link.md) `docs/not.md`
+```
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    for name in ("docs/page.md", "docs/other.md", "src/maskwright/nn/block.py", "src/maskwright/runs/card.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "docs/page.md").write_text(PAGE, encoding="utf-8")
+    (tmp_path / "docs/other.md").write_text("## Second part\n", encoding="utf-8")
+    return tmp_path / "docs/page.md"
+
+
+def test_dead_links_are_found(page: Path, tmp_path: Path) -> None:
+    assert list(dead_links(page, tmp_path)) == [
+        f"{page}: the link 'gone.md' leads to no file",
+        f"{page}: the link 'other.md#third' names no heading of other.md",
+    ]
+
+
+def test_dead_paths_are_found(page: Path, tmp_path: Path) -> None:
+    assert list(dead_paths(page, tmp_path)) == [
+        f"{page}: there is no docs/gone.md",
+        f"{page}: there is no nn/gone.py",
+    ]
+
+
+def test_commands_are_found(page: Path) -> None:
+    assert list(commands(page)) == [["show", "minilm"], ["finetune", "--train", "my file.csv"], ["--help"]]
+
+
+def test_a_command_that_does_not_parse_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import maskwright.cli
+
+    (tmp_path / "planted.py").write_text(
+        '"""Planted."""\ndef command(model: str, count: int = 1) -> None:\n    raise AssertionError("it ran")\n'
+    )
+    monkeypatch.setattr(maskwright.cli, "__path__", [str(tmp_path)])
+    assert complaint(["planted", "minilm", "--count", "3"]) is None
+    assert complaint(["--version"]) is None
+    assert complaint(["finetune"]) == "there is no verb 'finetune'"
+    assert "--cuont" in complaint(["planted", "minilm", "--cuont", "3"])
+    assert "MODEL" in complaint(["planted"]).upper()
+    assert "--count" in complaint(["planted", "minilm", "--count", "three"])
