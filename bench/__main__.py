@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench import _measure as measure
+from bench._child import ArmFailed
 
 SCRIPTS = ("start", "forward", "finetune")  #: the short ones first
 
@@ -20,6 +21,8 @@ def write_results() -> None:
         path = measure.RESULTS / f"{name}.json"
         if path.exists():
             sections.append(importlib.import_module(f"bench.{name}").section(json.loads(path.read_text())))
+    if not sections:
+        return
     intro = (
         "# Results\n\nWritten by `python -m bench` from the files in `results/`; do not edit by hand. "
         "How each number is taken: `README.md`."
@@ -28,12 +31,15 @@ def write_results() -> None:
 
 
 def run(main: Callable[[], dict[str, Any]], section: Callable[[dict[str, Any]], str]) -> None:
-    """One measurement from its command line: print its section, renew bench/RESULTS.md, leave with 2 on a Stop."""
+    """One measurement from its command line: print its section, renew bench/RESULTS.md, leave with 2 on a Stop, 1 on a side that failed."""
     try:
         print("\n" + section(main()))
     except measure.Stop as reason:
         print(f"error: {reason}", file=sys.stderr)
         raise SystemExit(2) from None
+    except ArmFailed as reason:
+        print(f"error: a side failed: {reason}", file=sys.stderr)
+        raise SystemExit(1) from None
     write_results()
 
 

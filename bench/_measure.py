@@ -115,8 +115,12 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[0] or 'libc unknown'}",
         "python": platform.python_version(),
         "versions": versions(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": today(),
     }
+
+
+def today() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def processor() -> str:
@@ -248,20 +252,20 @@ def cache_folder(name: str = "") -> Path:
     return folder
 
 
-def cached(name: str, config: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
-    """A search for fastest switches, made once for this config, these versions and this processor.
-
-    Only searches are cached. A time that is reported is never read from here.
+def cached(name: str, config: Mapping[str, Any], compute: Callable[[], Any]) -> dict[str, Any]:
+    """A search for fastest switches, made once for this config, these versions and this processor: what was `found`
+    and its `date`. Only searches are cached; a time that is compared is never read from here.
     """
-    key = {"config": config, "versions": versions(), "processor": processor(), "cores": cores()}
-    del key["versions"]["maskwright"]  # our own version changes nothing about a peer
+    key: dict[str, Any] = {"config": config, "versions": versions(), "processor": processor(), "cores": cores()}
+    key["versions"].pop("maskwright", None)  # our own version changes nothing about a peer
     path = cache_folder() / f"{name}-{config_hash(key)}.json"
     if path.exists():
         print(f"The search for the peer's fastest switches is in {path.name}; delete it to search again.")
-        return json.loads(path.read_text())["found"]
-    found = compute()
-    path.write_text(json.dumps({"key": key, "found": found}, indent=1) + "\n")
-    return found
+        kept: dict[str, Any] = json.loads(path.read_text())
+        return kept
+    made = {"key": key, "date": today(), "found": compute()}
+    path.write_text(json.dumps(made, indent=1, allow_nan=False) + "\n")
+    return made
 
 
 def save(name: str, result: Mapping[str, Any]) -> Path:

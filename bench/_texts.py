@@ -65,7 +65,7 @@ def load() -> dict[str, list[str]]:
 
 
 def long_passages(seed: int) -> Iterator[str]:
-    """Passages of some 3,000 characters, each from the start of a paragraph of a novel, in an order fixed by the seed."""
+    """Passages of some 3,000 characters, each from a paragraph's start, in an order fixed by the seed."""
     shuffled = random.Random(seed)
     while True:
         for path in shuffled.sample(novels(), len(novels())):
@@ -81,7 +81,7 @@ def long_passages(seed: int) -> Iterator[str]:
 
 
 def cut(tokenizer: Any, passage: str, pieces: int) -> str | None:
-    """The start of a passage: exactly `pieces` pieces, [CLS] and [SEP] included. None where a word lies across the cut."""
+    """The start of a passage: exactly `pieces` pieces, [CLS] and [SEP] too. None where a word lies across the cut."""
     encoding = tokenizer.encode(passage, add_special_tokens=False)
     inside = pieces - SPECIAL
     if len(encoding.ids) <= inside or encoding.word_ids[inside - 1] == encoding.word_ids[inside]:

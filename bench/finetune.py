@@ -10,8 +10,9 @@ fresh process; the sides take turns, seed by seed.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
-import json
+import inspect
 import sys
 import tempfile
 import time
@@ -30,13 +31,12 @@ OURS = {
     "epochs": RECIPE["epochs"],
     "batch_size": RECIPE["batch_size"],
     "lr": RECIPE["lr"],
-    "weight_decay": RECIPE["weight_decay"],
+    "optimizer": {"name": "adamw", "weight_decay": RECIPE["weight_decay"]},
     "clip": RECIPE["clip"],
     "schedule": {"name": "linear", "warmup": RECIPE["warmup"]},
     "precision": "bf16",
     "checkpoint_minutes": None,
 }
-SPAN = ("tokenize", "train")  #: the phases of a run that are timed on each side
 
 
 # ---------------------------------------------------------------- our side, in a process of its own
@@ -50,7 +50,11 @@ def train_ours(request: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     finetune = importlib.import_module("maskwright").finetune  # the root is lazy: the name imports what a run needs
     imported = time.perf_counter() - start
-    rows = request["rows"]
+    rows, clocks = request["rows"], Clocks()
+    clocks.watch("maskwright.tasks", "Model", "build")
+    clocks.watch("maskwright.tasks", "Model", "encode")
+    clocks.watch("maskwright.training.loop", "Loop", "run")
+    clocks.watch("maskwright.training.loop", "Loop", "_evaluate")
     columns = {split: dict(zip(("sentence", "label"), read(split, rows), strict=True)) for split in ("train", "dev")}
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -61,36 +65,50 @@ def train_ours(request: dict[str, Any]) -> dict[str, Any]:
             eval=columns["dev"],
             text="sentence",
             label="label",
-            out=Path(folder) / "run",
+            out=str(Path(folder) / "run"),
             seed=request["seed"],
             max_length=RECIPE["max_length"],
             overwrite=True,
             settings={"train": OURS},
         )
         whole, memory = time.perf_counter() - start, measure.peak_memory()
-        seconds = our_phases(Path(run.folder) / "seeds" / str(request["seed"]) / "timings.jsonl")
+        seconds = our_span(clocks.calls, start)
         texts = {split: read(split, rows) for split in ("dev", "test")}
-        scores = {s: accuracy([label_of(p) for p in run.predict(t)], gold) for s, (t, gold) in texts.items()}
+        scores = {s: accuracy([p["label"] for p in run.predict(t)], gold) for s, (t, gold) in texts.items()}
     return {"import": imported, "whole": whole, **seconds, "accuracy": scores, "memory": memory}
 
 
-def our_phases(timings: Path) -> dict[str, float]:
-    """Seconds of loading, tokenization and training by the run's own clocks: its rows `{"phase": ..., "seconds": ...}`.
+class Clocks:
+    """Notes when methods of ours began and how long they took, so that the same span can be cut out on each side."""
 
-    Training is the loop and nothing else; judging after each epoch has a phase of its own.
-    """
-    clocks: dict[str, float] = {}
-    for row in map(json.loads, timings.read_text().splitlines()):
-        if "phase" in row:
-            clocks[row["phase"]] = clocks.get(row["phase"], 0.0) + row["seconds"]
-    missing = {"load", *SPAN} - set(clocks)
-    if missing:
-        raise ValueError(f"{timings.name} has no phase {', '.join(sorted(missing))}; it has {sorted(clocks)}")
-    return {**{phase: clocks[phase] for phase in ("load", *SPAN)}, "span": sum(clocks[phase] for phase in SPAN)}
+    def __init__(self) -> None:
+        self.calls: dict[str, list[tuple[float, float]]] = {}
+
+    def watch(self, module: str, owner: str, name: str) -> None:
+        """From now on each call of `module.owner.name` is noted as (start, seconds)."""
+        holder = getattr(importlib.import_module(module), owner)
+        raw = inspect.getattr_static(holder, name)
+        function, noted = getattr(raw, "__func__", raw), self.calls.setdefault(name, [])
+
+        @functools.wraps(function)
+        def clocked(*given: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*given, **named)
+            finally:
+                noted.append((start, time.perf_counter() - start))
+
+        setattr(holder, name, classmethod(clocked) if isinstance(raw, classmethod) else clocked)
 
 
-def label_of(prediction: Any) -> str:
-    return str(prediction["label"] if isinstance(prediction, dict) else getattr(prediction, "label", prediction))
+def our_span(calls: dict[str, list[tuple[float, float]]], start: float) -> dict[str, float]:
+    """Seconds from the call of finetune to the end of its training loop, without loading the weights and without
+    judging (and keeping the best weights) after each epoch. All else is ours to answer for: reading the columns,
+    checks, digests, encoding the dev rows, opening the run's folder."""
+    (began, looped), load = calls["run"][0], calls["build"][0][1]
+    train = looped - sum(seconds for _, seconds in calls["_evaluate"])
+    tokenize = sum(seconds for at, seconds in calls["encode"] if at < began)
+    return {"load": load, "tokenize": tokenize, "train": train, "span": began - start - load + train}
 
 
 # ---------------------------------------------------------------- the measurement
@@ -102,11 +120,12 @@ def main(seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS) 
     read("train")  # says at once when the data is missing
     measure.minilm_folder()
     quiet = measure.Quiet()
-    grid, best = [], {"attention": "sdpa", "threads": measure.cores(), "workers": 0, "compile": False}
+    grid, searched, best = [], "", {"attention": "sdpa", "threads": measure.cores(), "workers": 0, "compile": False}
     best = {"precision": "bf16", "grouping": "group_by_length", **best}
     if rows is None and "peer grouped" in arms:
         config = {"recipe": RECIPE, "steps": PROBE_STEPS, "limit": trainer.COMPILE_LIMIT}
-        grid = measure.cached(f"{NAME}-grid", config, lambda: trainer.search(quiet))
+        kept = measure.cached(f"{NAME}-grid", config, lambda: trainer.search(quiet))
+        grid, searched = kept["found"], kept["date"]
         best = trainer.fastest(grid)["cell"]
         print(f"The peer's fastest switches: {best}")
     cells = {"ours": {}, "peer grouped": best, "peer defaults": DEFAULTS}
@@ -122,6 +141,7 @@ def main(seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS) 
         "machine": measure.machine(),
         "command": f"python -m bench.finetune --seeds {seeds}",
         "grid": grid,
+        "searched": searched,
         "cells": cells,
         "runs": runs,
         "targets": measure.dump_targets(targets(runs)),
@@ -175,11 +195,17 @@ on each side. **Ours** runs in bf16 (fp32 master weights). **Peer grouped** is t
 Trainer in fp32, random order, dynamic padding: on this processor a ratio against fp32 counts the hardware's bf16 and \
 a weak fp32 library as well as us.
 
-The timed span is `tokenize + train`: from texts in memory to a trained model. Checkpoints are off on each side. \
-Imports, loading, evaluation and saving stand outside of it; `load to saved` has loading, the span, judging dev and \
-saving (ours also judges dev after each epoch, and reloads what it saved and compares). Times are medians (smallest to \
-largest) of the seeds; accuracies are means (seed by seed), by one piece of code on each side's predictions. Peak is \
-VmHWM / ru_maxrss / largest child process."""
+The timed span goes from texts in memory to a trained model: tokenization, training and all that a side does between \
+them. Checkpoints are off on each side. Imports, loading the weights and judging stand outside of it, and saving too. \
+Each side judges dev after every epoch and answers with its better epoch, so dev chooses an epoch of two; test does \
+not. `whole` has loading, the span, judging and saving (the peer judges test too, ours reloads what it saved and \
+compares). Times are medians (smallest to largest) of the seeds; accuracies are means (seed by seed), by one piece of \
+code on each side's labels. Peak is VmHWM / ru_maxrss / largest child process."""
+
+GRID = """\
+The search for the peer's fastest switches, of {date}: {steps} steps a cell, the median of all but the first 10, \
+and from them seconds for the whole job. Compiled cells ran twice and count with a warm kernel cache. The fastest \
+({winner}) was timed again for the table above."""
 
 
 def section(result: dict[str, Any]) -> str:
@@ -193,7 +219,7 @@ def section(result: dict[str, Any]) -> str:
             cells.append(f"{mean(scores):.2f} ({', '.join(f'{score:.2f}' for score in scores)})")
         peaks = [measure.median(pick(runs, arm, "memory", key)) for key in ("vm_hwm", "ru_maxrss", "children")]
         rows.append([arm, *cells, " / ".join(f"{peak:,.0f}" for peak in peaks)])
-    head = ["side", "tokenize + train, s", "tokenize, s", "train, s", "import, s", "load, s", "load to saved, s"]
+    head = ["side", "texts to model, s", "of it tokenize", "of it train", "import, s", "load, s", "whole, s"]
     winner = ", ".join(f"{key} {value}" for key, value in result["cells"]["peer grouped"].items())
     parts = [
         "## Fine-tuning: MiniLM on SST-2 sentences",
@@ -204,9 +230,7 @@ def section(result: dict[str, Any]) -> str:
     ]
     if result["grid"]:
         parts += [
-            f"The search for the peer's fastest switches: {PROBE_STEPS} steps a cell, the median of all but the first 10, "
-            + "and from them seconds for the whole job. Compiled cells ran twice and count with a warm kernel cache. "
-            + f"The fastest ({winner}) was timed again for the table above.",
+            GRID.format(steps=PROBE_STEPS, winner=winner, date=result["searched"]),
             measure.table(trainer.GRID_HEAD, [trainer.grid_row(row) for row in result["grid"]]),
         ]
     return "\n\n".join(parts)

@@ -121,10 +121,12 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = ("ours"
     texts.prepare()
     quiet = measure.Quiet()
     rows: list[dict[str, Any]] = []
+    searched = ""
     if not quick:
         config = {"orders": ORDERS, "batches": PROBE_BATCHES, "texts": texts.fingerprint(), "limit": COMPILE_LIMIT}
         print(" | ".join([*GRID_HEAD, *ORDERS]))
-        rows = measure.cached(f"{NAME}-grid", config, lambda: search(quiet))
+        kept = measure.cached(f"{NAME}-grid", config, lambda: search(quiet))
+        rows, searched = kept["found"], kept["date"]
     times: list[dict[str, Any]] = []
     facts: list[dict[str, Any]] = []
     for precision in PRECISIONS:
@@ -136,6 +138,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = ("ours"
         "command": f"python -m bench.forward --repeats {repeats}",
         "texts": texts.summary(),
         "grid": rows,
+        "searched": searched,
         "times": times,
         "sides": facts,
         "errors": errors(facts),
@@ -294,7 +297,7 @@ def section(result: dict[str, Any]) -> str:
     ]
     if result["grid"]:
         parts += [
-            f"The search for the peer's fastest switches: seconds for {PROBE_BATCHES} batches of each workload.",
+            f"The search for the peer's fastest switches, of {result['searched']}: seconds for {PROBE_BATCHES} batches.",
             measure.table([*GRID_HEAD, *ORDERS, "note"], [grid_row(row) for row in result["grid"]]),
         ]
     return "\n\n".join(parts)

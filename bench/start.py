@@ -140,5 +140,7 @@ if __name__ == "__main__":
     else:
         from bench.__main__ import run
 
-        argparse.ArgumentParser(prog="python -m bench.start", description=(__doc__ or "").partition("\n")[0]).parse_args()
+        argparse.ArgumentParser(
+            prog="python -m bench.start", description=(__doc__ or "").partition("\n")[0]
+        ).parse_args()
         run(main, section)

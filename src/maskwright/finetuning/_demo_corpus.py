@@ -29,7 +29,7 @@ from maskwright.base.errors import UserError
 from maskwright.data.table import Table
 
 WORDS = 64  # words and signs; a passage ends at the paragraph border before this many
-SHORTEST = 8  # words; what is shorter says nothing about its area
+SHORTEST = 12  # words; what is shorter ("Return the number of items.") says nothing about its area
 MOST = 50  # passages of one module; without it tkinter alone would be a tenth of the corpus
 SHARES = {"train": 0.60, "eval": 0.15, "test": 0.25}
 SPLIT = "maskwright demo"  # the fixed seed of the split: other training seeds see the same rows
@@ -67,7 +67,13 @@ PART_OF = {
     "weakref", "_sre": "re", "sre_compile": "re", "sre_parse": "re", "_elementtree": "xml", "pyexpat": "xml",
     "_markupbase": "html", "_sitebuiltins": "site", "_osx_support": "sysconfig", "_aix_support": "sysconfig",
     "_bootsubprocess": "subprocess", "nturl2path": "urllib", "cProfile": "profile", "_lsprof": "profile", "_pyrepl":
-    "code", "_compression": "compression", "_colorize": "code",
+    "code", "_compression": "compression", "_colorize": "code", "_py_abc": "abc", "sre_constants": "re",
+}  # fmt: skip
+# Topics that are chapters of the library manual, not of the language reference.
+TOPIC_OF = {
+    "debugger": "pdb", "formatstrings": "string", "string-methods": "builtins", "typesseq": "builtins",
+    "typesseq-mutable": "builtins", "typesmapping": "builtins", "typesmethods": "builtins", "typesmodules": "builtins",
+    "typesfunctions": "builtins", "truth": "builtins",
 }  # fmt: skip
 IN_C = (
     "builtins sys math cmath itertools time posix unicodedata array select mmap zlib binascii pyexpat resource fcntl "
@@ -96,7 +102,9 @@ def corpus() -> dict[str, Table]:
     for name in SHARES:
         rows = [p for p in passages if sides.get(p.module) == name]
         columns = {field: [getattr(p, field) for p in rows] for field in Passage._fields}
-        tables[name] = Table(columns, f"the documentation of this Python ({name})", list(range(1, len(rows) + 1)), notes)
+        lines = list(range(1, len(rows) + 1))
+        source = f"the documentation of this Python ({name})"
+        tables[name] = Table(columns, source, lines, notes if name == "train" else [], unit="row")
     return tables
 
 
@@ -139,7 +147,8 @@ def _passages() -> tuple[list[Passage], list[str]]:
         else:
             left_out.add(name)
     for topic, text in _topics():
-        units[REFERENCE, topic].append(text)
+        module = "builtins" if topic.startswith("bltin-") else TOPIC_OF.get(topic)
+        units[(AREA_OF[module], module) if module else (REFERENCE, f"topic {topic}")].append(text)
     if len(units) < 50:
         raise UserError(
             f"The demo reads the sources of Python's standard library, and {str(folder)!r} holds hardly any. Use a "

@@ -44,7 +44,15 @@ Key = str | Fixed | Ignored
 
 _BOOKKEEPING = Ignored("bookkeeping of the file")
 _OUTPUTS = Ignored("what the reference returns, not what it computes")
-_GENERATION = Ignored("settings of generation, which an encoder does not do")
+#: Written into every config by the versions 2 to 4 of transformers, also for encoders.
+_GENERATION_KEYS = """
+    use_cache bos_token_id eos_token_id eos_token_ids sep_token_id decoder_start_token_id forced_bos_token_id
+    forced_eos_token_id max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty
+    temperature top_k top_p typical_p repetition_penalty length_penalty exponential_decay_length_penalty
+    no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids suppress_tokens begin_suppress_tokens
+    num_return_sequences remove_invalid_values return_dict_in_generate output_scores prefix task_specific_params
+    cross_attention_hidden_size tokenizer_class
+"""
 
 #: Keys that any Hugging Face config may carry, beside a family's own.
 COMMON_KEYS: dict[str, Key] = {
@@ -55,10 +63,11 @@ COMMON_KEYS: dict[str, Key] = {
     **dict.fromkeys(("id2label", "label2id", "num_labels", "problem_type"), Ignored("read by the task")),
     **dict.fromkeys(("dtype", "torch_dtype", "use_bfloat16"), Ignored("weights are kept in fp32")),
     **dict.fromkeys(("output_attentions", "output_hidden_states", "output_past", "return_dict"), _OUTPUTS),
-    **dict.fromkeys(("use_cache", "bos_token_id", "eos_token_id", "max_length", "num_beams", "do_sample"), _GENERATION),
+    **dict.fromkeys(_GENERATION_KEYS.split(), Ignored("settings of generation, which an encoder does not do")),
     "gradient_checkpointing": Ignored("a way to save memory, same result"),
     "chunk_size_feed_forward": Ignored("a way to save memory, same result"),
-    "_attn_implementation": Ignored("a kernel, same result"),
+    **dict.fromkeys(("_attn_implementation", "_attn_implementation_autoset"), Ignored("a kernel, same result")),
+    "tf_legacy_loss": Ignored("a loss of the reference in TensorFlow"),
     "is_encoder_decoder": Fixed(False, "this library holds encoders"),
     "is_decoder": Fixed(False, "this library holds encoders"),
     "add_cross_attention": Fixed(False, "this library holds encoders"),

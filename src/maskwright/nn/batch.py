@@ -7,7 +7,7 @@ V vocabulary, L layers, M chosen tokens (M <= N).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -71,9 +71,8 @@ class Batch:
         return Batch.dense(ids, real, segments)
 
     def to(self, device: torch.device | str) -> Batch:
-        moved = {
-            name: value.to(device, non_blocking=True) for name, value in vars(self).items() if isinstance(value, Tensor)
-        }
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # not vars(self): that has cached ones too
+        moved = {name: t.to(device, non_blocking=True) for name, t in tensors.items() if isinstance(t, Tensor)}
         return replace(self, **moved)
 
     def take(self, chosen: Chosen) -> Batch:
@@ -176,20 +175,25 @@ class Rectangle:
     mask: Tensor | None  #: (count, length) True where a cell is text
 
     def cut(self, x: Tensor, blank: bool = False) -> Tensor:
-        """(rows, A, D) -> (count, A, length, D). Cells beyond a sequence repeat its first row, or are 0 if `blank`."""
+        """(rows, A, D) -> (count * A, length, D), contiguous.
+
+        Cells beyond a sequence's end repeat its first row, or are 0 if `blank`.
+        """
         rows = x[self.start : self.stop] if self.gather is None else x.index_select(0, self.gather)
-        if blank and self.gather is not None and self.mask is not None:
-            rows = rows * self.mask.view(-1, 1, 1)
-        return rows.view(self.count, self.length, *x.shape[1:]).transpose(1, 2)
+        if blank and self.mask is not None and self.gather is not None:
+            rows = rows * self.mask.view(-1, 1, 1).to(x.dtype)
+        heads, width = x.shape[1:]
+        return rows.view(self.count, self.length, heads, width).transpose(1, 2).reshape(-1, self.length, width)
 
     def paste(self, cells: Tensor, out: Tensor) -> None:
-        """(count, A, length, D) -> the run's rows of `out` (rows, A, D)."""
+        """(count * A, length, D) -> the run's rows of `out` (rows, A, D)."""
+        heads, width = out.shape[1:]
+        flat = cells.view(self.count, heads, self.length, width).transpose(1, 2)
         rows = out[self.start : self.stop]
-        flat = cells.transpose(1, 2)
         if self.scatter is None:
             rows.view(flat.shape).copy_(flat)
         else:
-            rows.copy_(flat.reshape(-1, *out.shape[1:]).index_select(0, self.scatter))
+            torch.index_select(flat.reshape(-1, heads, width), 0, self.scatter, out=rows)
 
 
 def _rectangle(start: int, lengths: tuple[int, ...], device: torch.device) -> Rectangle:

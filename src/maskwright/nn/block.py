@@ -30,7 +30,7 @@ class Attention(nn.Module):
             q, k, v = self.qkv(x).split(width, dim=-1)
         else:
             weight, bias = self.qkv.weight.split([width, 2 * width]), self.qkv.bias.split([width, 2 * width])
-            q = F.linear(x[chosen.tokens], weight[0], bias[0])
+            q = F.linear(x.index_select(0, chosen.tokens), weight[0], bias[0])
             k, v = F.linear(x, weight[1], bias[1]).split(width, dim=-1)
         q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (q, k, v))
         mixed = attend(q, k, v, batch, chosen, self.dropout if self.training else 0.0)
@@ -64,7 +64,7 @@ class PostNormBlock(nn.Module):
 
     def forward(self, x: Tensor, batch: Batch, chosen: Chosen | None = None) -> Tensor:
         """(N, H) -> (N, H), or (M, H) for the chosen tokens alone."""
-        kept = x if chosen is None else x[chosen.tokens]
+        kept = x if chosen is None else x.index_select(0, chosen.tokens)
         x = self.attention_norm(kept + self.drop(self.attention(x, batch, chosen)))
         x = self.feedforward_norm(x + self.drop(self.feedforward(x)))
         return x

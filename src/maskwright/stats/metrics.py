@@ -3,6 +3,9 @@
 Arrays are one-dimensional and of one length; classes are indices. A metric that is undefined on its input is NaN, never
 a number that looks like a result: a correlation needs two rows and variation on both sides. (MCC has a convention for
 that case, 0.0, and keeps it.) Whoever prints a NaN writes "undefined".
+
+scipy and scikit-learn are imported where they are called: together they take a second, which a prediction from the
+command line would otherwise wait for.
 """
 
 from __future__ import annotations
@@ -11,8 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from sklearn import metrics
 
 from maskwright.base.errors import UserError
 
@@ -31,6 +32,8 @@ def f1(targets: ArrayLike, predictions: ArrayLike, average: Average = "macro", p
     macro: mean over the classes that occur in targets or predictions; micro: over all decisions; weighted: mean by
     the classes' counts in the targets; binary: of the class `positive` alone. 0.0 where a class has no true positive.
     """
+    from sklearn import metrics
+
     y, p = _pair(targets, predictions)
     if average == "binary":
         y, p = y == positive, p == positive
@@ -39,18 +42,24 @@ def f1(targets: ArrayLike, predictions: ArrayLike, average: Average = "macro", p
 
 def matthews(targets: ArrayLike, predictions: ArrayLike) -> float:
     """Matthews correlation coefficient (for more than two classes Gorodkin's R_K); 0.0 when one side is constant."""
+    from sklearn import metrics
+
     y, p = _pair(targets, predictions)
     return float(metrics.matthews_corrcoef(y, p)) if _varies(y) and _varies(p) else 0.0
 
 
 def pearson(targets: ArrayLike, predictions: ArrayLike) -> float:
     """Linear correlation; NaN when undefined (a constant side, one row, a NaN in the input)."""
+    from scipy import stats
+
     y, p = _pair(targets, predictions)
     return float(stats.pearsonr(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
 
 
 def spearman(targets: ArrayLike, predictions: ArrayLike) -> float:
     """Correlation of ranks, ties at their mean rank; NaN when undefined (a constant side, one row, a NaN)."""
+    from scipy import stats
+
     y, p = _pair(targets, predictions)
     return float(stats.spearmanr(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
 

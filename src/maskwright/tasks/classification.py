@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 import torch.nn.functional as F
-from scipy.special import softmax
 from torch import Tensor
 
 from maskwright.data.labels import Labels
@@ -40,7 +40,7 @@ class Classification(Task):
 
     def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
         assert labels is not None
-        probabilities = softmax(scores.astype(np.float64), axis=-1)
+        probabilities = torch.from_numpy(scores).double().softmax(-1).numpy()
         best = probabilities.argmax(-1)
         return [
             {

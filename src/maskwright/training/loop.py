@@ -103,23 +103,32 @@ class Loop:
                 raise self._not_finite(batch)
             loss.backward()
             loss_sum, items, tokens = loss_sum + value, items + count, tokens + size
-        norm = self._normalise(items)
+        norm = self._norm() / items
         if not math.isfinite(norm):
             raise self._not_finite(batch, bad_gradient(self.objective))
         rate = self.settings.lr * self.settings.schedule.factor(self.progress.step, self.plan.total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        shrink = min(1.0, self.settings.clip / (norm + 1e-6)) if self.settings.clip else 1.0
+        self._move(shrink / items)
         return {"loss_sum": loss_sum, "items": items, "tokens": tokens, "lr": rate, "norm": norm}
 
-    def _normalise(self, items: int) -> float:
-        """Gradient of the sum -> of the mean, clipped, in one pass. Returns the norm of the mean's gradient."""
+    def _norm(self) -> float:
+        """The norm of all gradients together."""
         grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
-        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))) / items
-        shrink = min(1.0, self.settings.clip / (norm + 1e-6)) if self.settings.clip else 1.0
-        torch._foreach_mul_(grads, shrink / items)
-        return norm
+        return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))))
+
+    def _move(self, scale: float) -> None:
+        """One step with the gradients times `scale`: from sum to mean, clipped, without another pass over memory."""
+        if self.settings.optimizer.scales_gradients:
+            optimizer: Any = self.optimizer
+            optimizer.grad_scale = torch.tensor(1 / scale, device=self.device)
+            optimizer.found_inf = torch.tensor(0.0, device=self.device)
+        else:
+            grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
+            torch._foreach_mul_(grads, scale)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
 
     def _note(self, log: Log, facts: dict[str, Any], seconds: float) -> None:
         p = self.progress

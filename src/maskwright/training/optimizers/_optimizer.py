@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -14,6 +14,9 @@ from maskwright.base.choice import Part
 
 class Optimizer(Part):
     """Builds a torch optimizer; the loop sets the learning rate of its groups before each step."""
+
+    scales_gradients: ClassVar[bool] = False
+    """Whether its step divides the gradients by `grad_scale`, an attribute set on it (torch's fused kernels do)."""
 
     weight_decay: float = 0.01
 

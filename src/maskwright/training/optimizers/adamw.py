@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -12,6 +13,8 @@ from maskwright.training.optimizers._optimizer import Optimizer
 
 class AdamW(Optimizer):
     """w -= lr (m^ / (sqrt(v^) + eps) + decay w), fused into one pass (Loshchilov and Hutter 2019, algorithm 2)."""
+
+    scales_gradients: ClassVar[bool] = True
 
     beta1: float = 0.9
     beta2: float = 0.999

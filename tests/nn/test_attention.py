@@ -1,0 +1,188 @@
+"""`attend` is softmax(Q K^T / sqrt(D)) V for each sequence, forward and backward, whichever way it is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from maskwright.nn import Batch, Chosen, attend
+from maskwright.nn.attention import LONG
+from maskwright.nn.dropout import noise, quantised
+
+Pack = Callable[..., Batch]
+HEADS, HEAD_WIDTH = 3, 40
+LENGTHS = st.lists(st.one_of(st.just(1), st.integers(1, HEAD_WIDTH)), min_size=1, max_size=8)
+TOLERANCE = 3e-6
+
+
+def inputs(batch: Batch, asking: int | None = None, seed: int = 0) -> list[Tensor]:
+    """q, k, v with a spread that makes some probabilities large and some tiny, and the gradient of the output."""
+    random = torch.Generator().manual_seed(seed)
+    rows = len(batch.ids)
+    shapes = [(rows if asking is None else asking), rows, rows, (rows if asking is None else asking)]
+    return [torch.randn(n, HEADS, HEAD_WIDTH, generator=random) * 1.3 for n in shapes]
+
+
+def reference(
+    q: Tensor, k: Tensor, v: Tensor, batch: Batch, chosen: Chosen | None = None, kept: list[Tensor] | None = None
+) -> Tensor:
+    """One sequence after the other; `kept` holds for each the factors (A, Tq, Tk) that dropout multiplies with."""
+    real = torch.ones(len(k), dtype=torch.bool) if batch.real is None else batch.real
+    counts = batch.lengths if chosen is None else chosen.counts
+    out = []
+    for i, (qs, ks, vs, rs) in enumerate(
+        zip(q.split(list(counts)), *(t.split(batch.lengths) for t in (k, v, real)), strict=True)
+    ):
+        scores = torch.einsum("qad,kad->aqk", qs, ks) / math.sqrt(q.shape[-1])
+        p = scores.masked_fill(~rs, -torch.inf).softmax(-1)
+        out.append(torch.einsum("aqk,kad->qad", p if kept is None else p * kept[i], vs))
+    return torch.cat(out)
+
+
+def assert_equal_with_gradients(
+    batch: Batch, chosen: Chosen | None, kept: list[Tensor] | None = None, rate: float = 0.0, seed: int = 0
+) -> None:
+    q, k, v, grad = inputs(batch, None if chosen is None else len(chosen.tokens), seed)
+    read = torch.ones(len(q), 1, 1)
+    if batch.real is not None:  # what a padding cell gives is read by nobody
+        read = (batch.real if chosen is None else batch.real[chosen.tokens])[:, None, None].float()
+    mine = [t.clone().requires_grad_() for t in (q, k, v)]
+    exact = [t.double().requires_grad_() for t in (q, k, v)]
+    out, wanted = attend(*mine, batch, chosen, rate), reference(*exact, batch, chosen, kept)
+    assert out.shape == q.shape
+    found = [out * read, *torch.autograd.grad(out, mine, grad * read)]
+    for a, b in zip(found, [wanted * read, *torch.autograd.grad(wanted, exact, (grad * read).double())], strict=True):
+        torch.testing.assert_close(a.double(), b, atol=TOLERANCE * size(b), rtol=0)
+    if rate == 0:
+        with torch.no_grad():
+            plain = attend(q, k, v, batch, chosen) * read
+            torch.testing.assert_close(plain.double(), wanted * read, atol=TOLERANCE * 3, rtol=0)
+
+
+def size(x: Tensor) -> float:
+    """The largest number of x, or 1 where all are smaller: what a tolerance is relative to."""
+    return max([1.0, *x.detach().abs().flatten().tolist()])
+
+
+def choose(batch: Batch, seed: int) -> Chosen:
+    """A random third of the tokens; some sequences have none."""
+    random = torch.Generator().manual_seed(seed)
+    flags = torch.rand(len(batch.ids), generator=random) < 0.33
+    flags &= (torch.rand(len(batch), generator=random) < 0.7)[batch.sequence]
+    if batch.real is not None:
+        flags &= batch.real
+    return Chosen(flags.nonzero().squeeze(1), tuple(int(f.sum()) for f in flags.split(batch.lengths)))
+
+
+@pytest.mark.usefixtures("poisoned")
+@given(lengths=LENGTHS, seed=st.integers(0, 999), dense=st.booleans(), some=st.booleans())
+@example(lengths=[LONG + 7, 2, LONG + 1, LONG], seed=0, dense=False, some=False)
+@example(lengths=[LONG + 7, 2, LONG + 1, LONG], seed=0, dense=True, some=True)
+def test_equals_plain_autograd_in_float64(pack: Pack, lengths: list[int], seed: int, dense: bool, some: bool) -> None:
+    batch = pack(lengths, seed).to_dense() if dense else pack(lengths, seed)
+    assert_equal_with_gradients(batch, choose(batch, seed) if some else None, seed=seed)
+
+
+@pytest.mark.usefixtures("poisoned")
+@given(lengths=LENGTHS, seed=st.integers(0, 999), rate=st.sampled_from([0.1, 0.5]), some=st.booleans())
+def test_dropout_equals_the_same_mask_by_hand(
+    pack: Pack, lengths: list[int], seed: int, rate: float, some: bool
+) -> None:
+    """With unit vectors as values the output is the dropped matrix itself; the same seed gives the same mask again."""
+    batch = pack(lengths, seed)
+    chosen = choose(batch, seed) if some else None
+    q, k, _, _ = inputs(batch, None if chosen is None else len(chosen.tokens), seed)
+    unit = torch.eye(HEAD_WIDTH)[batch.positions][:, None, :].expand(-1, HEADS, -1)
+    noise.seed(seed)
+    dropped = attend(q, k, unit, batch, chosen, rate)
+    whole = attend(q, k, unit, batch, chosen)
+    counts = list(batch.lengths if chosen is None else chosen.counts)
+    kept = []
+    for d, p, length in zip(dropped.split(counts), whole.split(counts), batch.lengths, strict=True):
+        d, p = (t[..., :length].transpose(0, 1) for t in (d, p))
+        assert (p > 0).all()
+        torch.testing.assert_close(d[d != 0], (p / (1 - quantised(rate)))[d != 0], atol=1e-6, rtol=1e-5)
+        kept.append((d != 0).double() / (1 - quantised(rate)))
+    noise.seed(seed)
+    assert_equal_with_gradients(batch, chosen, kept, rate, seed)
+
+
+def test_dropout_drops_at_its_rate(pack: Pack) -> None:
+    batch, rate = pack([40, 38, 40, 21] * 30), 0.1
+    q, k, _, _ = inputs(batch)
+    unit = torch.eye(HEAD_WIDTH)[batch.positions][:, None, :].expand(-1, HEADS, -1).contiguous()
+    noise.seed(5)
+    dropped = attend(q, k, unit, batch, dropout=rate)
+    cells = HEADS * sum(n * n for n in batch.lengths)
+    zeros = cells - int((dropped != 0).sum())
+    assert abs(zeros - cells * quantised(rate)) < 5 * math.sqrt(cells * rate * (1 - rate))
+
+
+@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=30), dense=st.booleans(), some=st.booleans())
+def test_rectangles_cover_every_token_once(pack: Pack, lengths: list[int], dense: bool, some: bool) -> None:
+    batch = pack(lengths).to_dense() if dense else pack(lengths)
+    chosen = choose(batch, len(lengths)) if some else None
+    rows = torch.arange(len(batch.ids), dtype=torch.float64)[:, None, None]
+    asks = rows if chosen is None else rows[chosen.tokens]
+    pasted = torch.full_like(asks, -1)
+    asked_rows, asked_sequences = [], set()
+    for asking, asked in batch.rectangles(chosen):
+        assert asking.count == asked.count
+        cells, keys = asking.cut(asks), asked.cut(rows)
+        assert cells.shape == (asking.count, 1, asking.length, 1)
+        mask = torch.ones(asked.count, asked.length, dtype=torch.bool) if asked.mask is None else asked.mask
+        for i in range(asked.count):
+            found = keys[i, 0, mask[i], 0]
+            asked_rows.append(found)
+            owners = set(batch.sequence[found.long()].tolist())
+            assert len(owners) == 1  # nobody looks into another sequence
+            asked_sequences |= owners
+            queries = cells[i, 0, :, 0] if asking.mask is None else cells[i, 0, asking.mask[i], 0]
+            assert set(batch.sequence[queries.long()].tolist()) <= owners
+        asking.paste(cells, pasted)
+    assert torch.equal(pasted, asks)
+    real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real
+    needed = range(len(batch)) if chosen is None else [i for i, n in enumerate(chosen.counts) if n]
+    assert set(needed) <= asked_sequences
+    expected = rows[:, 0, 0][real & torch.isin(batch.sequence, torch.tensor(sorted(asked_sequences)))]
+    assert torch.equal(torch.cat([*asked_rows, rows.new_empty(0)]), expected)
+
+
+@pytest.mark.parametrize("order", ["sorted", "arrival"])
+def test_rectangles_hold_little_padding_and_few_scores(pack: Pack, order: str) -> None:
+    """What attention multiplies beyond the real cells, and how many scores it holds for a head, are bounded."""
+    lengths = torch.randint(5, 400, (300,), generator=torch.Generator().manual_seed(0)).tolist()
+    pairs = pack(sorted(lengths) if order == "sorted" else lengths).rectangles()
+    cells = sum(r.count * r.length**2 for r, _ in pairs)
+    assert cells < 1.3 * sum(n * n for n in lengths)
+    assert max(r.count * r.length**2 for r, _ in pairs) <= 2**19
+    if order == "sorted":
+        assert len(pairs) < len(lengths) / 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("some", [False, True])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+def test_cuda_equals_the_dense_reference(pack: Pack, kind: torch.dtype, some: bool) -> None:
+    batch = pack([1, 37, 40, 3, 128, 500, 12])
+    chosen = choose(batch, 3) if some else None
+    q, k, v, grad = (t[..., :32].cuda().to(kind) for t in inputs(batch, len(chosen.tokens) if chosen else None))
+    moved = batch.to("cuda")
+    there = None if chosen is None else Chosen(chosen.tokens.cuda(), chosen.counts)
+    mine = [t.clone().requires_grad_() for t in (q, k, v)]
+    exact = [t.cpu().double().requires_grad_() for t in (q, k, v)]
+    out, wanted = attend(*mine, moved, there), reference(*exact, batch, chosen)
+    tolerance = 2e-5 if kind is torch.float32 else 3e-2
+    for a, b in zip(
+        [out, *torch.autograd.grad(out, mine, grad)],
+        [wanted, *torch.autograd.grad(wanted, exact, grad.cpu().double())],
+        strict=True,
+    ):
+        torch.testing.assert_close(a.cpu().double(), b, atol=tolerance * size(b), rtol=0)
