@@ -11,7 +11,7 @@ from typing import Any
 from bench import _measure as measure
 from bench._child import ArmFailed
 
-SCRIPTS = ("start", "forward", "finetune")  #: the short ones first
+SCRIPTS = ("start", "attention", "forward", "finetune")  #: the short ones first
 
 
 def write_results() -> None:
@@ -31,7 +31,10 @@ def write_results() -> None:
 
 
 def run(main: Callable[[], dict[str, Any]], section: Callable[[dict[str, Any]], str]) -> None:
-    """One measurement from its command line: print its section, renew bench/RESULTS.md, leave with 2 on a Stop, 1 on a side that failed."""
+    """One measurement from its command line: print its section and renew bench/RESULTS.md.
+
+    Leaves with 2 when it cannot start, and with 1 when a side failed.
+    """
     try:
         print("\n" + section(main()))
     except measure.Stop as reason:

@@ -118,8 +118,9 @@ class Side:
             step = (len(batches) - 1) / max(1, count - 1)
             batches = [batches[round(i * step)] for i in range(count)]
         with self.side.open():
-            for batch in (batches[0], batches[-1]):
-                self.side.states(name, batch)  # once before the clock, for whatever is made at the first call
+            # Before the clock, for whatever is made at a first call; a compiled model may compile for any new shape.
+            for batch in batches if self.cell.get("compile") else (batches[0], batches[-1]):
+                self.side.states(name, batch)
             start = time.perf_counter()
             for batch in batches:
                 self.side.states(name, batch)

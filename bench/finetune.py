@@ -139,7 +139,8 @@ def main(seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS) 
             print(f"{arm}, seed {seed}: {progress(runs[-1])}", flush=True)
     result = {
         "machine": measure.machine(),
-        "command": f"python -m bench.finetune --seeds {seeds}",
+        "command": f"python -m bench.finetune --seeds {seeds}" + (f" --rows {rows}" if rows else ""),
+        "rows": len(read("train", rows)[0]),
         "grid": grid,
         "searched": searched,
         "cells": cells,
@@ -188,7 +189,7 @@ def targets(runs: list[dict[str, Any]]) -> list[measure.Target]:
 
 
 ABOUT = """\
-All 6,920 sentences, {epochs} epochs, batch {batch_size}, at most {max_length} pieces, dropout 0.1 (hidden and \
+{rows:,} sentences, {epochs} epochs, batch {batch_size}, at most {max_length} pieces, dropout 0.1 (hidden and \
 attention), AdamW {lr:g} with decay {weight_decay:g}, linear schedule with warm-up {warmup:.0%}, clipping at {clip:g}, \
 on each side. **Ours** runs in bf16 (fp32 master weights). **Peer grouped** is transformers' Trainer in bf16 with \
 `train_sampling_strategy="group_by_length"`, at the fastest row of the grid below. **Peer defaults** is the same \
@@ -200,7 +201,7 @@ them. Checkpoints are off on each side. Imports, loading the weights and judging
 Each side judges dev after every epoch and answers with its better epoch, so dev chooses an epoch of two; test does \
 not. `whole` has loading, the span, judging and saving (the peer judges test too, ours reloads what it saved and \
 compares). Times are medians (smallest to largest) of the seeds; accuracies are means (seed by seed), by one piece of \
-code on each side's labels. Peak is VmHWM / ru_maxrss / largest child process."""
+code on each side's labels. Peak is VmHWM / ru_maxrss / largest child process (a fork counts pages that it shares)."""
 
 GRID = """\
 The search for the peer's fastest switches, of {date}: {steps} steps a cell, the median of all but the first 10, \
@@ -224,7 +225,7 @@ def section(result: dict[str, Any]) -> str:
     parts = [
         "## Fine-tuning: MiniLM on SST-2 sentences",
         f"`{result['command']}`. {measure.describe(result['machine'])} {measure.disturbance(result['busy'])}",
-        ABOUT.format(**RECIPE),
+        ABOUT.format(rows=result["rows"], **RECIPE),
         measure.table([*head, "dev accuracy", "test accuracy", "peak, MiB"], rows),
         measure.targets_table(result["targets"]),
     ]

@@ -41,8 +41,10 @@ PAIRS = [
     ("all 32", "all 32", 1.0),
     ("all 128", "all 128", 1.0),
 ]
+SIDES = ("ours", "peer", "peer plain")
+HEAVIEST = "50 to 400, as they come"  #: the workload that makes the peak of memory
 PROBE_BATCHES = 3
-COMPILE_LIMIT = 300.0  #: seconds that a compiled model may take for its first workload
+COMPILE_LIMIT = 200.0  #: seconds that a compiled model may take for its first workload
 GRID_HEAD = ["precision", "as", "attention", "threads", "compile"]
 
 
@@ -50,16 +52,13 @@ GRID_HEAD = ["precision", "as", "attention", "threads", "compile"]
 
 
 def grid(precision: str) -> list[dict[str, Any]]:
-    """Every cell of the peer's grid at one precision. bf16 is done in two ways, autocast and weights cast to bf16."""
+    """The peer's grid at one precision. bf16 is done in two ways, autocast and weights cast to bf16; the second, which
+    is the leaner, is also compiled."""
     ways = ["fp32"] if precision == "fp32" else ["autocast", "cast"]
-    cells = [
-        {"precision": precision, "way": way, "attention": attention, "threads": threads, "compile": False}
-        for way, attention, threads in product(ways, ("sdpa", "eager"), sorted({1, measure.cores()}))
-    ]
-    cells += [
-        {"precision": precision, "way": way, "attention": "sdpa", "threads": measure.cores(), "compile": True}
-        for way in ways
-    ]
+    tried = [("sdpa", measure.cores(), False), ("eager", measure.cores(), False), ("sdpa", 1, False)]
+    cells = [(way, *switches) for way in ways for switches in tried] + [(ways[-1], "sdpa", measure.cores(), True)]
+    cells = [dict(zip(("way", "attention", "threads", "compile"), cell, strict=True)) for cell in cells]
+    cells = [{"precision": precision, **cell} for cell in cells]
     return cells
 
 
@@ -81,9 +80,11 @@ def search(quiet: measure.Quiet) -> list[dict[str, Any]]:
     return rows
 
 
-def fastest(rows: list[dict[str, Any]], precision: str, workload: str) -> dict[str, Any]:
-    """The peer's cell that was fastest on this workload at this precision."""
+def fastest(rows: list[dict[str, Any]], precision: str, workload: str, plain: bool = False) -> dict[str, Any]:
+    """The peer's cell that was fastest on this workload at this precision; `plain`: of sdpa without compile."""
     able = [r for r in rows if r["cell"]["precision"] == precision and workload in r["seconds"]]
+    if plain:
+        able = [r for r in able if r["cell"]["attention"] == "sdpa" and not r["cell"]["compile"]]
     if not able:
         raise measure.Stop(f"No cell of the peer's grid ran {workload!r} at {precision}. {rows[0].get('failed', '')}")
     cell: dict[str, Any] = min(able, key=lambda row: float(row["seconds"][workload]))["cell"]
@@ -93,7 +94,7 @@ def fastest(rows: list[dict[str, Any]], precision: str, workload: str) -> dict[s
 def grid_row(row: dict[str, Any]) -> list[str]:
     cell = row["cell"]
     times = [measure.number(row["seconds"][w]) if w in row["seconds"] else "-" for w in ORDERS]
-    why = " ".join(row.get("failed", "").replace("|", "/").split())[:300]
+    why = " ".join(row.get("failed", "").replace("|", "/").split())[:160]
     compiled = "on" if cell["compile"] else "off"
     return [cell["precision"], cell["way"], cell["attention"], str(cell["threads"]), compiled, *times, why]
 
@@ -116,26 +117,39 @@ def open_child(side: str, cell: dict[str, Any]) -> Child:
 # ---------------------------------------------------------------- the measurement
 
 
-def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = ("ours", "peer")) -> dict[str, Any]:
+def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) -> dict[str, Any]:
     """Time the sides in turns on each workload. `quick`: two batches of each, no search, nothing saved."""
     texts.prepare()
     quiet = measure.Quiet()
     rows: list[dict[str, Any]] = []
     searched = ""
     if not quick:
-        config = {"orders": ORDERS, "batches": PROBE_BATCHES, "texts": texts.fingerprint(), "limit": COMPILE_LIMIT}
+        config = {
+            "cells": [grid(p) for p in PRECISIONS],
+            "orders": ORDERS,
+            "batches": PROBE_BATCHES,
+            "texts": texts.fingerprint(),
+            "limit": COMPILE_LIMIT,
+        }
         print(" | ".join([*GRID_HEAD, *ORDERS]))
         kept = measure.cached(f"{NAME}-grid", config, lambda: search(quiet))
         rows, searched = kept["found"], kept["date"]
     times: list[dict[str, Any]] = []
     facts: list[dict[str, Any]] = []
     for precision in PRECISIONS:
-        found = time_precision(precision, rows, repeats, 2 if quick else None, sides, quiet)
-        times += found[0]
-        facts += found[1]
+        turns = Turns(precision, rows)
+        try:
+            for repeat, workload in product(range(repeats), ORDERS):
+                quiet.check(f"{workload}, {precision}, repeat {repeat}")
+                for side in sides:
+                    turns.take(side, workload, 2 if quick else None)
+            facts += turns.finish()
+        finally:
+            turns.close()
+        times += turns.times
     result = {
         "machine": measure.machine(),
-        "command": f"python -m bench.forward --repeats {repeats}",
+        "command": f"python -m bench.forward --repeats {repeats}" + " --quick" * quick,
         "texts": texts.summary(),
         "grid": rows,
         "searched": searched,
@@ -147,80 +161,79 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = ("ours"
     }
     for fact in facts:
         del fact["states"]
-    if not quick and len(sides) == 2:
+    if not quick and set(sides) == set(SIDES):
         measure.save(NAME, result)
     return result
 
 
-def time_precision(
-    precision: str,
-    rows: list[dict[str, Any]],
-    repeats: int,
-    batches: int | None,
-    sides: tuple[str, ...],
-    quiet: measure.Quiet,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Times by side and workload, in turns, and the facts of every process: its cell, its peak, its hidden states."""
-    default = {"way": "fp32" if precision == "fp32" else "cast", "attention": "sdpa", "threads": measure.cores()}
-    default = {"precision": precision, **default, "compile": False}
-    cells = {w: fastest(rows, precision, w) if rows else default for w in ORDERS}
-    children: dict[str, tuple[Child, str, dict[str, Any]]] = {}
-    times, facts = [], []
-    ids: dict[str, str] = {}
+class Turns:
+    """The processes of one precision, opened when they are first needed, and what they measured.
 
-    def child_of(side: str, workload: str) -> Child:
-        cell = {"precision": precision} if side == "ours" else cells[workload]
-        key = f"{side} {measure.config_hash(cell)}"
-        if key not in children:
-            children[key] = (open_child(side, cell), side, cell)
-        return children[key][0]
+    The peer stands here twice: at its fastest switches, and "plain" (sdpa, not compiled) where that is another cell.
+    """
 
-    try:
-        for repeat, (workload, side) in product(range(repeats), product(ORDERS, sides)):
-            child = child_of(side, workload)
-            if side == sides[0]:
-                quiet.check(f"{workload}, {precision}, repeat {repeat}")
-            answered = child.ask({"workload": workload, "batches": batches})
-            cell = {} if side == "ours" else cells[workload]
-            assert ids.setdefault(workload, answered["ids"]) == answered["ids"], (
-                f"the sides read {workload!r} differently"
-            )
-            times.append({"side": side, "precision": precision, "workload": workload, "cell": cell, **answered})
-            print(f"{precision}, {workload}, {side}: {answered['seconds']:.3f} s", flush=True)
-        for child, side, cell in children.values():
-            memory = child.ask({"memory": True})
-            path = measure.cache_folder("states") / f"{len(facts)}-{precision}.npy"
-            facts.append(
-                {
-                    "side": side,
-                    "precision": precision,
-                    "cell": cell,
-                    "memory": memory,
-                    **child.ask({"states": str(path)}),
-                }
-            )
-    finally:
-        for child, _, _ in children.values():
+    def __init__(self, precision: str, rows: list[dict[str, Any]]) -> None:
+        way = "fp32" if precision == "fp32" else "cast"
+        usual = {"precision": precision, "way": way, "attention": "sdpa", "threads": measure.cores(), "compile": False}
+        self.precision = precision
+        self.cells: dict[tuple[str, str], dict[str, Any]] = {("ours", w): {"precision": precision} for w in ORDERS}
+        self.cells |= {("peer", w): fastest(rows, precision, w) if rows else usual for w in ORDERS}
+        self.cells |= {("peer plain", w): fastest(rows, precision, w, plain=True) if rows else usual for w in ORDERS}
+        self.children: dict[str, Child] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.times: list[dict[str, Any]] = []
+        self.ids: dict[str, str] = {}
+
+    def take(self, side: str, workload: str, batches: int | None) -> None:
+        """Time one side on one workload. The plain peer is not timed again where it is the fastest one."""
+        cell = self.cells[side, workload]
+        if side == "peer plain" and cell == self.cells["peer", workload]:
+            return
+        key, kind = measure.config_hash(cell), side.split()[0]
+        if key not in self.children:
+            self.children[key] = open_child(kind, cell)
+            self.facts[key] = {"side": kind, "precision": self.precision, "cell": cell, "workloads": []}
+        answered = self.children[key].ask({"workload": workload, "batches": batches})
+        if self.ids.setdefault(workload, answered["ids"]) != answered["ids"]:
+            raise ArmFailed(f"{side} read other pieces than the other side in {workload!r}.")
+        if workload not in self.facts[key]["workloads"]:
+            self.facts[key]["workloads"].append(workload)
+        self.times.append({"side": side, "precision": self.precision, "workload": workload, "cell": cell, **answered})
+        print(f"{self.precision}, {workload}, {side}: {answered['seconds']:.3f} s", flush=True)
+
+    def finish(self) -> list[dict[str, Any]]:
+        """The facts of every process: its cell, its peak after its workloads, a file of its hidden states."""
+        for key, child in self.children.items():
+            self.facts[key]["memory"] = child.ask({"memory": True})
+            path = measure.cache_folder("states") / f"{key}.npy"
+            self.facts[key] |= child.ask({"states": str(path)})
+        return list(self.facts.values())
+
+    def close(self) -> None:
+        for child in self.children.values():
             child.close()
-    return times, facts
+
+
+def of(times: list[dict[str, Any]], side: str, precision: str, workload: str) -> list[dict[str, Any]]:
+    """The repeats of one side; of the peer itself where the plain peer is the fastest one."""
+    found = [t for t in times if (t["side"], t["precision"], t["workload"]) == (side, precision, workload)]
+    return found or (of(times, "peer", precision, workload) if side == "peer plain" else [])
 
 
 def seconds(times: list[dict[str, Any]], side: str, precision: str, workload: str) -> list[float]:
-    wanted = (side, precision, workload)
-    return [t["seconds"] for t in times if (t["side"], t["precision"], t["workload"]) == wanted]
+    return [float(t["seconds"]) for t in of(times, side, precision, workload)]
 
 
-def speed_up(times: list[dict[str, Any]], precision: str, ours: str, peer: str) -> float | None:
+def speed_up(times: list[dict[str, Any]], precision: str, ours: str, peer: str, against: str = "peer") -> float | None:
     """How many times faster ours is on its workload than the peer on its own, medians of the repeats."""
-    mine, theirs = seconds(times, "ours", precision, ours), seconds(times, "peer", precision, peer)
+    mine, theirs = seconds(times, "ours", precision, ours), seconds(times, against, precision, peer)
     return measure.median(theirs) / measure.median(mine) if mine and theirs else None
 
 
 def peak(facts: list[dict[str, Any]], side: str, precision: str) -> float | None:
-    """MiB at one precision: of the largest process where the peer needed several for its fastest cells, since the
-    heaviest workload makes the peak on each side."""
-    found = [f["memory"]["vm_hwm"] for f in facts if (f["side"], f["precision"]) == (side, precision)]
-    return max(found) if found else None
+    """MiB at one precision: of the leanest process among those that ran the heaviest workload."""
+    heavy = [f for f in facts if (f["side"], f["precision"]) == (side, precision) and HEAVIEST in f["workloads"]]
+    return min((float(f["memory"]["vm_hwm"]) for f in heavy), default=None)
 
 
 def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -259,27 +272,31 @@ ABOUT = """\
 Batches of 32, full last hidden states, no gradient. Speed is the peer's time over ours at the same precision. \
 **Peer** is `AutoModel` without its pooler, padded to the longest text of each batch by a short loop into one array \
 (faster than `tokenizer.pad`), with its attention mask, in inference mode; for each workload and precision it runs at \
-the fastest row of the grid. bf16 is tried in two ways: `torch.autocast`, held open over all batches so that cast \
-weights are kept, and weights cast once to bf16. **Ours** packs, with its own default of threads. "As they come" is \
-the order of drawing, "sorted" is by length."""
+the fastest row of the grid, and "plain" is its fastest row with sdpa and without compile. bf16 is tried in two ways: \
+`torch.autocast`, held open over all batches so that cast weights are kept, and weights cast once to bf16. **Ours** \
+packs, with its own default of threads. "As they come" is the order of drawing, "sorted" is by length. Memory compares \
+the leanest processes that ran 50 to 400."""
+
+
+def switches(repeats: list[dict[str, Any]]) -> str:
+    """The peer's cell behind a time, in words."""
+    if not repeats:
+        return "-"
+    cell = repeats[0]["cell"]
+    return f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
 
 
 def section(result: dict[str, Any]) -> str:
     """This measurement's part of bench/RESULTS.md."""
     times, rows = result["times"], []
     for precision, (ours, peer, _) in product(PRECISIONS, PAIRS):
-        mine, theirs = seconds(times, "ours", precision, ours), seconds(times, "peer", precision, peer)
-        cells = [measure.spread(side) if side else "not measured" for side in (mine, theirs)]
-        speed = speed_up(times, precision, ours, peer)
-        cell = next(
-            (t["cell"] for t in times if (t["side"], t["precision"], t["workload"]) == ("peer", precision, peer)), {}
-        )
-        switches = ", ".join(
-            [*(str(cell[k]) for k in ("way", "attention") if k in cell), f"{cell.get('threads')} threads"]
-        )
-        switches += ", compiled" if cell.get("compile") else ""
-        rows.append([precision, ours, peer, *cells, measure.number(speed) if speed else "-", switches])
-    head = ["precision", "ours", "peer", "ours, s", "peer, s", "speed", "peer's switches"]
+        sides = seconds(times, "ours", precision, ours), seconds(times, "peer", precision, peer)
+        cells = [measure.spread(side) if side else "not measured" for side in sides]
+        for against in ("peer", "peer plain"):
+            speed = speed_up(times, precision, ours, peer, against)
+            cells.append(measure.number(speed) if speed else "-")
+        rows.append([precision, ours, peer, *cells, switches(of(times, "peer", precision, peer))])
+    head = ["precision", "ours", "peer", "ours, s", "peer, s", "speed", "speed, plain peer", "peer's switches"]
     peaks = [
         [f"{f['side']} {f['precision']} {f['cell'].get('way', '')}", f"{f['memory']['vm_hwm']:,.0f}"]
         for f in result["sides"]
@@ -297,7 +314,7 @@ def section(result: dict[str, Any]) -> str:
     ]
     if result["grid"]:
         parts += [
-            f"The search for the peer's fastest switches, of {result['searched']}: seconds for {PROBE_BATCHES} batches.",
+            f"The search for the peer's fastest switches ({result['searched']}): seconds for {PROBE_BATCHES} batches.",
             measure.table([*GRID_HEAD, *ORDERS, "note"], [grid_row(row) for row in result["grid"]]),
         ]
     return "\n\n".join(parts)
@@ -307,7 +324,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.forward", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="two batches a workload, no search, nothing saved")
-    parser.add_argument("--sides", default="ours,peer", help="ours, peer or both by comma; saved only with both")
+    parser.add_argument("--sides", default=",".join(SIDES), help="by comma; saved only when all take part")
     return parser.parse_args(arguments)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import os
+import random
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # Before anything imports torch or tokenizers: side by side, workers with a thread per core would fight for the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -50,3 +54,63 @@ def minilm() -> Path:
     folder = Path(found.submodule_search_locations[0]) / "model"
     assert (folder / "model.safetensors").is_file(), f"{folder} holds no model.safetensors"
     return folder
+
+
+@pytest.fixture(scope="session")
+def reviews() -> dict[str, list[Any]]:
+    """80 rows, 48 good and 32 bad: a text, a second text, a label and a score that all follow from a few words."""
+    source = random.Random(0)
+    words = {"good": ["wonderful", "lovely", "brilliant", "charming"], "bad": ["terrible", "dull", "awful", "boring"]}
+    labels = ["good", "good", "good", "bad", "bad"] * 16
+    things = ["film", "play", "book", "song", "story"]
+    columns: dict[str, list[Any]] = {"text": [], "other": [], "label": labels, "score": []}
+    for label in labels:
+        more = " ".join(source.choices(things, k=source.randrange(6)))
+        columns["text"].append(f"the {source.choice(things)} was {source.choice(words[label])} {more}".strip())
+        columns["other"].append(f"a {source.choice(words[label])} {source.choice(things)}")
+        columns["score"].append(round(source.uniform(0, 2) + (3 if label == "good" else 0), 2))
+    return columns
+
+
+@pytest.fixture(scope="session")
+def make_tiny(reviews: dict[str, list[Any]]) -> Callable[..., Path]:
+    """Fills a folder with a random BERT, a head if asked for, and a tokenizer trained on the reviews."""
+
+    def make(folder: Path, head: str = "bare", classes: int = 2, seed: int = 0, **changes: Any) -> Path:
+        import torch
+
+        from maskwright.models import family, random_network, save_network
+        from maskwright.text.tokenizer import Tokenizer
+
+        tokenizer = Tokenizer.train([*reviews["text"], *reviews["other"]], size=120, min_frequency=1)
+        sizes = {"vocabulary": tokenizer.size, "layers": 2, "width": 32, "heads": 4, "inner": 64, "positions": 24}
+        bert = family("bert")
+        config = bert.Config(**{**sizes, "initial_std": 0.2, **changes})
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = random_network(bert, config, head, classes)
+        save_network(folder, network, bert, config, {})
+        tokenizer.save(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny(make_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an encoder of 2 layers, 32 wide, with 24 positions. Tests only read it."""
+    return make_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def write_csv() -> Callable[[Path, Mapping[str, Sequence[Any]]], str]:
+    """Writes columns into a CSV file and gives its path as a text."""
+
+    def write(path: Path, columns: Mapping[str, Sequence[Any]]) -> str:
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+        return str(path)
+
+    return write

@@ -179,6 +179,32 @@ def test_speed_up_is_the_peers_median_over_ours() -> None:
     times += [{"side": "peer", **key, "seconds": s} for s in (3.0, 4.0, 5.0)]
     assert forward.speed_up(times, "bf16", "all 32", "all 32") == 2.0
     assert forward.speed_up(times, "fp32", "all 32", "all 32") is None
+    assert forward.speed_up(times, "bf16", "all 32", "all 32", "peer plain") == 2.0  # not timed apart: it is the peer
+    times.append({"side": "peer plain", **key, "seconds": 8.0})
+    assert forward.speed_up(times, "bf16", "all 32", "all 32", "peer plain") == 4.0
+
+
+def test_memory_is_compared_on_the_heaviest_workload() -> None:
+    def fact(side: str, peak: float, *workloads: str) -> dict[str, object]:
+        return {"side": side, "precision": "bf16", "workloads": list(workloads), "memory": {"vm_hwm": peak}}
+
+    facts = [fact("ours", 700.0, "all 32", forward.HEAVIEST), fact("peer", 500.0, "all 32")]
+    assert forward.peak(facts, "ours", "bf16") == 700.0
+    assert forward.peak(facts, "peer", "bf16") is None
+    facts += [fact("peer", 900.0, forward.HEAVIEST), fact("peer", 800.0, forward.HEAVIEST)]
+    assert forward.peak(facts, "peer", "bf16") == 800.0
+
+
+def test_peers_fastest_and_plain_cell() -> None:
+    def row(seconds: float, **cell: object) -> dict[str, object]:
+        return {"cell": {"precision": "bf16", **cell}, "seconds": {"all 32": seconds}}
+
+    rows = [row(3.0, attention="sdpa", compile=False), row(1.0, attention="sdpa", compile=True)]
+    rows += [row(2.0, attention="eager", compile=False)]
+    assert forward.fastest(rows, "bf16", "all 32")["compile"] is True
+    assert forward.fastest(rows, "bf16", "all 32", plain=True) == rows[0]["cell"]
+    with pytest.raises(measure.Stop, match="No cell of the peer's grid ran 'all 32' at fp32"):
+        forward.fastest(rows, "fp32", "all 32")
 
 
 def test_slowest_imports() -> None:

@@ -134,17 +134,17 @@ def test_rectangles_cover_every_token_once(pack: Pack, lengths: list[int], dense
     asked_rows, asked_sequences = [], set()
     for asking, asked in batch.rectangles(chosen):
         assert asking.count == asked.count
-        cells, keys = asking.cut(asks), asked.cut(rows)
-        assert cells.shape == (asking.count, 1, asking.length, 1)
+        cells = asking.cut(asks)
+        queries, keys = cells.reshape(asking.count, asking.length), asked.cut(rows).reshape(asked.count, asked.length)
         mask = torch.ones(asked.count, asked.length, dtype=torch.bool) if asked.mask is None else asked.mask
         for i in range(asked.count):
-            found = keys[i, 0, mask[i], 0]
+            found = keys[i, mask[i]]
             asked_rows.append(found)
             owners = set(batch.sequence[found.long()].tolist())
             assert len(owners) == 1  # nobody looks into another sequence
             asked_sequences |= owners
-            queries = cells[i, 0, :, 0] if asking.mask is None else cells[i, 0, asking.mask[i], 0]
-            assert set(batch.sequence[queries.long()].tolist()) <= owners
+            inside = queries[i] if asking.mask is None else queries[i, asking.mask[i]]
+            assert set(batch.sequence[inside.long()].tolist()) <= owners
         asking.paste(cells, pasted)
     assert torch.equal(pasted, asks)
     real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real

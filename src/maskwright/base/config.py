@@ -45,7 +45,8 @@ def _explain(kind: type[Config], error: Any) -> str:
         )
     if error["type"] == "missing":
         return f"The setting {where!r} is needed and was not given."
-    return f"{where} = {error['input']!r}: {error['msg']}."
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{where} = {error['input']!r}: {said}." if where else f"{said}."
 
 
 def _model_at(kind: type[Config], path: list[str]) -> type[Config] | None:

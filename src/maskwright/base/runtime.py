@@ -95,10 +95,12 @@ def keep_freed_memory() -> bool:
     """
     if platform.libc_ver()[0] != "glibc":
         return False
-    m_trim_threshold, m_mmap_threshold = -1, -3
+    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names and numbers of malloc.h
+    # One arena: the backward pass runs in a thread of its own, and a thread's own arena gives large blocks back.
+    wanted = {arena_max: 1, mmap_threshold: 2**30, trim_threshold: 2**31 - 1}
     libc = ctypes.CDLL(None)
-    ok = libc.mallopt(m_mmap_threshold, 2**30) == 1
-    return ok and libc.mallopt(m_trim_threshold, 2**31 - 1) == 1
+    taken = [libc.mallopt(name, value) == 1 for name, value in wanted.items()]
+    return all(taken)
 
 
 def versions() -> dict[str, str]:

@@ -20,7 +20,8 @@ def option(name: str, field: FieldInfo) -> inspect.Parameter:
     shown = default.name if isinstance(default, Part) else default
     known = shown is not None and not field.is_required()
     words = f"{field.description or ''}{f' (default: {shown})' if known else ''}"
-    annotation = Annotated[_plain(name, field.annotation) | None, typer.Option(f"--{name.replace('_', '-')}", help=words)]
+    typed = typer.Option(f"--{name.replace('_', '-')}", help=words)
+    annotation = Annotated[_plain(name, field.annotation) | None, typed]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

@@ -18,16 +18,15 @@ def command(
 
     The file must name its columns as the training file did; others are said by --set task.text=..., task.label=...
     """
-    from maskwright.base.config import merge, pairs, parse
-    from maskwright.base.choice import dump, resolve
     from maskwright.base import runtime
+    from maskwright.base.choice import dump, resolve
+    from maskwright.base.config import merge, pairs, parse
     from maskwright.cli._table import print_notes, print_table
     from maskwright.data.settings import Data
     from maskwright.evaluation import evaluate
     from maskwright.tasks import Task, load
 
     runtime.set_threads()
-    runtime.keep_freed_memory()
     sets = _only(pairs(set_ or []), ("data", "task"))
     loaded = load(model)
     loaded.task = resolve(Task, merge(dump(loaded.task), sets.get("task", {})))

@@ -31,8 +31,6 @@ def _command(
     from maskwright.finetuning.run import finetune
     from maskwright.training.stop import Interrupted
 
-    asked = given(options)
-    asked.setdefault("out", None)
     try:
         run = finetune(
             config,
@@ -41,7 +39,7 @@ def _command(
             overwrite=overwrite,
             allow_drift=allow_drift,
             quiet=quiet,
-            **asked,
+            **given(options),
         )
     except Interrupted as stopped:
         print(f"maskwright: {stopped}.", file=sys.stderr)

@@ -13,7 +13,7 @@ import typer
 def command(
     model: Annotated[str, typer.Argument(help="a model folder or a run folder")],
     text: Annotated[list[str] | None, typer.Option("--text", help="a text (repeat it for several)")] = None,
-    pair: Annotated[list[str] | None, typer.Option("--pair", help="the second text of a pair, one for each --text")] = None,
+    pair: Annotated[list[str] | None, typer.Option("--pair", help="second text of a pair, one a --text")] = None,
     data: Annotated[str | None, typer.Option("--data", help="a CSV, TSV or JSONL file with the text columns")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="write JSON lines here instead of stdout")] = None,
 ) -> None:
@@ -29,7 +29,6 @@ def command(
     if data is not None and pair:
         raise UserError("--pair goes with --text; in a file the second texts are a column.")
     runtime.set_threads()
-    runtime.keep_freed_memory()
     loaded = load(model)
     if data is not None:
         texts, pairs = loaded.task.texts(read(data, needs=loaded.task.columns(with_label=False)))

@@ -28,9 +28,10 @@ from typing import NamedTuple
 from maskwright.base.errors import UserError
 from maskwright.data.table import Table
 
-WORDS = 64  # words and signs; a passage ends at the paragraph border before this many
-SHORTEST = 12  # words; what is shorter ("Return the number of items.") says nothing about its area
-MOST = 50  # passages of one module; without it tkinter alone would be a tenth of the corpus
+WORDS = 72  # words and signs; a passage ends at the paragraph border before this many
+LEAST = 40  # words and signs; a shorter docstring is read on into the next one
+SHORTEST = 12  # words; what is still shorter is left out
+MOST = 20  # passages of one module; without it tkinter alone would be a tenth of the corpus
 SHARES = {"train": 0.60, "eval": 0.15, "test": 0.25}
 SPLIT = "maskwright demo"  # the fixed seed of the split: other training seeds see the same rows
 
@@ -234,17 +235,24 @@ def _topics() -> Iterator[tuple[str, str]]:
 
 
 def _cut(texts: Iterable[str], seen: set[str]) -> Iterator[str]:
-    """Passages of at most WORDS words and signs, of paragraphs that are not in `seen` yet (they are added to it)."""
+    """Passages of at most WORDS words and signs, of paragraphs that are not in `seen` yet (they are added to it).
+
+    A text of fewer than LEAST ("Return the number of items.") says little of its area and is read on into the next of
+    its module, as a page of documentation is.
+    """
+    passage = ""
     for text in texts:
-        passage: list[str] = []
         for piece in _pieces(text):
             if _is_prose(piece) and not _is_new(piece, seen):
                 continue
-            if passage and _length("\n".join([*passage, piece])) > WORDS:
-                yield "\n\n".join(passage)
-                passage = []
-            passage.append(piece)
-        yield "\n\n".join(passage)
+            if passage and _length(passage) + _length(piece) > WORDS:
+                yield passage
+                passage = ""
+            passage = f"{passage}\n\n{piece}" if passage else piece
+        if _length(passage) >= LEAST:
+            yield passage
+            passage = ""
+    yield passage
 
 
 def _length(text: str) -> int:

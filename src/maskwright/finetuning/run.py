@@ -60,7 +60,7 @@ def finetune(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
     train: Source | None = None,
-    eval: Source | None = None,  # noqa: A002 - the field's word
+    eval: Source | None = None,
     test: Source | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
@@ -86,7 +86,8 @@ def finetune(
     runtime.keep_freed_memory()
     runtime.set_threads(asked.train.threads)
     tables, notes = _tables(asked, sources)
-    folder = RunFolder.open(asked.out, _facts(asked, tables, sources), resume, overwrite)
+    facts = _facts(asked, tables, sources)
+    folder = RunFolder.open(asked.out, facts, resume, overwrite)
     if resume and folder.metrics.exists() and folder.model.exists():
         done: dict[str, Any] = read_json(folder.metrics)
         return Run(folder.path, done, ["This run was already complete; nothing was done."])
@@ -104,9 +105,10 @@ def finetune(
     )
     splits = _splits(model, tables)
     notes += model.notes + _cuts(splits, model)
+    folder.start(facts)
     _train(asked, model, splits, folder, quiet, allow_drift)
     judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
-    model.provenance |= {"seed": asked.seed, "data": read_json(folder.config)["data"]}
+    model.provenance |= {"seed": asked.seed, "data": facts["data"]}
     model.save(folder.model)
     _prove(model, folder.model, splits["eval"].encodings)
     metrics = {name: j.plain() for name, j in judged.items()}
@@ -118,7 +120,7 @@ def finetune(
 def _tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[dict[str, Table], list[str]]:
     """The rows of each side; what is not given is split off the training rows, the same way each time."""
     if sources["train"] is None:
-        raise UserError("No training rows were given: --train FILE, or [data] train = \"FILE\" in the run file.")
+        raise UserError('No training rows were given: --train FILE, or [data] train = "FILE" in the run file.')
     needs = asked.task.columns()
     tables = {
         name: read(source, settings=asked.data.reading(), needs=needs)
@@ -141,16 +143,13 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
         raise UserError(f"data.eval_share and data.test_share leave nothing to train on: {shares}.")
     labels = asked.task.discover(table)
     strata = asked.task.strata(asked.task.examples(table, labels))
-    parts = split(strata, len(table), (rest, *shares.values()), asked.seed)
+    try:
+        parts = split(strata, len(table), (rest, *shares.values()), asked.seed)
+    except UserError as problem:
+        raise UserError(f"{table.source} cannot be split: {problem} More rows or an eval file would do.") from None
     named = dict(zip(("train", *shares), parts, strict=True))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
     how = " by class" if strata is not None else ""
-    empty = [name for name, rows in named.items() if not len(rows)]
-    if empty:
-        raise UserError(
-            f"{table.source} has {len(table)} rows, too few to split off {' and '.join(empty)} rows; give more rows or "
-            "an eval file."
-        )
     out = {**tables, **{name: table.select(rows) for name, rows in named.items()}}
     return out, f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
 
@@ -170,8 +169,9 @@ def _cuts(splits: Mapping[str, Split], model: Model) -> list[str]:
         if cut:
             end = "end" if model.keep == "head" else "start"
             notes.append(
-                f"{cut:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces and were cut "
-                f"at the {end} ({side.encodings.pieces_cut:,} pieces lost); keep=head or keep=tail says which end stays."
+                f"{cut:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces and were "
+                f"cut at the {end} ({side.encodings.pieces_cut:,} pieces lost); keep=head or keep=tail says which end "
+                "stays."
             )
     return notes
 
@@ -211,8 +211,8 @@ def _prove(model: Model, folder: Path, encodings: Encodings) -> None:
     difference = float(np.abs(model.scores(encodings.select(rows)) - again.scores(encodings.select(rows))).max())
     if not difference <= 1e-6:
         raise UserError(
-            f"The model saved in {folder} does not repeat the trained one: its outputs differ by up to {difference:.2g}. "
-            "This is a fault of maskwright or of the disk; please report it."
+            f"The model saved in {folder} does not repeat the trained one: its outputs differ by up to "
+            f"{difference:.2g}. This is a fault of maskwright or of the disk; please report it."
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from maskwright.base.choice import Choice, find, names
+from maskwright.base.choice import Choice, dump, find, names, resolve
 from maskwright.base.config import Config, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
 from maskwright.data.settings import Data as _Data
@@ -48,31 +48,36 @@ class Finetune(Config):
 FILES = ("train", "eval", "test")
 
 
-def gather(config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any], sets: Mapping[str, Any]) -> Finetune:
+def gather(
+    config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any], sets: Mapping[str, Any]
+) -> Finetune:
     """One `Finetune` from a run file, options (which win over it) and `--set` tables (which win over both).
 
     An option may be a field of `Finetune`, one of `FILES`, or a setting of the chosen task (text, pair, label ...).
     """
-    table: dict[str, Any] = {}
-    if config is not None:
-        table = dict(config) if isinstance(config, Mapping) else read_toml(config)
-    table = merge(table, sets)
-    given = {name: value for name, value in options.items() if value is not None}
-    task = given.pop("task", table.get("task", Finetune.model_fields["task"].default))
-    task = merge(task if isinstance(task, Mapping) else {}, {"name": task} if isinstance(task, str) else {}) or task
-    for name in FILES:
-        if name in given:
-            table = merge(table, {"data": {name: given.pop(name)}})
-    own = {name: given.pop(name) for name in list(given) if name not in Finetune.model_fields}
-    if own:
-        if not isinstance(task, Mapping):
-            raise UserError(f"The task is given whole; say {', '.join(own)} in it.")
-        known = find(Task, str(task["name"])).model_fields
-        for name in own:
-            if name not in known:
-                raise UserError(unknown("option", name, [*Finetune.model_fields, *FILES[1:], *known]))
-        task = merge(task, own)
-    return parse(Finetune, merge(table, {**given, "task": task}), source=str(config) if isinstance(config, str | Path) else "finetune")
+    source = "finetune" if config is None or isinstance(config, Mapping) else str(config)
+    table = dict(config) if isinstance(config, Mapping) else {} if config is None else read_toml(config)
+    given = {n: str(v) if isinstance(v, Path) else v for n, v in options.items() if v is not None}
+    own = {name: given.pop(name) for name in list(given) if name not in (*Finetune.model_fields, *FILES)}
+    task: dict[str, Any] = {"name": Finetune.model_fields["task"].default}
+    for layer in (table.get("task"), given.get("task"), own, sets.get("task")):
+        task = merge(task, _named(layer))
+    allowed = [*Finetune.model_fields, *FILES[1:], *(known := find(Task, str(task["name"])).model_fields)]
+    for name in own:
+        if name not in known:
+            raise UserError(unknown("option", name, allowed))
+    files = {name: given.pop(name) for name in FILES if name in given}
+    table = merge(merge(merge(table, given), {"data": files}), sets)
+    return parse(Finetune, {**table, "task": task}, source)
+
+
+def _named(task: Any) -> Mapping[str, Any]:
+    """A task's name, or a task, as the table that says the same; what is left open stays open."""
+    if isinstance(task, str):
+        return {"name": task}
+    if task is None or isinstance(task, Mapping):
+        return task or {}
+    return dump(resolve(Task, task))
 
 
 def task_options() -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from maskwright.base import runtime
 from maskwright.base.config import Config
 from maskwright.base.errors import UserError, unknown
 from maskwright.base.files import read_json, write_json
@@ -81,10 +82,14 @@ def load_network(model: str | Path, head: str, classes: int | None = None, weigh
     or of another shape.
     """
     known = describe(model)
-    network = random_network(known.kind, known.config, head, known.classes if classes is None else classes)
-    loaded = Loaded(network, known.config, known.kind, known.folder)
-    if weights == "pretrained":
-        _fill(loaded)
+    classes = known.classes if classes is None else classes
+    if weights == "random":
+        network = random_network(known.kind, known.config, head, classes)
+        return Loaded(network, known.config, known.kind, known.folder)
+    with torch.device("meta"):  # nothing is drawn that the folder's weights would replace
+        network = _network(known.kind, known.config, head, classes)
+    loaded = Loaded(network.to_empty(device="cpu"), known.config, known.kind, known.folder)
+    _fill(loaded)
     return loaded
 
 
@@ -101,19 +106,29 @@ def describe(model: str | Path) -> Described:
 
 def random_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Module:
     """The network with weights drawn as its paper says: normal with `initial_std`, biases 0, norms 1."""
+    network = _network(kind, config, head, classes)
+    for name, parameter in network.named_parameters():
+        _draw(name, parameter, config.initial_std)
+    return network
+
+
+def _network(kind: Any, config: Any, head: str, classes: int) -> nn.Module:
     if head not in kind.HEADS:
         raise UserError(unknown(f"head of {kind.__name__.rpartition('.')[2]}", head, kind.HEADS))
     network: nn.Module = kind.HEADS[head](config, kind.build(config), classes)
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(parameter)
-        elif parameter.dim() > 1:
-            nn.init.normal_(parameter, std=config.initial_std)
     return network
+
+
+def _draw(name: str, tensor: Tensor, std: float) -> None:
+    if tensor.dim() > 1:
+        nn.init.normal_(tensor, std=std)
+    else:
+        nn.init.constant_(tensor, 0.0 if name.endswith("bias") else 1.0)
 
 
 def load_encoder(model: str | Path) -> Loaded:
     """The encoder with its pooler; `.encoder(batch)` gives hidden states (N, H). In evaluation mode."""
+    runtime.keep_freed_memory()
     loaded = load_network(model, "bare")
     loaded.network.eval()
     return loaded
@@ -148,10 +163,12 @@ def match(network: nn.Module, kind: Any, tensors: Tensors) -> Match:
         wrong = [_misfit(t, tensors.shapes.get(present.get(t, "")), wanted) for t in theirs]
         problems += [w for w in wrong if w]
         found.places[ours] = [present[t] for t in theirs if t in present]
+    mine = {ours.split(".")[0] for ours in network.state_dict()}
+    others = Names({pattern: theirs for pattern, theirs in kind.NAMES.items() if pattern.split(".")[0] not in mine})
     for extra in sorted(set(present) - used - set(kind.BUFFERS)):
         if extra in kind.COPIES:
             found.copies[present[extra]] = present.get(kind.COPIES[extra], present[extra])
-        elif names.knows(extra):
+        elif others.knows(extra):
             found.unused.append(present[extra])
         else:
             problems.append(f"{present[extra]} is unexpected")
@@ -165,8 +182,14 @@ def _fill(loaded: Loaded) -> None:
     differ = [c for c, of in found.copies.items() if not torch.equal(tensors.read(c), tensors.read(of))]
     problems = [f"{c} should repeat {found.copies[c]} but differs (untied weights are not supported)" for c in differ]
     _refuse(tensors.folder, loaded.family, problems)
-    state = {ours: torch.cat([tensors.read(t) for t in theirs]) for ours, theirs in found.places.items()}
-    loaded.network.load_state_dict(state, strict=False)
+    with torch.no_grad():
+        for ours, tensor in loaded.network.state_dict().items():
+            if ours in found.places:
+                rows = tensor.chunk(len(found.places[ours]))
+                for mine, theirs in zip(rows, found.places[ours], strict=True):
+                    mine.copy_(tensors.read(theirs))
+            else:
+                _draw(ours, tensor, loaded.config.initial_std)
     loaded.new, loaded.unused = found.new, found.unused
 
 

@@ -5,6 +5,7 @@ Encoders that differ from it only in vocabulary, size or training are presets he
 
 from __future__ import annotations
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.base.config import Config as _Config
@@ -34,6 +35,12 @@ class Config(_Config):
     eps: float = 1e-12
     initial_std: float = 0.02
     padding: int | None = 0
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Config:
+        if self.width % self.heads:
+            raise ValueError(f"the width {self.width} is not a multiple of the number of heads {self.heads}")
+        return self
 
 
 def build(config: Config) -> Encoder:
@@ -76,10 +83,10 @@ class MaskedLM(nn.Module):
     def __init__(self, config: Config, encoder: Encoder, classes: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
-        self.masked_lm = _masked_lm(config, encoder)
+        self.masked_lm = _masked_lm(config)
 
     def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
-        scores: Tensor = self.masked_lm(self.encoder(batch, chosen))
+        scores: Tensor = self.masked_lm(self.encoder(batch, chosen), self.encoder.embeddings.word.weight)
         return scores
 
 
@@ -106,12 +113,13 @@ class PreTraining(nn.Module):
     def __init__(self, config: Config, encoder: Encoder, classes: int = 2) -> None:
         super().__init__()
         self.encoder, self.pooler = encoder, Pooler(config.width)
-        self.masked_lm = _masked_lm(config, encoder)
+        self.masked_lm = _masked_lm(config)
         self.next_sentence = nn.Linear(config.width, 2)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         states = self.encoder(batch)
-        return self.masked_lm(states), self.next_sentence(self.pooler(states[batch.first.tokens]))
+        words = self.encoder.embeddings.word.weight
+        return self.masked_lm(states, words), self.next_sentence(self.pooler(states[batch.first.tokens]))
 
 
 class Classification(nn.Module):
@@ -130,9 +138,9 @@ class Classification(nn.Module):
         return scores
 
 
-def _masked_lm(config: Config, encoder: Encoder) -> MaskedLanguageModel:
+def _masked_lm(config: Config) -> MaskedLanguageModel:
     norm = nn.LayerNorm(config.width, eps=config.eps)
-    return MaskedLanguageModel(config.width, encoder.embeddings.word.weight, activation(config.activation), norm)
+    return MaskedLanguageModel(config.width, config.vocabulary, activation(config.activation), norm)
 
 
 HEADS = {

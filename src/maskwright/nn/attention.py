@@ -17,14 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from maskwright.nn.batch import Batch, Chosen
-from maskwright.nn.dropout import noise, quantised
+from maskwright.nn.dropout import noise
 
 LONG = 384  #: from this length on, the fused kernel is faster on CPU when no gradient is needed
 
 
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, batch: Batch, chosen: Chosen | None = None, dropout: float = 0.0
-) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, batch: Batch, chosen: Chosen | None = None, dropout: float = 0.0) -> Tensor:
     """Every query looks at all tokens of its own sequence.
 
     q: (N, A, D), or (M, A, D) when only `chosen` tokens ask; k, v: (N, A, D). `dropout` is the rate on the attention
@@ -87,9 +85,7 @@ class _Attend(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, batch: Batch, chosen: Chosen | None, rate: float
-    ) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, batch: Batch, chosen: Chosen | None, rate: float) -> Tensor:
         out = torch.empty_like(q, memory_format=torch.contiguous_format)
         ctx.format, ctx.batch, ctx.chosen = q.dtype, batch, chosen
         ctx.shapes = [(len(t), *t.shape[1:]) for t in (q, k, v)]
@@ -106,7 +102,8 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         out = grads[0]
-        dq, dk, dv = (out.new_empty(shape) for shape in ctx.shapes)
+        new = out.new_empty if ctx.chosen is None else out.new_zeros  # sequences that nobody asks get no gradient
+        dq, dk, dv = (new(shape) for shape in ctx.shapes)
         for i, (asking, asked) in enumerate(ctx.batch.rectangles(ctx.chosen)):
             q, k, v, p, r = ctx.saved_tensors[5 * i : 5 * i + 5]
             do = asking.cut(out, blank=True)

@@ -72,7 +72,9 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # not vars(self): that has cached ones too
-        moved = {name: t.to(device, non_blocking=True) for name, t in tensors.items() if isinstance(t, Tensor)}
+        moved: dict[str, Any] = {
+            name: t.to(device, non_blocking=True) for name, t in tensors.items() if isinstance(t, Tensor)
+        }
         return replace(self, **moved)
 
     def take(self, chosen: Chosen) -> Batch:
@@ -126,14 +128,14 @@ class Batch:
 
     @cached_property
     def _runs(self) -> list[tuple[int, int]]:
-        """Neighbours whose lengths are close share a rectangle; a batch sorted by length gives few rectangles."""
+        """Neighbours share a rectangle while it wastes few cells; a batch sorted by length gives few rectangles."""
         runs, first = [], 0
         while first < len(self):
-            low = high = self.lengths[first]
-            last = first + 1
+            longest, used, last = 0, 0, first
             while last < len(self):
-                low, high = min(low, self.lengths[last]), max(high, self.lengths[last])
-                if high > low * WASTE + 2 or (last + 1 - first) * high * high > CELLS:
+                longest, used = max(longest, self.lengths[last]), used + self.lengths[last] ** 2
+                cells = (last + 1 - first) * longest**2
+                if last > first and (cells - used > WASTE or cells > CELLS):
                     break
                 last += 1
             runs.append((first, last))
@@ -141,7 +143,7 @@ class Batch:
         return runs
 
 
-WASTE = 1.3  #: a rectangle's longest sequence may be this much longer than its shortest (and two tokens more)
+WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
 CELLS = 2**19  #: bounds count * T * T, so that one head's scores stay in the cache and memory does not grow with B
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -35,18 +36,14 @@ class Classifier(nn.Module):
 
 
 class MaskedLanguageModel(nn.Module):
-    """norm(act(W h)) E^T + b over the vocabulary, E the encoder's own word vectors (the decoder is tied).
+    """norm(act(W h)) E^T + b over the vocabulary, E being the encoder's own word vectors (the decoder is tied)."""
 
-    (M, H) hidden states of the scored positions -> (M, V).
-    """
-
-    def __init__(self, width: int, words: nn.Parameter, activation: Activation, norm: nn.Module) -> None:
+    def __init__(self, width: int, words: int, activation: Activation, norm: nn.Module) -> None:
         super().__init__()
         self.dense = nn.Linear(width, width)
         self.activation, self.norm = activation, norm
-        self.bias = nn.Parameter(words.new_zeros(len(words)))
-        self._words = [words]  # in a list: the parameter belongs to the embeddings and is saved there
+        self.bias = nn.Parameter(torch.zeros(words))
 
-    def forward(self, states: Tensor, words: Tensor | None = None) -> Tensor:
-        h = self.norm(self.activation(self.dense(states)))
-        return F.linear(h, self._words[0] if words is None else words, self.bias)
+    def forward(self, states: Tensor, words: Tensor) -> Tensor:
+        """states: (M, H) of the scored positions; words: (V, H) -> (M, V)."""
+        return F.linear(self.norm(self.activation(self.dense(states))), words, self.bias)

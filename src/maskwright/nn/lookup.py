@@ -12,8 +12,7 @@ class Lookup(nn.Module):
 
     def __init__(self, rows: int, width: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(rows, width))
-        nn.init.normal_(self.weight, std=0.02)
+        self.weight = nn.Parameter(torch.empty(rows, width))  # drawn or read by whoever builds the network
 
     def forward(self, ids: Tensor) -> Tensor:
         return F.embedding(ids, self.weight)

@@ -14,12 +14,14 @@ from maskwright.base.files import read_json, write_json
 @dataclass(frozen=True)
 class RunFolder:
     path: Path
+    resumed: bool = False
 
     @staticmethod
     def open(path: str | Path, config: dict[str, Any], resume: bool = False, overwrite: bool = False) -> RunFolder:
         """A new run folder, or an old one to go on with. Raises UserError when that was not said, or does not fit.
 
         config: all that is needed to repeat the run, as plain values. A resumed run must have the same settings.
+        Nothing is written or deleted before `start`, so that a mistake found in between costs no earlier run.
         """
         path = Path(path)
         folder = RunFolder(path)
@@ -29,24 +31,42 @@ class RunFolder:
             raise UserError("Say either --resume or --overwrite, not both.")
         if folder.config.exists() and resume:
             folder._same(config)
-            return folder
-        if path.exists() and any(path.iterdir()):
+            return RunFolder(path, resumed=True)
+        if folder._holds_something():
             if not overwrite:
                 what = "a run" if folder.config.exists() else "something that is not a run of maskwright"
                 hint = "Go on with it by --resume, replace it by --overwrite, or give another --out."
                 other = "Give another --out."
                 raise UserError(f"{path} already holds {what}. {hint if folder.config.exists() else other}")
             if not folder.config.exists():
-                raise UserError(f"{path} holds something that is not a run; --overwrite will not delete it. Give another --out.")
-            shutil.rmtree(path)
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(folder.config, config)
+                raise UserError(
+                    f"{path} holds something that is not a run; --overwrite will not delete it. Give another --out."
+                )
         return folder
+
+    def start(self, config: dict[str, Any]) -> None:
+        """Replace what the folder held by `config`; a run that is resumed keeps everything.
+
+        The old config.json goes last, so that a kill in between leaves something that --overwrite may replace.
+        """
+        if self.resumed:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        for held in self.path.iterdir():
+            if held.is_dir() and not held.is_symlink():
+                shutil.rmtree(held)
+            elif held != self.config:
+                held.unlink()
+        write_json(self.config, config)
+
+    def _holds_something(self) -> bool:
+        """Whether more is there than what a kill at the very first write leaves behind."""
+        return self.path.exists() and any(not f.name.startswith(f".{self.config.name}.") for f in self.path.iterdir())
 
     def _same(self, config: dict[str, Any]) -> None:
         was = read_json(self.config)
-        if was.get("settings") != config.get("settings"):
-            changed = _differences(was.get("settings"), config.get("settings"))
+        changed = _differences(_bare(was.get("settings")), _bare(config.get("settings")))
+        if changed:
             raise UserError(
                 f"{self.path} was started with other settings: {'; '.join(changed[:5])}. Resume it with the same ones, "
                 "or start anew with --overwrite."
@@ -68,6 +88,11 @@ class RunFolder:
 
     def seed(self, number: int) -> Path:
         return self.path / "seeds" / str(number)
+
+
+def _bare(settings: Any) -> Any:
+    """Settings without the folder itself, which may have been moved or be spelt otherwise from another place."""
+    return {k: v for k, v in settings.items() if k != "out"} if isinstance(settings, dict) else settings
 
 
 def _differences(was: Any, now: Any, path: str = "") -> list[str]:

@@ -149,11 +149,14 @@ def load(path: str | Path) -> Model:
 
     Raises UserError when the folder's tokenizer no longer cuts the golden texts as it did when the model was saved.
     """
+    runtime.keep_freed_memory()
     folder = locate(path)
     described = folder / "maskwright.json"
     facts = read_json(described) if described.exists() else _from_hugging_face(folder)
     if facts["format"] > FORMAT:
-        raise UserError(f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright.")
+        raise UserError(
+            f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
+        )
     task: Task = resolve(Task, facts["task"])
     labels = None if facts["labels"] is None else Labels(tuple(facts["labels"]))
     model = Model.build(
@@ -177,6 +180,10 @@ def _from_hugging_face(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder} holds no task (its architecture is {architecture or 'not stated'!r}); it can be the start of "
             f"one: maskwright finetune --model {folder} ..."
+        )
+    if config.get("problem_type") == "multi_label_classification":
+        raise UserError(
+            f"{folder} was trained for several labels at once (problem_type), which no task here reads yet."
         )
     count = len(names) if names else int(config.get("num_labels", 2))
     regression = count == 1 or config.get("problem_type") == "regression"

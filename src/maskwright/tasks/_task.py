@@ -99,6 +99,7 @@ def _strings(table: Table, column: str) -> list[str]:
             out.append(str(cell))
         else:
             raise UserError(
-                f"{table.where(row)}: the column {column!r} holds {cell!r} where a text is needed. Mend or remove the row."
+                f"{table.where(row)}: the column {column!r} holds {cell!r} where a text is needed. Mend or remove the "
+                "row."
             )
     return out

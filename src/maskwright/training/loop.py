@@ -86,8 +86,10 @@ class Loop:
             if pause is not None and time.monotonic() - saved >= 60 * pause and p.step < self.plan.total:
                 self._save(log)
                 saved = time.monotonic()
-        if pause is not None:
+        if pause is not None or heard.number is not None:
             self._save(log)
+        if heard.number is not None:  # it came during the last save
+            raise Interrupted(heard.number, p.step)
 
     def _step(self, rows: np.ndarray) -> dict[str, Any]:
         """One optimizer step: sums over the pieces, one division by the number of items, clip, move."""
@@ -132,7 +134,9 @@ class Loop:
 
     def _note(self, log: Log, facts: dict[str, Any], seconds: float) -> None:
         p = self.progress
-        p.loss_sum, p.items, p.tokens = p.loss_sum + facts["loss_sum"], p.items + facts["items"], p.tokens + facts["tokens"]
+        p.loss_sum += facts["loss_sum"]
+        p.items += facts["items"]
+        p.tokens += facts["tokens"]
         log.bar.show(p.step, facts["loss_sum"] / facts["items"], facts["tokens"] / seconds)
         if p.step % self.settings.log_steps and p.step != self.plan.total:
             return

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from maskwright.base.choice import Choice
 from maskwright.base.config import Config
@@ -24,10 +24,16 @@ class Train(Config):
     lr: float = Field(5e-5, gt=0, description="peak learning rate")
     optimizer: Choice[Optimizer] = Field(AdamW(), description="how gradients move weights")
     schedule: Choice[Schedule] = Field(Linear(), description="how the learning rate moves")
-    clip: float | None = Field(1.0, gt=0, description="largest gradient norm")
+    clip: float | None = Field(1.0, gt=0, description="largest gradient norm; none: not clipped")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16 where the processor is fast at it")
     device: str = Field("auto", description="auto, cpu, cuda")
     threads: int | None = Field(None, ge=1, description="all cores by default")
     evaluations: int = Field(1, ge=1, description="evaluations per epoch")
     checkpoint_minutes: float | None = Field(5.0, ge=0, description="time between checkpoints; none: none are written")
     log_steps: int = Field(10, ge=1, description="steps between lines of log.jsonl")
+
+    @field_validator("batch_tokens", "clip", "threads", "checkpoint_minutes", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        """TOML has no word for nothing; here it is "none"."""
+        return None if value == "none" else value

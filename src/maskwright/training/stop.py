@@ -82,12 +82,12 @@ def explain_nan(
     )
 
 
-def bad_gradient(objective: nn.Module) -> str | None:
-    """The first parameter whose gradient is not finite."""
+def bad_gradient(objective: nn.Module) -> str:
+    """What is wrong with gradients whose norm is not finite: the first parameter whose gradient is not."""
     for name, parameter in objective.named_parameters():
         if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
             return f"the forward pass is finite, the gradient of {name} is not"
-    return None
+    return "each gradient is finite, the norm of all together overflows"
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,206 @@
+"""Attention and dropout on CPU, forward and backward, on the lengths of real text: how `nn.attend` chose its kernel.
+
+    python -m bench.attention
+
+One layer of MiniLM (12 heads of 32), packed queries, keys and values from one product, split once. Every way gets
+the same numbers and gives gradients for all three. Repeats take turns; medians are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench import _measure as measure
+from bench import _texts as texts
+from bench._trainer import read
+
+NAME = "attention"
+HEADS, WIDTH, BATCH, REPEATS, BATCHES = 12, 384, 32, 7, 4
+
+
+def lengths() -> dict[str, list[list[int]]]:
+    """Real lengths in arrival order, as batches of 32, each batch sorted as a training step sorts it."""
+    from maskwright.text.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer.from_folder(measure.minilm_folder())
+    sentences = tokenizer.encode(read("train", BATCH * BATCHES)[0], max_length=128).lengths.tolist()
+    novels = tokenizer.encode(json.loads(texts.prepare().read_text())["long"][: BATCH * 2]).lengths.tolist()
+    cut = {"SST-2 sentences": sentences, "novels, 50 to 400 pieces": novels}
+    return {k: [sorted(v[i : i + BATCH]) for i in range(0, len(v), BATCH)] for k, v in cut.items()}
+
+
+def ways(rate: float) -> dict[str, Callable[[Any, Any], Any]]:
+    """name -> (qkv (N, 3H), batch) -> (N, H)."""
+    import torch
+    import torch.nn.functional as F
+
+    from maskwright.nn import attend
+
+    def ours(qkv: Any, batch: Any) -> Any:
+        q, k, v = (t.unflatten(-1, (HEADS, -1)) for t in qkv.split(WIDTH, dim=-1))
+        return attend(q, k, v, batch, dropout=rate).flatten(-2)
+
+    def each(qkv: Any, batch: Any) -> Any:
+        out = []
+        for one in qkv.split(list(batch.lengths)):
+            q, k, v = one.view(1, len(one), 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+            out.append(F.scaled_dot_product_attention(q, k, v, dropout_p=rate).transpose(1, 2).reshape(len(one), WIDTH))
+        return torch.cat(out)
+
+    def padded(qkv: Any, batch: Any) -> Any:
+        shape = (len(batch), max(batch.lengths))
+        cells = qkv.new_zeros(*shape, 3 * WIDTH).index_put((batch.sequence, batch.positions), qkv)
+        real = torch.zeros(shape, dtype=torch.bool).index_put((batch.sequence, batch.positions), torch.tensor(True))
+        q, k, v = cells.view(*shape, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, real[:, None, None, :], dropout_p=rate)
+        return mixed.transpose(1, 2).reshape(*shape, WIDTH)[batch.sequence, batch.positions]
+
+    return {
+        "ours: rectangles, two products": ours,
+        "torch sdpa, one call a sequence": each,
+        "torch sdpa, padded": padded,
+    }
+
+
+def attention_rows(quiet: measure.Quiet) -> list[dict[str, Any]]:
+    import torch
+
+    from maskwright.nn import Batch
+
+    rows = []
+    for text, batches in lengths().items():
+        packed = [Batch.packed(torch.zeros(sum(b), dtype=torch.long), b) for b in batches]
+        for dtype in (torch.bfloat16, torch.float32):
+            for rate in (0.1, 0.0):
+                quiet.check(f"attention, {text}")
+                data = [torch.randn(len(b.ids), 3 * WIDTH, dtype=dtype) for b in packed]
+                times: dict[str, dict[str, list[float]]] = {w: {"forward": [], "both": []} for w in ways(rate)}
+                for _ in range(REPEATS):
+                    for name, way in ways(rate).items():
+                        for what, seconds in clock(way, data, packed).items():
+                            times[name][what].append(1e3 * seconds / len(packed))
+                for name, found in times.items():
+                    shown = {what: measure.median(values) for what, values in found.items()}
+                    kind = str(dtype).removeprefix("torch.")
+                    rows.append({"text": text, "format": kind, "dropout": rate, "way": name, **shown})
+    return rows
+
+
+def clock(way: Callable[[Any, Any], Any], data: list[Any], packed: list[Any]) -> dict[str, float]:
+    import torch
+
+    start = time.perf_counter()
+    with torch.no_grad():
+        for qkv, batch in zip(data, packed, strict=True):
+            way(qkv, batch)
+    forward = time.perf_counter() - start
+    start = time.perf_counter()
+    for qkv, batch in zip(data, packed, strict=True):
+        leaf = qkv.detach().requires_grad_()
+        way(leaf, batch).sum().backward()
+    return {"forward": forward, "both": time.perf_counter() - start}
+
+
+def dropout_rows() -> list[dict[str, Any]]:
+    """One hidden dropout of a training step, (800, 384), forward and backward."""
+    import torch
+    import torch.nn.functional as F
+
+    from maskwright.nn.dropout import Dropout
+
+    mine, rows = Dropout(0.1).train(), []
+    ways: dict[str, Callable[[Any], Any]] = {"ours: 16 bits of SFC64": mine, "torch": lambda x: F.dropout(x, 0.1)}
+    for dtype in (torch.bfloat16, torch.float32):
+        x = torch.randn(800, WIDTH, dtype=dtype)
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(30):
+            for name, way in ways.items():
+                leaf = x.detach().requires_grad_()
+                start = time.perf_counter()
+                way(leaf).sum().backward()
+                times[name].append(1e3 * (time.perf_counter() - start))
+        rows += [
+            {"way": n, "format": str(dtype).removeprefix("torch."), "ms": measure.median(t)} for n, t in times.items()
+        ]
+    return rows
+
+
+def memory_row() -> dict[str, float]:
+    """Casting 10.6 million weights to fp32, a fresh block of memory each time: ms before and after keeping it."""
+    import torch
+
+    from maskwright.base import runtime
+
+    weights = torch.randn(10_600_000).bfloat16()
+
+    def cast() -> float:
+        times = []
+        for _ in range(15):
+            start = time.perf_counter()
+            weights.float()
+            times.append(1e3 * (time.perf_counter() - start))
+        return measure.median(times[3:])
+
+    before = cast()
+    runtime.keep_freed_memory()
+    return {"given back": before, "kept": cast()}
+
+
+def main() -> dict[str, Any]:
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(measure.cores())
+    quiet = measure.Quiet()
+    memory = memory_row()
+    result = {
+        "machine": measure.machine(),
+        "command": "python -m bench.attention",
+        "memory": memory,
+        "attention": attention_rows(quiet),
+        "dropout": dropout_rows(),
+        "busy": quiet.worst,
+    }
+    measure.save(NAME, result)
+    return result
+
+
+def section(result: dict[str, Any]) -> str:
+    n = measure.number
+    best = {}
+    for r in result["attention"]:
+        key = (r["text"], r["format"], r["dropout"])
+        if not r["way"].startswith("ours"):
+            best[key] = min(best.get(key, 1e9), r["both"])
+    rows = []
+    for r in result["attention"]:
+        ratio = n(best[(r["text"], r["format"], r["dropout"])] / r["both"]) if r["way"].startswith("ours") else ""
+        cells = [r["text"], r["format"], str(r["dropout"]), r["way"], n(r["forward"]), n(r["both"]), ratio]
+        rows.append(cells)
+    head = ["text", "format", "dropout", "way", "forward, ms", "forward + backward, ms", "times the best of torch"]
+    drops = [[r["format"], r["way"], n(r["ms"])] for r in result["dropout"]]
+    return "\n\n".join(
+        [
+            "## Attention and dropout",
+            f"`{result['command']}`. {measure.describe(result['machine'])}",
+            *([note] if (note := measure.disturbance(result["busy"])) else []),
+            "One layer of 12 heads, width 384, batches of 32 texts; median ms a batch.",
+            measure.table(head, rows),
+            "Dropout of (800, 384) at rate 0.1, forward and backward:",
+            measure.table(["format", "way", "ms"], drops),
+            f"Casting 10.6 million weights from bf16 to fp32: {n(result['memory']['given back'])} ms when freed memory "
+            f"goes back to the kernel, {n(result['memory']['kept'])} ms when it is kept.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    from bench.__main__ import run
+
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args(sys.argv[1:])
+    run(main, section)

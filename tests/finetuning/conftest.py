@@ -1,0 +1,43 @@
+"""Runs on the tiny encoder that take a fraction of a second."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from maskwright.base.config import merge
+from maskwright.finetuning.run import Run, finetune
+
+#: One thread, because tiny matrices are quickest on it; no checkpoints but the best; a rate at which tiny weights learn.
+TRAIN = {"epochs": 2, "batch_size": 8, "lr": 3e-3, "threads": 1, "log_steps": 1, "checkpoint_minutes": None}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No waiting for the disk, which only a power cut needs; threads are set back."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def train() -> dict[str, Any]:
+    return dict(TRAIN)
+
+
+@pytest.fixture
+def tune(tiny: Path, reviews: dict[str, list[Any]], tmp_path: Path) -> Callable[..., Run]:
+    """`finetune` on the reviews with the tiny encoder, into `out` under the test's folder; `settings` on top of TRAIN."""
+
+    def go(config: Any = None, *, out: str | Path = "run", settings: dict[str, Any] | None = None, **options: Any) -> Run:
+        options = {"train": reviews, "model": tiny, "quiet": True, **options}
+        options = {name: value for name, value in options.items() if value is not None}
+        return finetune(config, out=tmp_path / out, settings=merge({"train": TRAIN}, settings or {}), **options)
+
+    return go

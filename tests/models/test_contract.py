@@ -1,0 +1,149 @@
+"""Every family of the folder, the day it appears: names, keys, sizes, round trips, packing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from maskwright.base.config import parse
+from maskwright.base.errors import UserError
+from maskwright.models import families, family, load_network, random_network, save_network, show
+from maskwright.models._family import COMMON_KEYS, Fixed, Ignored, Names, read_config, write_config
+from maskwright.models._show import presets
+from maskwright.nn import Batch
+
+TINY = {"layers": 2, "width": 24, "heads": 3, "inner": 36, "vocabulary": 53, "positions": 70}
+HEADS = [(name, head) for name in families() for head in family(name).HEADS]
+LENGTHS = [5, 1, 23, 64, 2]
+
+Stir = Callable[..., Any]
+Draw = Callable[..., Batch]
+
+
+def tiny(kind: Any) -> Any:
+    """The family's default configuration with small sizes."""
+    return kind.Config().model_copy(update={k: v for k, v in TINY.items() if k in kind.Config.model_fields})
+
+
+def test_there_is_a_family() -> None:
+    assert "bert" in families()
+    assert not any(name.startswith("_") for name in families())
+
+
+@pytest.mark.parametrize(("name", "head"), HEADS)
+def test_every_head_survives_saving_and_loading(name: str, head: str, tmp_path: Path, stir: Stir, draw: Draw) -> None:
+    kind = family(name)
+    config = tiny(kind)
+    network = stir(random_network(kind, config, head, classes=3))
+    save_network(tmp_path, network, kind, config, {"id2label": {0: "a", 1: "b", 2: "c"}})
+    loaded = load_network(tmp_path, head)
+    assert loaded.config == config
+    assert (loaded.new, loaded.unused) == ([], [])
+    before, after = network.state_dict(), loaded.network.state_dict()
+    assert list(before) == list(after)
+    for tensor_name in before:
+        assert torch.equal(before[tensor_name], after[tensor_name]), tensor_name
+    batch = draw(LENGTHS, config.vocabulary)
+    with torch.no_grad():
+        one, two = network(batch), loaded.network.eval()(batch)
+    assert torch.equal(torch.cat([t.flatten() for t in one]), torch.cat([t.flatten() for t in two]))
+
+
+@pytest.mark.parametrize(("name", "head"), HEADS)
+def test_every_tensor_has_one_name_of_theirs(name: str, head: str) -> None:
+    kind = family(name)
+    names = Names(kind.NAMES)
+    network = random_network(kind, tiny(kind), head)
+    theirs = [t for ours in network.state_dict() for t in names.theirs(ours)]
+    assert len(set(theirs)) == len(theirs)
+    assert all(names.knows(t) for t in theirs)
+    assert type(network).architecture == kind.HEADS[head].architecture
+    assert network.encoder.width == TINY["width"]
+
+
+@pytest.mark.parametrize("name", families())
+def test_every_rule_and_every_head_is_used(name: str) -> None:
+    """A rule of NAMES that fits no tensor of any head is a slip; so is a part that two heads name differently."""
+    kind = family(name)
+    names = Names(kind.NAMES)
+    tensors = {ours for head in kind.HEADS for ours in random_network(kind, tiny(kind), head).state_dict()}
+    for pattern, _ in names.rules:
+        assert any(pattern.fullmatch(t) for t in tensors), pattern.pattern
+    architectures = [cls.architecture for cls in kind.HEADS.values()]
+    assert len(set(architectures)) == len(architectures)
+    assert all(hasattr(transformers, a) for a in architectures)
+    assert "bare" in kind.HEADS
+
+
+@pytest.mark.parametrize("name", families())
+def test_every_key_of_the_reference_is_known(name: str) -> None:
+    kind = family(name)
+    theirs = transformers.AutoConfig.for_model(name).to_dict()
+    unknown = set(theirs) - set(COMMON_KEYS) - set(kind.KEYS)
+    assert not unknown
+    config = read_config(kind, theirs, "the reference's defaults")
+    mapped = [m for m in kind.KEYS.values() if isinstance(m, str)]
+    assert sorted(mapped) == sorted(kind.Config.model_fields), "each field of Config is mapped by exactly one key"
+    for key, meaning in kind.KEYS.items():
+        if isinstance(meaning, str) and key in theirs:
+            assert getattr(config, meaning) == theirs[key], key
+    assert all(m.why for m in {**COMMON_KEYS, **kind.KEYS}.values() if isinstance(m, Fixed | Ignored))
+
+
+@pytest.mark.parametrize("name", families())
+def test_configurations_survive_both_directions(name: str) -> None:
+    kind = family(name)
+    for config in [kind.Config(), *kind.PRESETS.values()]:
+        written = json.loads(json.dumps(write_config(kind, config)))
+        assert read_config(kind, written, "written") == config
+        reference = transformers.AutoConfig.for_model(**written)
+        assert read_config(kind, reference.to_dict(), "reference") == config
+
+
+@pytest.mark.parametrize("name", families())
+def test_every_value_that_is_fixed_is_checked(name: str) -> None:
+    kind = family(name)
+    fixed = {k: m for k, m in {**COMMON_KEYS, **kind.KEYS}.items() if isinstance(m, Fixed)}
+    for key, meaning in fixed.items():
+        read_config(kind, {"model_type": name, key: meaning.value}, "config.json")
+        read_config(kind, {"model_type": name, key: None}, "config.json")
+        with pytest.raises(UserError, match=f"config.json: {key} = 'else' is not supported for '{name}'"):
+            read_config(kind, {"model_type": name, key: "else"}, "config.json")
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_is_built_without_weights(preset: str) -> None:
+    kind, config = presets()[preset]
+    assert parse(kind.Config, config.model_dump()) == config
+    for head in kind.HEADS:
+        shown = show(preset, head)
+        with torch.device("meta"):
+            network = kind.HEADS[head](config, kind.build(config), 2)
+        assert shown.total == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", families())
+def test_packing_changes_nothing(name: str, stir: Stir, draw: Draw) -> None:
+    kind = family(name)
+    config = tiny(kind)
+    encoder = stir(random_network(kind, config, "bare")).encoder
+    batch = draw(LENGTHS, config.vocabulary)
+    with torch.no_grad():
+        states = encoder(batch)
+        dense = batch.to_dense()
+        torch.testing.assert_close(encoder(dense)[dense.real], states, atol=1e-5, rtol=0)
+        torch.testing.assert_close(encoder(batch, batch.first), states[batch.first.tokens], atol=1e-5, rtol=0)
+        for ids, segments, alone in zip(*(t.split(LENGTHS) for t in (batch.ids, batch.segments, states)), strict=True):
+            one = Batch.packed(ids, [len(ids)], segments)
+            torch.testing.assert_close(encoder(one), alone, atol=1e-5, rtol=0)
+
+
+def test_an_unknown_family_names_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"There is no model family 'brt'. Did you mean 'bert'\? Allowed: .*bert"):
+        family("brt")

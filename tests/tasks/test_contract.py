@@ -1,0 +1,147 @@
+"""Every task of the folder: it survives JSON, its sums are sums, its metrics, its messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from maskwright.base.choice import dump, find, names, resolve
+from maskwright.base.errors import UserError
+from maskwright.data.read import read
+from maskwright.data.table import Table
+from maskwright.models import families, family
+from maskwright.tasks import Task
+
+NAMES = names(Task)
+ROWS = {"text": ["a film", "a play", "a book"], "label": [1, 0, 1]}
+
+
+def table(**columns: list[Any]) -> Table:
+    return read({**ROWS, **columns})
+
+
+def test_the_folder_holds_the_first_tasks() -> None:
+    assert {"classification", "regression"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_survives_json_whole(name: str) -> None:
+    task = resolve(Task, {"name": name, "text": "a", "pair": "b", "label": "c"})
+    assert resolve(Task, json.loads(json.dumps(dump(task)))) == task
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_some_family_has_its_head(name: str) -> None:
+    assert any(find(Task, name).head in family(f).HEADS for f in families())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_names_the_columns_that_it_reads(name: str) -> None:
+    single = resolve(Task, {"name": name, "text": "a", "label": "c"})
+    pair = resolve(Task, {"name": name, "text": "a", "pair": "b", "label": "c"})
+    assert (single.columns(), single.columns(with_label=False)) == (("a", "c"), ("a",))
+    assert (pair.columns(), pair.columns(with_label=False)) == (("a", "b", "c"), ("a", "b"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batchs_loss_is_the_sum_of_its_rows(name: str) -> None:
+    task = find(Task, name)()
+    labels = task.discover(table())
+    examples = task.examples(table(), labels)
+    scores = torch.randn(3, task.classes(labels), generator=torch.Generator().manual_seed(0))
+    targets = torch.from_numpy(examples.targets)
+    whole = task.loss(scores, targets)
+    rows = sum(float(task.loss(scores[i : i + 1], targets[i : i + 1])) for i in range(3))
+    assert whole.dim() == 0
+    assert float(whole) == pytest.approx(rows, rel=1e-6)
+    assert task.loss(scores.bfloat16(), targets).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_main_metric_is_there_and_better_is_higher(name: str) -> None:
+    task = find(Task, name)()
+    labels = task.discover(table())
+    targets = task.targets(table(), labels)
+    right = np.eye(2, dtype=np.float32)[targets.astype(int)] if labels else targets[:, None]
+    good, bad = task.metrics(right, targets), task.metrics(-right, targets)
+    assert good[task.main] == pytest.approx(1)
+    assert good[task.main] > bad[task.main]
+    assert next(iter(good)) == task.main
+    assert set(good) == set(bad)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_answers_are_plain_values(name: str) -> None:
+    task = find(Task, name)()
+    labels = task.discover(table())
+    scores = np.zeros((3, task.classes(labels)), dtype=np.float32)
+    answers = task.decode(scores, labels)
+    assert len(answers) == 3
+    assert json.loads(json.dumps(answers)) == answers
+    described = task.describe(labels)
+    assert json.loads(json.dumps(described)) == described
+    assert len(described["id2label"]) == task.classes(labels)
+    assert {v: int(k) for k, v in described["id2label"].items()} == described["label2id"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_chosen_with_all_that_belongs_to_them(name: str) -> None:
+    task = resolve(Task, {"name": name, "pair": "second"})
+    given = table(second=["x", "y", "z"])
+    chosen = task.examples(given, task.discover(given)).select(np.array([2, 0]))
+    assert (chosen.texts, chosen.pairs) == (["a book", "a film"], ["z", "x"])
+    assert chosen.targets.tolist() == [1, 1]
+    assert len(chosen) == 2
+
+
+@pytest.mark.parametrize("cell", [None, True, ["a"], {"a": 1}])
+@pytest.mark.parametrize("column", ["text", "second"])
+def test_a_cell_that_holds_no_text_is_named_with_its_row(column: str, cell: Any) -> None:
+    task = resolve(Task, {"name": "classification", "pair": "second"})
+    given = {**ROWS, "second": ["x", "y", "z"]}
+    given[column] = [given[column][0], cell, given[column][2]]
+    with pytest.raises(UserError) as caught:
+        task.texts(read(given))
+    assert f"row 2: the column {column!r} holds {cell!r} where a text is needed." in str(caught.value)
+
+
+def test_a_number_is_a_text_as_it_stands() -> None:
+    assert find(Task, "classification")().texts(table(text=[1984, 2.5, "x"])) == (["1984", "2.5", "x"], None)
+
+
+def test_classification_is_cross_entropy() -> None:
+    task = find(Task, "classification")()
+    scores, targets = torch.randn(6, 4), torch.tensor([0, 3, 1, 1, 2, 0])
+    expected = -F.log_softmax(scores, -1)[range(6), targets].sum()
+    assert torch.allclose(task.loss(scores, targets), expected)
+
+
+def test_regression_is_squared_error() -> None:
+    task = find(Task, "regression")()
+    scores, targets = torch.tensor([[1.0], [4.0]]), torch.tensor([3.0, 3.5])
+    assert float(task.loss(scores, targets)) == 4.25
+
+
+@pytest.mark.parametrize("label", ["high", "", None, "nan", "inf", float("inf"), [1]])
+def test_a_label_that_is_no_number_is_named_with_its_row(label: Any) -> None:
+    with pytest.raises(UserError) as caught:
+        find(Task, "regression")().targets(table(label=["1.5", label, 2]), None)
+    message = str(caught.value)
+    assert f"row 2: the label {label!r} is not a finite number." in message
+    assert "for classes use --task classification" in message
+
+
+def test_numbers_of_regression_are_read_from_texts_and_numbers() -> None:
+    found = find(Task, "regression")().targets(table(label=["1.5", 2, " 3e-1 "]), None)
+    assert found.dtype == np.float32
+    assert found.tolist() == pytest.approx([1.5, 2, 0.3])
+
+
+def test_a_setting_that_a_task_does_not_have_is_named() -> None:
+    with pytest.raises(UserError, match="task 'classification': There is no setting 'lable'. Did you mean 'label'"):
+        resolve(Task, {"name": "classification", "lable": "x"})

@@ -1,0 +1,134 @@
+"""Every optimizer of the folder: which weights decay, that it goes downhill, that a checkpoint keeps all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from maskwright.base.choice import dump, find, names, resolve
+from maskwright.base.config import parse
+from maskwright.models import load_network
+from maskwright.training.optimizers import Optimizer
+from maskwright.training.settings import Train
+from maskwright.training.state import Progress, restore, save
+
+NAMES = names(Optimizer)
+
+
+def descend(network: nn.Module, optimizer: torch.optim.Optimizer, steps: int, scale: float = 1.0) -> list[float]:
+    """The losses of some steps on fixed data; `scale` times every gradient."""
+    x = torch.randn(32, 3, generator=torch.Generator().manual_seed(0))
+    losses = []
+    for _ in range(steps):
+        loss = (network(x).squeeze(-1) - x.sum(-1)).square().mean()
+        (scale * loss).backward()
+        losses.append(float(loss.detach()))
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 8), nn.LayerNorm(8), nn.Linear(8, 1))
+
+
+def test_the_folder_holds_adamw() -> None:
+    assert "adamw" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_goes_downhill(name: str) -> None:
+    ours = network()
+    losses = descend(ours, find(Optimizer, name)().build(ours.named_parameters(), lr=0.01), 40)
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_matrices_decay_and_vectors_do_not(name: str, tiny: Path) -> None:
+    bert = load_network(tiny, "classification", 3).network
+    optimizer = resolve(Optimizer, {"name": name, "weight_decay": 0.3}).build(bert.named_parameters(), lr=0.01)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(decay) == len(list(bert.parameters())), "every weight is in exactly one group"
+    for parameter_name, parameter in bert.named_parameters():
+        free = parameter_name.endswith("bias") or "norm" in parameter_name
+        assert decay[id(parameter)] == (0.0 if free else 0.3), parameter_name
+    assert sorted(set(decay.values())) == [0.0, 0.3]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_decay_shrinks_matrices_alone_when_there_is_no_gradient(name: str) -> None:
+    ours = network()
+    before = {n: p.detach().clone() for n, p in ours.named_parameters()}
+    optimizer = resolve(Optimizer, {"name": name, "weight_decay": 0.5}).build(ours.named_parameters(), lr=0.1)
+    for parameter in ours.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for parameter_name, parameter in ours.named_parameters():
+        share = 0.95 if parameter.dim() > 1 else 1.0
+        assert torch.allclose(parameter, before[parameter_name] * share, atol=1e-7), parameter_name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frozen_weights_are_left_out(name: str) -> None:
+    ours = network()
+    ours[0].requires_grad_(False)
+    optimizer = find(Optimizer, name)().build(ours.named_parameters(), lr=0.01)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_it_scales_itself_are_scaled_rightly(name: str) -> None:
+    part = find(Optimizer, name)()
+    if not part.scales_gradients:
+        pytest.skip(f"{name} leaves scaling to the loop")
+    plain, scaled = network(), network()
+    one, two = (part.build(n.named_parameters(), lr=0.01) for n in (plain, scaled))
+    two.grad_scale, two.found_inf = torch.tensor(64.0), torch.tensor(0.0)
+    descend(plain, one, 5)
+    descend(scaled, two, 5, scale=64.0)
+    for a, b in zip(plain.parameters(), scaled.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_checkpoint_keeps_its_whole_state(name: str, tmp_path: Path) -> None:
+    part = find(Optimizer, name)()
+    straight, before, after = network(), network(), network()
+    descend(straight, part.build(straight.named_parameters(), lr=0.01), 7)
+    optimizer = part.build(before.named_parameters(), lr=0.01)
+    descend(before, optimizer, 3)
+    save(tmp_path / "last", before, optimizer, Progress(step=3))
+    optimizer = part.build(after.named_parameters(), lr=0.01)
+    assert restore(tmp_path / "last", after, optimizer) == Progress(step=3)
+    descend(after, optimizer, 4)
+    for a, b in zip(straight.parameters(), after.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_survives_json_whole(name: str) -> None:
+    part = resolve(Optimizer, {"name": name, "weight_decay": 0.07})
+    assert resolve(Optimizer, json.loads(json.dumps(dump(part)))) == part
+    settings = Train(optimizer=part)
+    assert parse(Train, json.loads(settings.model_dump_json())) == settings
+
+
+def test_adamw_is_torchs_adamw_and_keeps_its_settings() -> None:
+    ours, theirs = network(), network()
+    settings: dict[str, Any] = {"name": "adamw", "beta1": 0.8, "beta2": 0.95, "eps": 1e-6, "weight_decay": 0.1}
+    optimizer: Callable[..., Any] = resolve(Optimizer, settings).build
+    matrices = [p for p in theirs.parameters() if p.dim() > 1]
+    vectors = [p for p in theirs.parameters() if p.dim() == 1]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    reference = torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-6, fused=False, foreach=False)
+    descend(ours, optimizer(ours.named_parameters(), lr=0.01), 10)
+    descend(theirs, reference, 10)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
