@@ -105,9 +105,16 @@ def test_no_module_has_two_areas() -> None:
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("decimal", "decimal"), ("_decimal", "decimal"), ("_pydecimal", "decimal"), ("_pyio", "io"), ("posixpath", "os.path"),
-     ("_thread", "threading"), ("__hello__", None), ("site-packages", None)],
-)  # fmt: skip
+    [
+        ("decimal", "decimal"),
+        ("_decimal", "decimal"),
+        ("_pydecimal", "decimal"),
+        ("posixpath", "os.path"),
+        ("_thread", "threading"),
+        ("__hello__", None),
+        ("site-packages", None),
+    ],
+)
 def test_the_files_of_a_module_are_one_unit(name: str, module: str | None) -> None:
     assert _demo_corpus._module(name) == module
 
@@ -171,10 +178,11 @@ def result_of(systems: list[System], answers: list[Answer], command: str = "mask
     )
 
 
+OPTIONAL = {"html", "th", "meta"}  # tags that HTML lets stand open
+
+
 class Tags(HTMLParser):
     """Checks that what was opened is closed, and gathers tags and attributes."""
-
-    OPTIONAL = {"html", "th", "meta"}
 
     def __init__(self) -> None:
         super().__init__()
@@ -185,11 +193,11 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append(tag)
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
-        if tag not in self.OPTIONAL:
+        if tag not in OPTIONAL:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in self.OPTIONAL:
+        if tag not in OPTIONAL:
             assert self.open.pop() == tag, (tag, self.open)
 
 
@@ -201,7 +209,7 @@ def test_the_page_is_whole_offline_and_escaped() -> None:
     tags.feed(html)
     assert not tags.open
     assert not tags.links
-    assert {"script", "img", "link", "b2"}.isdisjoint(tags.seen)
+    assert {"script", "img", "link"}.isdisjoint(tags.seen)
     assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; more" in html
     assert "maskwright demo --out &#x27;&lt;x&gt;&#x27;" in html
     assert "<b>a</b> (80% sure), in truth &lt;b&gt;" in html

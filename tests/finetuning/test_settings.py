@@ -58,6 +58,25 @@ def test_a_task_is_put_together_from_all_places(
     assert (task.name, task.text, task.label) == (name, text, label)
 
 
+@pytest.mark.parametrize(
+    ("sets", "name", "warmup"),
+    [
+        (["train.schedule.warmup=0.3"], "linear", 0.3),
+        (["train.schedule=cosine"], "cosine", 0.2),
+        (["train.schedule=cosine", "train.schedule.warmup=0.3"], "cosine", 0.3),
+        (["train.schedule.name=constant"], "constant", 0.2),
+    ],
+)
+def test_a_part_can_be_named_or_only_changed(sets: list[str], name: str, warmup: float) -> None:
+    """On its own, or on top of a file: what names a part anew by its name alone drops the settings of the old one."""
+    schedule = gather({"out": "o"}, {}, pairs(sets)).train.schedule
+    assert (schedule.name, schedule.warmup) == (name, warmup if "warmup" in sets[-1] else 0.1)
+    config = {"out": "o", "train": {"schedule": {"name": "linear", "warmup": 0.2}}}
+    schedule = gather(config, {}, pairs(sets)).train.schedule
+    assert schedule.name == name
+    assert schedule.warmup == (0.1 if sets == ["train.schedule=cosine"] else warmup)
+
+
 def test_files_are_options_at_the_top_and_data_in_the_file() -> None:
     asked = gather({"data": {"train": "a.csv", "test": "c.csv"}}, {"out": "o", "train": "b.csv", "eval": Path("e.csv")}, {})
     assert (asked.data.train, asked.data.eval, asked.data.test) == ("b.csv", "e.csv", "c.csv")
@@ -73,6 +92,7 @@ def test_settings_survive_json_whole() -> None:
     sets = pairs(["train.schedule=cosine", "train.optimizer.beta2=0.95", "train.clip=none", "data.header=false"])
     asked = gather(CONFIG, {"pair": "second"}, sets)
     assert asked.train.schedule.name == "cosine"
+    assert asked.train.optimizer.beta2 == 0.95
     again = gather(json.loads(asked.model_dump_json()), {}, {})
     assert again == asked
 

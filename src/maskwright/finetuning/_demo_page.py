@@ -34,7 +34,8 @@ tr.best small { font-weight: 400; }
 meter { width: 100%; min-width: 6rem; height: .7rem; }
 figure { margin: 1rem 0; padding: .1rem 0 .1rem 1rem; border-left: 3px solid var(--good); }
 figure.wrong { border-color: var(--bad); }
-blockquote { margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem/1.5 ui-monospace, monospace; }
+blockquote { margin: .25rem 0; white-space: pre-wrap; overflow-wrap: anywhere;
+  font: .85rem/1.5 ui-monospace, monospace; }
 pre { padding: .75rem 1rem; border: 1px solid var(--line); border-radius: .4rem; overflow-x: auto; color: var(--mark); }
 """
 

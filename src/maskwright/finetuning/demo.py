@@ -24,7 +24,7 @@ from maskwright.finetuning.run import Run, finetune
 LENGTH = 128  # word pieces; a passage has 63 of them on average, and hardly one has more than 128
 EPOCHS = 3
 # A pre-trained network is nudged, a new one has everything to learn: each gets a rate that suits it (chosen on eval).
-RATES = {"pretrained": 5e-5, "random": 3e-4}
+RATES = {"pretrained": 1e-4, "random": 3e-4}
 QUICK = 12  # a quick demo keeps every twelfth row
 
 

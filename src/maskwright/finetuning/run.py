@@ -85,6 +85,7 @@ def finetune(
     }
     runtime.keep_freed_memory()
     runtime.set_threads(asked.train.threads)
+    runtime.device(asked.train.device)  # one that cannot be used is said before anything is read
     tables, notes = _tables(asked, sources)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)

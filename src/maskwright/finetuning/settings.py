@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from maskwright.base.choice import Choice, dump, find, names, resolve
+from maskwright.base.choice import Choice, Part, dump, find, names, resolve
 from maskwright.base.config import Config, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
 from maskwright.data.settings import Data as _Data
@@ -67,8 +67,19 @@ def gather(
         if name not in known:
             raise UserError(unknown("option", name, allowed))
     files = {name: given.pop(name) for name in FILES if name in given}
-    table = merge(merge(merge(table, given), {"data": files}), sets)
+    table = merge(merge(merge(merge(_parts(Finetune), table), given), {"data": files}), sets)
     return parse(Finetune, {**table, "task": task}, source)
+
+
+def _parts(kind: type[Config]) -> dict[str, Any]:
+    """The parts that hold unless others are named, so that `train.schedule.warmup=0.2` alone is enough."""
+    out: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        if isinstance(field.default, Part):
+            out[name] = {"name": field.default.name}
+        elif isinstance(field.default, Config):
+            out[name] = _parts(type(field.default))
+    return out
 
 
 def _named(task: Any) -> Mapping[str, Any]:

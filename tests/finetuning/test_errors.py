@@ -1,0 +1,340 @@
+"""Mistakes a person can make with `maskwright finetune`: one paragraph, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from maskwright.cli.main import main
+
+Reviews = dict[str, list[Any]]
+Say = Callable[..., str]
+
+
+@pytest.fixture
+def say(
+    tiny: Path, reviews: Reviews, tmp_path: Path, write_csv: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> Say:
+    """Runs the command with a mistake in it and gives what it says. Options on top of those that would be right."""
+
+    def go(*more: str, out: str | None = "run", **options: str | None) -> str:
+        right = {"train": write_csv(tmp_path / "reviews.csv", reviews), "model": str(tiny)}
+        if out is not None:
+            right["out"] = str(tmp_path / out)
+        said = {name: value for name, value in {**right, **options}.items() if value is not None}
+        words = [word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", value)]
+        before = out is not None and (tmp_path / out).exists()
+        code = main(["finetune", *words, "--set", "train.threads=1", "--set", "train.epochs=1", *more])
+        stdout, err = capsys.readouterr()
+        assert code == 2
+        assert stdout == ""
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        if out is not None and not before:
+            assert not (tmp_path / out).exists(), "a mistake leaves no folder in the way of the next try"
+        return err.removeprefix("error: ").strip()
+
+    return go
+
+
+def rows(path: Path, content: str) -> str:
+    path.write_text(content, encoding="utf-8")
+    return str(path)
+
+
+FEW = "text,label\n" + "the film was lovely,good\nthe play was dull,bad\n" * 10
+
+
+# --- the files of rows
+
+
+def test_no_such_column_names_the_nearest(say: Say) -> None:
+    message = say(text="texts")
+    assert "reviews.csv: There is no column 'texts'. Did you mean 'text'? Allowed: label, other, score, text." in message
+    assert "There is no column 'lable'. Did you mean 'label'?" in say(label="lable")
+    assert "There is no column 'others'. Did you mean 'other'?" in say(pair="others")
+
+
+def test_the_same_columns_must_be_in_every_file(say: Say, tmp_path: Path) -> None:
+    held = rows(tmp_path / "dev.csv", "sentence,label\na film,good\n")
+    assert f"{held}: There is no column 'text'." in say(eval=held)
+
+
+def test_an_empty_file(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "empty.csv", "")
+    assert say(train=file) == f"{file} is empty; a file of rows is needed."
+    assert f"{file} is empty" in say(eval=file)
+
+
+def test_a_header_and_no_rows(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "header.csv", "text,label\n")
+    assert say(train=file).startswith(f"{file} has a header (text, label) and no rows.")
+
+
+def test_one_class(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "one.csv", "text,label\n" + "a film,good\n" * 20)
+    assert say(train=file).startswith(f"All 20 rows have the label 'good' ({file} line 2 onwards); a classifier needs")
+
+
+@pytest.mark.parametrize("side", ["eval", "test"])
+def test_a_label_that_training_has_not_seen(say: Say, tmp_path: Path, side: str) -> None:
+    file = rows(tmp_path / "dev.csv", "text,label\na film,good\na play,goood\na book,bad\n")
+    message = say(**{side: file})
+    assert message == (
+        f"{file} line 3: There is no label 'goood'. Did you mean 'good'? Allowed: bad, good. It stands in 1 row."
+    )
+
+
+def test_a_label_that_is_no_number(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "scores.csv", "text,label\na film,3.5\na play,high\n" + "a book,1\n" * 20)
+    message = say(train=file, task="regression")
+    assert message.startswith(f"{file} line 3: the label 'high' is not a finite number.")
+    assert "for classes use --task classification" in message
+
+
+@pytest.mark.parametrize(("cell", "shown"), [("null", "None"), ("true", "True"), ('["a"]', "['a']")])
+def test_a_text_that_is_none(say: Say, tmp_path: Path, cell: str, shown: str) -> None:
+    good = '{"text": "a film", "label": "good"}\n{"text": "a play", "label": "bad"}\n'
+    file = rows(tmp_path / "rows.jsonl", good * 5 + f'{{"text": {cell}, "label": "bad"}}\n' + good * 5)
+    message = say(train=file)
+    assert message.startswith(f"{file} line 11: the column 'text' holds {shown} where a text is needed.")
+
+
+def test_an_empty_label(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "rows.csv", FEW + "a film,\n")
+    assert say(train=file) == f"{file} line 22: the label is empty. Fill it or remove the row."
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_too_few_rows_to_split(say: Say, tmp_path: Path, count: int) -> None:
+    file = rows(tmp_path / "few.csv", "\n".join(FEW.splitlines()[: count + 1]) + "\n")
+    message = say(train=file)
+    assert message.startswith(f"{file} cannot be split: {count} rows are too few to split into parts of ")
+    assert message.endswith("More rows or an eval file would do.")
+
+
+def test_shares_that_leave_nothing(say: Say) -> None:
+    message = say("--set", "data.eval_share=0.6", "--set", "data.test_share=0.4")
+    assert message.startswith("data.eval_share and data.test_share leave nothing to train on: ")
+
+
+def test_no_training_rows(say: Say) -> None:
+    assert say(train=None) == 'No training rows were given: --train FILE, or [data] train = "FILE" in the run file.'
+
+
+def test_a_file_that_is_not_there_names_the_nearest(say: Say, tmp_path: Path) -> None:
+    wrong = tmp_path / "review.csv"
+    assert say(train=str(wrong)) == f"There is no file {str(wrong)!r}. Did you mean {str(tmp_path / 'reviews.csv')!r}?"
+
+
+def test_a_suffix_that_says_nothing(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "rows.txt", FEW)
+    assert f"{file}: the suffix '.txt' tells no file format. Allowed: " in say(train=file)
+
+
+# --- the model
+
+
+def test_a_length_beyond_the_positions(say: Say) -> None:
+    assert say(max_length="25").startswith("max_length = 25, but the encoder has 24 positions. Give at most 24;")
+
+
+def test_a_length_without_room_for_text(say: Say) -> None:
+    assert say(max_length="3", pair="other").startswith("max_length=3 leaves no room for text: a pair has 3 special pieces.")
+
+
+def test_a_model_that_is_not_there(say: Say) -> None:
+    message = say(model="no/such/model")
+    assert message.startswith("There is no model folder 'no/such/model'. Give a folder that holds config.json and ")
+    assert "minilm" in message
+
+
+@pytest.fixture
+def copy(make_tiny: Callable[..., Path], tmp_path: Path) -> Callable[..., str]:
+    """A folder of the encoder whose tensors `change` altered; keywords change its configuration."""
+
+    def make(change: Callable[[dict[str, torch.Tensor]], Any] | None = None, head: str = "bare", **config: Any) -> str:
+        folder = make_tiny(tmp_path / "broken", head, **config)
+        tensors = load_file(folder / "model.safetensors")
+        if change is not None:
+            change(tensors)
+            save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        return str(folder)
+
+    return make
+
+
+QUERY = "encoder.layer.1.attention.self.query.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.pop(QUERY), f"bert.{QUERY} is missing."),
+        (lambda t: t.update({QUERY: torch.zeros(32, 31)}), f"bert.{QUERY} has the shape (32, 31), expected (32, 32)."),
+        (lambda t: t.update({"encoder.layer.7.surprise": torch.zeros(1)}), "bert.encoder.layer.7.surprise is unexpected."),
+        (lambda t: t.pop("pooler.dense.bias"), "bert.pooler.dense.bias is missing."),
+        (
+            lambda t: [t.pop(name) for name in list(t) if "layer.1" in name],
+            "(and 8 more).",
+        ),
+    ],
+)
+def test_tensors_that_do_not_fit(say: Say, copy: Callable[..., str], change: Any, said: str) -> None:
+    folder = copy(change)
+    message = say(model=folder)
+    assert message.startswith(f"{folder} does not fit the family 'bert' as its config.json describes it: ")
+    assert said.replace("bert.", "") in message.replace("bert.", "")
+
+
+def test_a_weights_file_that_was_cut_off(say: Say, copy: Callable[..., str]) -> None:
+    folder = copy()
+    file = Path(folder) / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+    message = say(model=folder)
+    assert message.startswith(f"{file} ({file.stat().st_size:,} bytes) is not a whole safetensors file: ")
+    assert message.endswith("It was probably cut off while it was copied; copy it again.")
+
+
+def test_a_pickle_is_refused(say: Say, copy: Callable[..., str]) -> None:
+    folder = Path(copy())
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    message = say(model=str(folder))
+    assert f"{folder} holds its weights as a pickle (pytorch_model.bin). A pickle runs any code that it contains" in message
+
+
+@pytest.mark.parametrize("change", [-5, 300])
+def test_a_vocabulary_of_another_model(say: Say, copy: Callable[..., str], tiny: Path, change: int) -> None:
+    size = json.loads((tiny / "config.json").read_text())["vocab_size"]
+    folder = copy(vocabulary=size + change)
+    message = say(model=folder)
+    assert message.startswith(f"The vocabulary of {folder} has {size} pieces, its embedding ")
+    assert message.endswith("The tokenizer belongs to another model.")
+    assert (f"only {size - 5} rows" if change < 0 else f"{size + 300} rows, 300 too many to be padding") in message
+
+
+def test_a_model_without_a_tokenizer(say: Say, copy: Callable[..., str]) -> None:
+    folder = Path(copy())
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).unlink()
+    assert f"{folder} has no tokenizer: neither tokenizer.json nor vocab.txt." in say(model=str(folder))
+
+
+def test_a_head_of_another_size(say: Say, copy: Callable[..., str]) -> None:
+    folder = copy(head="classification", classes=5)
+    assert "classifier.weight has the shape (5, 32), expected (2, 32)" in say(model=folder)
+
+
+# --- the settings
+
+
+def test_an_unknown_key_in_the_run_file(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "run.toml", "[train]\nbatchsize = 4\n")
+    message = say(file)
+    assert message.startswith(f"{file}: There is no setting 'batchsize'. Did you mean 'batch_size'? Allowed: ")
+    assert message.endswith("(At train.batchsize.)")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("train.batchsize=4", "There is no setting 'batchsize'. Did you mean 'batch_size'?"),
+        ("trian.lr=4", "There is no setting 'trian'. Did you mean 'train'?"),
+        ("train.lr=fast", "train.lr = 'fast': Input should be a valid number"),
+        ("train.schedule=linar", "There is no schedule 'linar'. Did you mean 'linear'?"),
+        ("train.schedule.warmpu=0.1", "There is no setting 'warmpu'. Did you mean 'warmup'?"),
+        ("train.optimizer=adam", "There is no optimizer 'adam'. Did you mean 'adamw'?"),
+        ("train.device=tpu", "The device 'tpu' cannot be used here"),
+        ("data.encoding=utf8x", "There is no encoding 'utf8x'."),
+        ("train.lr", "--set 'train.lr': write it as name=value, for example train.lr=3e-5."),
+        ("=3", "--set '=3': write it as name=value"),
+    ],
+)
+def test_a_setting_that_is_wrong(say: Say, given: str, said: str) -> None:
+    assert said in say("--set", given)
+
+
+def test_an_unknown_task(say: Say) -> None:
+    message = say(task="clasification")
+    assert message.startswith("There is no task 'clasification'. Did you mean 'classification'? Allowed: classification, ")
+
+
+def test_no_folder_for_the_run(say: Say) -> None:
+    assert say(out=None) == "finetune: The setting 'out' is needed and was not given."
+
+
+def test_a_run_file_that_is_not_there(say: Say) -> None:
+    assert say("no.toml") == "There is no file 'no.toml'."
+
+
+# --- the run's folder
+
+
+@pytest.fixture
+def done(tune: Callable[..., Any]) -> Path:
+    """A run that was finished before."""
+    folder: Path = tune().folder
+    return folder
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+def test_a_run_is_there_already(say: Say, done: Path) -> None:
+    before = everything(done)
+    assert say() == (
+        f"{done} already holds a run. Go on with it by --resume, replace it by --overwrite, or give another --out."
+    )
+    assert everything(done) == before
+
+
+def test_a_mistake_beside_overwrite_costs_no_run(say: Say, done: Path) -> None:
+    before = everything(done)
+    for mistake in ({"model": "no/such/model"}, {"text": "texts"}, {"max_length": "99"}):
+        say("--overwrite", **mistake)
+        assert everything(done) == before
+
+
+def test_overwrite_deletes_nothing_but_runs(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("years of work")
+    assert "holds something that is not a run; --overwrite will not delete it. Give another --out." in say("--overwrite")
+    assert "already holds something that is not a run of maskwright. Give another --out." in say()
+    assert (tmp_path / "run" / "thesis.tex").read_text() == "years of work"
+
+
+def test_overwrite_replaces_a_run(tune: Callable[..., Any], done: Path) -> None:
+    (done / "seeds" / "7").mkdir()
+    again = tune(overwrite=True, seed=1)
+    assert {p.name for p in (again.folder / "seeds").iterdir()} == {"1"}
+
+
+def test_resume_and_overwrite_at_once(say: Say) -> None:
+    assert say("--resume", "--overwrite") == "Say either --resume or --overwrite, not both."
+
+
+def test_a_place_that_is_a_file(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    assert say() == f"{tmp_path / 'run'} is a file; a run needs a folder. Give another --out."
+
+
+# --- what training runs into
+
+
+def test_a_rate_at_which_numbers_end(say: Say, tmp_path: Path, reviews: Reviews) -> None:
+    """The run has started by then: its folder stays, with the batch in it."""
+    (tmp_path / "wild").mkdir()
+    message = say("--set", "train.lr=1e38", "--set", "train.schedule=constant", "--set", "train.schedule.warmup=0", out="wild")
+    kept = tmp_path / "wild" / "seeds" / "0" / "not_finite.json"
+    assert "gave a loss or gradient that is not a finite number: the first module with such an output is network." in message
+    assert str(kept) in message
+    assert "a lower train.lr" in message
+    assert json.loads(kept.read_text())["batch"]["batch"]["ids"]
