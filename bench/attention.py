@@ -42,8 +42,8 @@ def ways(rate: float) -> dict[str, Callable[[Any, Any], Any]]:
     from maskwright.nn import attend
 
     def ours(qkv: Any, batch: Any) -> Any:
-        q, k, v = (t.unflatten(-1, (HEADS, -1)) for t in qkv.split(WIDTH, dim=-1))
-        return attend(q, k, v, batch, dropout=rate).flatten(-2)
+        q, kv = qkv.split([WIDTH, 2 * WIDTH], dim=-1)
+        return attend(q.unflatten(-1, (HEADS, -1)), kv.unflatten(-1, (2, HEADS, -1)), batch, dropout=rate).flatten(-2)
 
     def each(qkv: Any, batch: Any) -> Any:
         out = []
@@ -147,7 +147,7 @@ def memory_row() -> dict[str, float]:
         return measure.median(times[3:])
 
     before = cast()
-    runtime.keep_freed_memory()
+    runtime.settle_memory()
     return {"given back": before, "kept": cast()}
 
 

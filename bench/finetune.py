@@ -36,6 +36,7 @@ OURS = {
     "schedule": {"name": "linear", "warmup": RECIPE["warmup"]},
     "precision": "bf16",
     "checkpoint_minutes": None,
+    "order": "grouped",
 }
 
 
@@ -114,7 +115,9 @@ def our_span(calls: dict[str, list[tuple[float, float]]], start: float) -> dict[
 # ---------------------------------------------------------------- the measurement
 
 
-def main(seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS) -> dict[str, Any]:
+def main(
+    seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS, defaults_seeds: int | None = None
+) -> dict[str, Any]:
     """Search (or take from the cache) the peer's switches, then time every side in turns. `rows` is for a quick look:
     so many texts, no search. A quick look or a run without every arm is printed and not saved."""
     read("train")  # says at once when the data is missing
@@ -132,6 +135,8 @@ def main(seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS) 
     runs = []
     for seed in range(seeds):
         for arm in arms:
+            if arm == "peer defaults" and defaults_seeds is not None and seed >= defaults_seeds:
+                continue
             quiet.check(f"{arm}, seed {seed}")
             request = {"arm": arm, "cell": cells[arm], "seed": seed, "rows": rows, "steps": None}
             env = {**trainer.peer_env(cells[arm]), "TORCHINDUCTOR_CACHE_DIR": str(measure.cache_folder("inductor"))}
@@ -139,7 +144,9 @@ def main(seeds: int = 3, rows: int | None = None, arms: tuple[str, ...] = ARMS) 
             print(f"{arm}, seed {seed}: {progress(runs[-1])}", flush=True)
     result = {
         "machine": measure.machine(),
-        "command": f"python -m bench.finetune --seeds {seeds}" + (f" --rows {rows}" if rows else ""),
+        "command": f"python -m bench.finetune --seeds {seeds}"
+        + (f" --rows {rows}" if rows else "")
+        + (f" --defaults-seeds {defaults_seeds}" if defaults_seeds is not None else ""),
         "rows": len(read("train", rows)[0]),
         "grid": grid,
         "searched": searched,
@@ -191,7 +198,8 @@ def targets(runs: list[dict[str, Any]]) -> list[measure.Target]:
 ABOUT = """\
 {rows:,} sentences, {epochs} epochs, batch {batch_size}, at most {max_length} pieces, dropout 0.1 (hidden and \
 attention), AdamW {lr:g} with decay {weight_decay:g}, linear schedule with warm-up {warmup:.0%}, clipping at {clip:g}, \
-on each side. **Ours** runs in bf16 (fp32 master weights). **Peer grouped** is transformers' Trainer in bf16 with \
+on each side. **Ours** runs in bf16 (fp32 master weights), its steps grouped by length as the peer's are. \
+**Peer grouped** is transformers' Trainer in bf16 with \
 `train_sampling_strategy="group_by_length"`, at the fastest row of the grid below. **Peer defaults** is the same \
 Trainer in fp32, random order, dynamic padding: on this processor a ratio against fp32 counts the hardware's bf16 and \
 a weak fp32 library as well as us.
@@ -240,6 +248,7 @@ def section(result: dict[str, Any]) -> str:
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.finetune", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--defaults-seeds", type=int, help="fewer seeds for the slow arm, the Trainer's defaults")
     parser.add_argument("--rows", type=int, help="a quick look: so many texts, no search, nothing saved")
     parser.add_argument("--arms", default=",".join(ARMS), help="sides, by comma; saved only when all take part")
     given = parser.parse_args(arguments)
@@ -256,4 +265,4 @@ if __name__ == "__main__":
         from bench.__main__ import run
 
         given = options(sys.argv[1:])
-        run(lambda: main(given.seeds, given.rows, given.arms), section)
+        run(lambda: main(given.seeds, given.rows, given.arms, given.defaults_seeds), section)

@@ -44,7 +44,7 @@ PAIRS = [
 SIDES = ("ours", "peer", "peer plain")
 HEAVIEST = "50 to 400, as they come"  #: the workload that makes the peak of memory
 PROBE_BATCHES = 3
-COMPILE_LIMIT = 200.0  #: seconds that a compiled model may take for its first workload
+COMPILE_LIMIT = 90.0  #: seconds that a compiled model may take for its first workload
 GRID_HEAD = ["precision", "as", "attention", "threads", "compile"]
 
 

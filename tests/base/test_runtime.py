@@ -89,7 +89,7 @@ def test_devices() -> None:
 
 def test_kept_memory_says_whether_it_was_done() -> None:
     """In a process of its own, since it changes how the whole process allocates."""
-    code = "from maskwright.base.runtime import keep_freed_memory as keep; print(keep(), keep())"
+    code = "from maskwright.base.runtime import settle_memory as keep; print(keep(), keep())"
     here = {**os.environ, "PYTHONPATH": str(SRC)}
     out = subprocess.check_output([sys.executable, "-c", code], text=True, env=here).split()
     assert out in (["True", "True"], ["False", "False"])
@@ -97,7 +97,7 @@ def test_kept_memory_says_whether_it_was_done() -> None:
 
 def test_kept_memory_is_for_glibc_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime.platform, "libc_ver", lambda: ("", ""))
-    assert runtime.keep_freed_memory() is False
+    assert runtime.settle_memory() is False
 
 
 def test_facts_are_json_and_the_same_twice() -> None:

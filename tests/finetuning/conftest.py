@@ -13,7 +13,7 @@ import torch
 from maskwright.base.config import merge
 from maskwright.finetuning.run import Run, finetune
 
-#: One thread, because tiny matrices are quickest on it; no checkpoints but the best; a rate at which tiny weights learn.
+#: One thread, because tiny matrices are quickest on it; no checkpoints but the best; a rate for tiny weights.
 TRAIN = {"epochs": 2, "batch_size": 8, "lr": 3e-3, "threads": 1, "log_steps": 1, "checkpoint_minutes": None}
 
 
@@ -33,9 +33,11 @@ def train() -> dict[str, Any]:
 
 @pytest.fixture
 def tune(tiny: Path, reviews: dict[str, list[Any]], tmp_path: Path) -> Callable[..., Run]:
-    """`finetune` on the reviews with the tiny encoder, into `out` under the test's folder; `settings` on top of TRAIN."""
+    """`finetune` on the reviews with the tiny encoder, into `out` under the test's folder; `settings` on top."""
 
-    def go(config: Any = None, *, out: str | Path = "run", settings: dict[str, Any] | None = None, **options: Any) -> Run:
+    def go(
+        config: Any = None, *, out: str | Path = "run", settings: dict[str, Any] | None = None, **options: Any
+    ) -> Run:
         options = {"train": reviews, "model": tiny, "quiet": True, **options}
         options = {name: value for name, value in options.items() if value is not None}
         return finetune(config, out=tmp_path / out, settings=merge({"train": TRAIN}, settings or {}), **options)

@@ -57,7 +57,9 @@ FEW = "text,label\n" + "the film was lovely,good\nthe play was dull,bad\n" * 10
 
 def test_no_such_column_names_the_nearest(say: Say) -> None:
     message = say(text="texts")
-    assert "reviews.csv: There is no column 'texts'. Did you mean 'text'? Allowed: label, other, score, text." in message
+    assert (
+        "reviews.csv: There is no column 'texts'. Did you mean 'text'? Allowed: label, other, score, text." in message
+    )
     assert "There is no column 'lable'. Did you mean 'label'?" in say(label="lable")
     assert "There is no column 'others'. Did you mean 'other'?" in say(pair="others")
 
@@ -147,7 +149,9 @@ def test_a_length_beyond_the_positions(say: Say) -> None:
 
 
 def test_a_length_without_room_for_text(say: Say) -> None:
-    assert say(max_length="3", pair="other").startswith("max_length=3 leaves no room for text: a pair has 3 special pieces.")
+    assert say(max_length="3", pair="other").startswith(
+        "max_length=3 leaves no room for text: a pair has 3 special pieces."
+    )
 
 
 def test_a_model_that_is_not_there(say: Say) -> None:
@@ -179,7 +183,10 @@ QUERY = "encoder.layer.1.attention.self.query.weight"
     [
         (lambda t: t.pop(QUERY), f"bert.{QUERY} is missing."),
         (lambda t: t.update({QUERY: torch.zeros(32, 31)}), f"bert.{QUERY} has the shape (32, 31), expected (32, 32)."),
-        (lambda t: t.update({"encoder.layer.7.surprise": torch.zeros(1)}), "bert.encoder.layer.7.surprise is unexpected."),
+        (
+            lambda t: t.update({"encoder.layer.7.surprise": torch.zeros(1)}),
+            "bert.encoder.layer.7.surprise is unexpected.",
+        ),
         (lambda t: t.pop("pooler.dense.bias"), "bert.pooler.dense.bias is missing."),
         (
             lambda t: [t.pop(name) for name in list(t) if "layer.1" in name],
@@ -207,7 +214,10 @@ def test_a_pickle_is_refused(say: Say, copy: Callable[..., str]) -> None:
     folder = Path(copy())
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     message = say(model=str(folder))
-    assert f"{folder} holds its weights as a pickle (pytorch_model.bin). A pickle runs any code that it contains" in message
+    assert (
+        f"{folder} holds its weights as a pickle (pytorch_model.bin). A pickle runs any code that it contains"
+        in message
+    )
 
 
 @pytest.mark.parametrize("change", [-5, 300])
@@ -263,7 +273,9 @@ def test_a_setting_that_is_wrong(say: Say, given: str, said: str) -> None:
 
 def test_an_unknown_task(say: Say) -> None:
     message = say(task="clasification")
-    assert message.startswith("There is no task 'clasification'. Did you mean 'classification'? Allowed: classification, ")
+    assert message.startswith(
+        "There is no task 'clasification'. Did you mean 'classification'? Allowed: classification, "
+    )
 
 
 def test_no_folder_for_the_run(say: Say) -> None:
@@ -306,7 +318,9 @@ def test_a_mistake_beside_overwrite_costs_no_run(say: Say, done: Path) -> None:
 def test_overwrite_deletes_nothing_but_runs(say: Say, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("years of work")
-    assert "holds something that is not a run; --overwrite will not delete it. Give another --out." in say("--overwrite")
+    assert "holds something that is not a run; --overwrite will not delete it. Give another --out." in say(
+        "--overwrite"
+    )
     assert "already holds something that is not a run of maskwright. Give another --out." in say()
     assert (tmp_path / "run" / "thesis.tex").read_text() == "years of work"
 
@@ -332,9 +346,14 @@ def test_a_place_that_is_a_file(say: Say, tmp_path: Path) -> None:
 def test_a_rate_at_which_numbers_end(say: Say, tmp_path: Path, reviews: Reviews) -> None:
     """The run has started by then: its folder stays, with the batch in it."""
     (tmp_path / "wild").mkdir()
-    message = say("--set", "train.lr=1e38", "--set", "train.schedule=constant", "--set", "train.schedule.warmup=0", out="wild")
+    message = say(
+        "--set", "train.lr=1e38", "--set", "train.schedule=constant", "--set", "train.schedule.warmup=0", out="wild"
+    )
     kept = tmp_path / "wild" / "seeds" / "0" / "not_finite.json"
-    assert "gave a loss or gradient that is not a finite number: the first module with such an output is network." in message
+    assert (
+        "gave a loss or gradient that is not a finite number: the first module with such an output is network."
+        in message
+    )
     assert str(kept) in message
     assert "a lower train.lr" in message
     assert json.loads(kept.read_text())["batch"]["batch"]["ids"]

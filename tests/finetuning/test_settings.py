@@ -78,7 +78,9 @@ def test_a_part_can_be_named_or_only_changed(sets: list[str], name: str, warmup:
 
 
 def test_files_are_options_at_the_top_and_data_in_the_file() -> None:
-    asked = gather({"data": {"train": "a.csv", "test": "c.csv"}}, {"out": "o", "train": "b.csv", "eval": Path("e.csv")}, {})
+    asked = gather(
+        {"data": {"train": "a.csv", "test": "c.csv"}}, {"out": "o", "train": "b.csv", "eval": Path("e.csv")}, {}
+    )
     assert (asked.data.train, asked.data.eval, asked.data.test) == ("b.csv", "e.csv", "c.csv")
     assert gather(None, {"out": "o", "train": "b.csv"}, {"data": {"train": "s.csv"}}).data.train == "s.csv"
 
@@ -137,7 +139,10 @@ def test_a_mistake_is_named_with_the_nearest(options: Any, sets: Any, said: str)
 def test_the_file_with_the_mistake_is_named(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('out = "o"\n[train]\nepoch = 3\n')
-    assert refused(file) == f"{file}: There is no setting 'epoch'. Did you mean 'epochs'? " + refused(file).partition("? ")[2]
+    assert (
+        refused(file)
+        == f"{file}: There is no setting 'epoch'. Did you mean 'epochs'? " + refused(file).partition("? ")[2]
+    )
     file.write_text("out = \n")
     assert f"{file} is not a TOML file: " in refused(file)
     assert "line 1" in refused(file)

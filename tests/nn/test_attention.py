@@ -54,14 +54,15 @@ def assert_equal_with_gradients(
         read = (batch.real if chosen is None else batch.real[chosen.tokens])[:, None, None].float()
     mine = [t.clone().requires_grad_() for t in (q, k, v)]
     exact = [t.double().requires_grad_() for t in (q, k, v)]
-    out, wanted = attend(*mine, batch, chosen, rate), reference(*exact, batch, chosen, kept)
+    out = attend(mine[0], torch.stack(mine[1:], 1), batch, chosen, rate)
+    wanted = reference(*exact, batch, chosen, kept)
     assert out.shape == q.shape
     found = [out * read, *torch.autograd.grad(out, mine, grad * read)]
     for a, b in zip(found, [wanted * read, *torch.autograd.grad(wanted, exact, (grad * read).double())], strict=True):
         torch.testing.assert_close(a.double(), b, atol=TOLERANCE * size(b), rtol=0)
     if rate == 0:
         with torch.no_grad():
-            plain = attend(q, k, v, batch, chosen) * read
+            plain = attend(q, torch.stack([k, v], 1), batch, chosen) * read
             torch.testing.assert_close(plain.double(), wanted * read, atol=TOLERANCE * 3, rtol=0)
 
 
@@ -100,8 +101,8 @@ def test_dropout_equals_the_same_mask_by_hand(
     q, k, _, _ = inputs(batch, None if chosen is None else len(chosen.tokens), seed)
     unit = torch.eye(HEAD_WIDTH)[batch.positions][:, None, :].expand(-1, HEADS, -1)
     noise.seed(seed)
-    dropped = attend(q, k, unit, batch, chosen, rate)
-    whole = attend(q, k, unit, batch, chosen)
+    dropped = attend(q, torch.stack([k, unit], 1), batch, chosen, rate)
+    whole = attend(q, torch.stack([k, unit], 1), batch, chosen)
     counts = list(batch.lengths if chosen is None else chosen.counts)
     kept = []
     for d, p, length in zip(dropped.split(counts), whole.split(counts), batch.lengths, strict=True):
@@ -118,7 +119,7 @@ def test_dropout_drops_at_its_rate(pack: Pack) -> None:
     q, k, _, _ = inputs(batch)
     unit = torch.eye(HEAD_WIDTH)[batch.positions][:, None, :].expand(-1, HEADS, -1).contiguous()
     noise.seed(5)
-    dropped = attend(q, k, unit, batch, dropout=rate)
+    dropped = attend(q, torch.stack([k, unit], 1), batch, dropout=rate)
     cells = HEADS * sum(n * n for n in batch.lengths)
     zeros = cells - int((dropped != 0).sum())
     assert abs(zeros - cells * quantised(rate)) < 5 * math.sqrt(cells * rate * (1 - rate))
@@ -128,7 +129,7 @@ def test_dropout_drops_at_its_rate(pack: Pack) -> None:
 def test_rectangles_cover_every_token_once(pack: Pack, lengths: list[int], dense: bool, some: bool) -> None:
     batch = pack(lengths).to_dense() if dense else pack(lengths)
     chosen = choose(batch, len(lengths)) if some else None
-    rows = torch.arange(len(batch.ids), dtype=torch.float64)[:, None, None]
+    rows = torch.arange(len(batch.ids), dtype=torch.float64)[:, None, None, None]
     asks = rows if chosen is None else rows[chosen.tokens]
     pasted = torch.full_like(asks, -1)
     asked_rows, asked_sequences = [], set()
@@ -150,7 +151,7 @@ def test_rectangles_cover_every_token_once(pack: Pack, lengths: list[int], dense
     real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real
     needed = range(len(batch)) if chosen is None else [i for i, n in enumerate(chosen.counts) if n]
     assert set(needed) <= asked_sequences
-    expected = rows[:, 0, 0][real & torch.isin(batch.sequence, torch.tensor(sorted(asked_sequences)))]
+    expected = rows[:, 0, 0, 0][real & torch.isin(batch.sequence, torch.tensor(sorted(asked_sequences)))]
     assert torch.equal(torch.cat([*asked_rows, rows.new_empty(0)]), expected)
 
 
@@ -178,7 +179,7 @@ def test_cuda_equals_the_dense_reference(pack: Pack, kind: torch.dtype, some: bo
     there = None if chosen is None else Chosen(chosen.tokens.cuda(), chosen.counts)
     mine = [t.clone().requires_grad_() for t in (q, k, v)]
     exact = [t.cpu().double().requires_grad_() for t in (q, k, v)]
-    out, wanted = attend(*mine, moved, there), reference(*exact, batch, chosen)
+    out, wanted = attend(mine[0], torch.stack(mine[1:], 1), moved, there), reference(*exact, batch, chosen)
     tolerance = 2e-5 if kind is torch.float32 else 3e-2
     for a, b in zip(
         [out, *torch.autograd.grad(out, mine, grad)],

@@ -114,6 +114,11 @@ def test_a_number_is_a_text_as_it_stands() -> None:
     assert find(Task, "classification")().texts(table(text=[1984, 2.5, "x"])) == (["1984", "2.5", "x"], None)
 
 
+def test_columns_of_files_without_a_header_may_be_numbers() -> None:
+    """`--set task.text=1` is a number for TOML."""
+    assert resolve(Task, {"name": "classification", "text": 1, "label": 2}).columns() == ("1", "2")
+
+
 def test_classification_is_cross_entropy() -> None:
     task = find(Task, "classification")()
     scores, targets = torch.randn(6, 4), torch.tensor([0, 3, 1, 1, 2, 0])
@@ -143,5 +148,5 @@ def test_numbers_of_regression_are_read_from_texts_and_numbers() -> None:
 
 
 def test_a_setting_that_a_task_does_not_have_is_named() -> None:
-    with pytest.raises(UserError, match="task 'classification': There is no setting 'lable'. Did you mean 'label'"):
+    with pytest.raises(UserError, match=r"task 'classification': There is no setting 'lable'. Did you mean 'label'"):
         resolve(Task, {"name": "classification", "lable": "x"})

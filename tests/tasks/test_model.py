@@ -234,7 +234,7 @@ def test_a_tokenizer_that_drifted_is_refused(build: Build, tmp_path: Path, file:
 def test_a_newer_format_is_refused(build: Build, tmp_path: Path) -> None:
     build("single").save(tmp_path)
     drift(tmp_path / "maskwright.json", lambda table: table.update(format=99))
-    with pytest.raises(UserError, match="has format 99, this version reads up to 1. Update maskwright."):
+    with pytest.raises(UserError, match=r"has format 99, this version reads up to 1. Update maskwright."):
         load(tmp_path)
 
 
@@ -255,7 +255,7 @@ def test_a_model_that_lost_its_head_is_not_finished(build: Build, tiny: Path, tm
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="There is no model folder '.*nowhere'"):
+    with pytest.raises(UserError, match=r"There is no model folder '.*nowhere'"):
         load(tmp_path / "nowhere")
 
 

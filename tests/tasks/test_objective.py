@@ -67,7 +67,8 @@ def test_a_step_in_pieces_equals_the_step_in_one(setup: Any, tmp_path: Path, tas
     for size in (8192, micro):
         objective, feed, train = setup(task, micro_tokens=size)
         pieces = len(feed.pieces(feed.epoch(0)[0]))
-        assert pieces == {8192: 1, 1: 16}.get(size, pieces) and (pieces > 1 or size == 8192)
+        assert (pieces == 1) == (size == 8192)
+        assert (pieces == 16) == (size == 1)
         Loop(objective, feed, train, tmp_path / str(size), quiet=True).run()
         networks[size] = objective.state_dict()
     for name, tensor in networks[8192].items():
@@ -109,6 +110,26 @@ def test_order_follows_the_seed_and_the_epoch_alone(setup: Any) -> None:
 
     assert order(0, 0) == order(0, 0)
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+
+
+@pytest.mark.parametrize("sizes", [{"batch_size": 7}, {"batch_tokens": 60}])
+def test_grouped_steps_share_a_length_and_keep_every_row(setup: Any, sizes: dict[str, int]) -> None:
+    def steps(order: str, seed: int = 0, epoch: int = 0) -> list[np.ndarray]:
+        return setup(seed=seed, order=order, **sizes)[1].epoch(epoch)
+
+    lengths = setup()[1].encodings.lengths
+
+    def spread(found: list[np.ndarray]) -> float:
+        return float(np.mean([np.ptp(lengths[rows]) for rows in found]))
+
+    grouped = steps("grouped")
+    assert sorted(np.concatenate(grouped).tolist()) == list(range(80))
+    assert spread(grouped) < 0.4 * spread(steps("random"))
+    means = [float(lengths[rows].mean()) for rows in grouped]
+    assert means != sorted(means), "long texts do not all come last"
+    assert [s.tolist() for s in grouped] == [s.tolist() for s in steps("grouped")]
+    others = [steps("grouped", seed, epoch) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    assert len({tuple(np.concatenate(found).tolist()) for found in others}) == 3
 
 
 def test_a_step_stands_by_length(setup: Any) -> None:

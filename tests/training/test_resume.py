@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -134,9 +135,12 @@ def test_a_death_at_any_moment_of_writing_costs_nothing(
             finally:
                 monkeypatch.setattr(os, "replace", replace)
             if last % 4 == 1:  # a checkpoint takes seven moves, so each kind of moment comes
+                saved = any((folder / "checkpoints" / name).exists() for name in ("last", ".last.old"))
                 network = squares(dropout=0.3)
                 loop(network, folder=folder, evaluate=lambda: {"score": 0.0}).run()
                 assert same(network, folder, straight), (after, last)
+                begun = [line for line in (folder / "timings.jsonl").read_text().splitlines() if "event" in line][-1]
+                assert json.loads(begun)["event"] == ("resume" if saved else "start"), (after, last)
     assert moments > 60
 
 
@@ -195,7 +199,7 @@ def test_a_damaged_checkpoint_is_refused(loop: Make, tmp_path: Path, name: str) 
 def test_a_log_that_lost_lines_is_refused(loop: Make, tmp_path: Path) -> None:
     loop().run()
     (tmp_path / "log.jsonl").write_text("{}\n")
-    with pytest.raises(UserError, match="is shorter than its checkpoint says. Start with --overwrite."):
+    with pytest.raises(UserError, match=r"is shorter than its checkpoint says. Start with --overwrite."):
         loop(epochs=3).run()
 
 

@@ -91,5 +91,5 @@ def test_a_warm_up_that_is_no_share_is_refused(warmup: float) -> None:
 
 
 def test_an_unknown_schedule_names_the_nearest() -> None:
-    with pytest.raises(UserError, match="There is no schedule 'cosin'. Did you mean 'cosine'?"):
+    with pytest.raises(UserError, match=r"There is no schedule 'cosin'. Did you mean 'cosine'?"):
         parse(Train, {"schedule": "cosin"})

@@ -86,17 +86,21 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory instead of giving it back to the kernel and asking again.
+def settle_memory() -> bool:
+    """Two settings of the process that packed batches want, before the first tensor is computed.
 
-    A training step frees and allocates tensors of tens of megabytes. By default each is a fresh map whose pages fault
-    in one by one: casting 10 million weights to fp32 took 15 ms that way and 1.3 ms from kept memory (see
-    docs/decisions/0004-memory.md). Does nothing, and returns False, where the C library is not glibc.
+    Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to
+    the kernel and asking again page by page. And oneDNN's caches of kernels are bounded: they keep buffers for each
+    new number of tokens, which with packed batches is new in nearly every step, so that 1,024 of them cost 400 MB and
+    are never used again; 64 hold all that one step uses. Variables that a person has set are left alone. Returns
+    whether glibc took its settings; where the C library is another, only the second is done.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
     if platform.libc_ver()[0] != "glibc":
         return False
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names and numbers of malloc.h
-    # One arena: the backward pass runs in a thread of its own, and a thread's own arena gives large blocks back.
+    # One arena: a thread of its own (the backward pass may have one) would get an arena that gives large blocks back.
     wanted = {arena_max: 1, mmap_threshold: 2**30, trim_threshold: 2**31 - 1}
     libc = ctypes.CDLL(None)
     taken = [libc.mallopt(name, value) == 1 for name, value in wanted.items()]

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+_SET = "how the file is read and its columns, e.g. data.header=false, task.label=gold (repeat it)"
+
 
 def command(
     model: Annotated[str, typer.Argument(help="a model folder or a run folder")],
     data: Annotated[str, typer.Option("--data", help="a file with the columns that the model was trained on")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="e.g. data.header=false, task.label=gold")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=_SET)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Judge a saved model on labelled rows.

@@ -12,11 +12,13 @@ from maskwright.cli._options import given, with_options
 from maskwright.cli._table import print_notes, print_table
 from maskwright.finetuning.settings import FILES, Data, Finetune, task_options
 
+_SET = "any setting, e.g. train.lr=3e-5 (repeat it)"
+
 
 def _command(
     config: Annotated[str | None, typer.Argument(help="a run file (TOML); options win over it")] = None,
     *,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="any setting, e.g. train.lr=3e-5 (repeat it)")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=_SET)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the run in --out")] = False,
     allow_drift: Annotated[bool, typer.Option("--allow-drift", help="resume on another machine or threads")] = False,

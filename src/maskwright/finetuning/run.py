@@ -83,7 +83,7 @@ def finetune(
         name: source if source is not None and name not in paths else getattr(asked.data, name)
         for name, source in given.items()
     }
-    runtime.keep_freed_memory()
+    runtime.settle_memory()
     runtime.set_threads(asked.train.threads)
     runtime.device(asked.train.device)  # one that cannot be used is said before anything is read
     tables, notes = _tables(asked, sources)

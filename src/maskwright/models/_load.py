@@ -131,7 +131,7 @@ def _draw(name: str, tensor: Tensor, std: float) -> None:
 
 def load_encoder(model: str | Path) -> Loaded:
     """The encoder with its pooler; `.encoder(batch)` gives hidden states (N, H). In evaluation mode."""
-    runtime.keep_freed_memory()
+    runtime.settle_memory()
     loaded = load_network(model, "bare")
     loaded.network.eval()
     return loaded

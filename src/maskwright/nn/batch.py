@@ -175,36 +175,46 @@ class Rectangle:
     gather: Tensor | None  #: (count * length,) row of each cell; None when the rectangle is the run itself
     scatter: Tensor | None  #: (stop - start,) cell of each row
     mask: Tensor | None  #: (count, length) True where a cell is text
+    device: torch.device
+
+    @cached_property
+    def hidden(self) -> Tensor:
+        """What is added to scores (count, A, Tq, length): -inf where a key is padding; (1,) zero without a mask."""
+        if self.mask is None:
+            return torch.zeros(1, device=self.device)
+        bias = torch.zeros(self.mask.shape, device=self.device).masked_fill_(~self.mask, -torch.inf)
+        return bias[:, None, None, :]
 
     def cut(self, x: Tensor, blank: bool = False) -> Tensor:
-        """(rows, A, D) -> (count * A, length, D), contiguous.
+        """(rows, P, A, D) -> (P, count * A, length, D), contiguous; P things (keys and values) are cut at once.
 
         Cells beyond a sequence's end repeat its first row, or are 0 if `blank`.
         """
         rows = x[self.start : self.stop] if self.gather is None else x.index_select(0, self.gather)
         if blank and self.mask is not None and self.gather is not None:
-            rows = rows * self.mask.view(-1, 1, 1).to(x.dtype)
-        heads, width = x.shape[1:]
-        return rows.view(self.count, self.length, heads, width).transpose(1, 2).reshape(-1, self.length, width)
+            rows = rows * self.mask.view(-1, 1, 1, 1).to(x.dtype)
+        parts, heads, width = x.shape[1:]
+        cells = rows.view(self.count, self.length, parts, heads, width).permute(2, 0, 3, 1, 4)
+        return cells.reshape(parts, -1, self.length, width)
 
     def paste(self, cells: Tensor, out: Tensor) -> None:
-        """(count * A, length, D) -> the run's rows of `out` (rows, A, D)."""
-        heads, width = out.shape[1:]
-        flat = cells.view(self.count, heads, self.length, width).transpose(1, 2)
+        """(P, count * A, length, D) -> the run's rows of `out` (rows, P, A, D)."""
+        parts, heads, width = out.shape[1:]
+        flat = cells.view(parts, self.count, heads, self.length, width).permute(1, 3, 0, 2, 4)
         rows = out[self.start : self.stop]
         if self.scatter is None:
             rows.view(flat.shape).copy_(flat)
         else:
-            torch.index_select(flat.reshape(-1, heads, width), 0, self.scatter, out=rows)
+            torch.index_select(flat.reshape(-1, parts, heads, width), 0, self.scatter, out=rows)
 
 
 def _rectangle(start: int, lengths: tuple[int, ...], device: torch.device) -> Rectangle:
     count, length, stop = len(lengths), max(lengths), start + sum(lengths)
     if min(lengths) == length:
-        return Rectangle(start, stop, count, length, None, None, None)
+        return Rectangle(start, stop, count, length, None, None, None, device)
     sizes = torch.tensor(lengths)
     mask = torch.arange(length) < sizes[:, None]
     begins = (start + sizes.cumsum(0) - sizes).clamp(max=max(stop - 1, 0))
     gather = torch.where(mask, begins[:, None] + torch.arange(length), begins[:, None]).reshape(-1)
     scatter = mask.reshape(-1).nonzero().squeeze(1)
-    return Rectangle(start, stop, count, length, gather.to(device), scatter.to(device), mask.to(device))
+    return Rectangle(start, stop, count, length, gather.to(device), scatter.to(device), mask.to(device), device)

@@ -27,13 +27,13 @@ class Attention(nn.Module):
         """x: (N, H) -> (N, H), or (M, H) when only the chosen tokens ask."""
         width = x.shape[-1]
         if chosen is None:
-            q, k, v = self.qkv(x).split(width, dim=-1)
+            q, kv = self.qkv(x).split([width, 2 * width], dim=-1)
         else:
-            weight, bias = self.qkv.weight.split([width, 2 * width]), self.qkv.bias.split([width, 2 * width])
+            weight, bias = (t.split([width, 2 * width]) for t in (self.qkv.weight, self.qkv.bias))
             q = F.linear(x.index_select(0, chosen.tokens), weight[0], bias[0])
-            k, v = F.linear(x, weight[1], bias[1]).split(width, dim=-1)
-        q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (q, k, v))
-        mixed = attend(q, k, v, batch, chosen, self.dropout if self.training else 0.0)
+            kv = F.linear(x, weight[1], bias[1])
+        q, kv = q.unflatten(-1, (self.heads, -1)), kv.unflatten(-1, (2, self.heads, -1))
+        mixed = attend(q, kv, batch, chosen, self.dropout if self.training else 0.0)
         y: Tensor = self.out(mixed.flatten(-2))
         return y
 

@@ -1,6 +1,10 @@
-"""A table of vectors."""
+"""A table of vectors, and a gradient of it that costs what the rows seen cost."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +17,75 @@ class Lookup(nn.Module):
     def __init__(self, rows: int, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, width))  # drawn or read by whoever builds the network
+        self.kept: KeptGradient | None = None
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.weight)
+        if self.kept is None or not torch.is_grad_enabled():
+            return F.embedding(ids, self.weight)
+        vectors: Tensor = _Gather.apply(self.weight, ids, self.kept)
+        return vectors
+
+
+class KeptGradient:
+    """One (V, H) gradient for a whole training run, of which only the rows seen are written and cleared.
+
+    torch makes and zeroes a new one in each step: 47 MB for MiniLM, of which 500 rows are then used. `weight.grad` is
+    this tensor from the backward pass until `zero_grad()` takes it away. Where the table has another use (a tied
+    decoder), the gradient of that one covers all rows, and all are cleared.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.gradient = torch.zeros_like(weight)
+        self.written: list[Tensor] = []
+        self.all_written = False
+        self.hook = weight.register_post_accumulate_grad_hook(self._other_use)
+
+    def _other_use(self, weight: Tensor) -> None:
+        self.all_written = True
+
+    def add(self, weight: Tensor, ids: Tensor, vectors: Tensor) -> None:
+        """Add the gradients of rows `ids` (N,), `vectors` (N, H), to `weight.grad`."""
+        if weight.grad is not self.gradient:  # the first of a step
+            self._clear()
+            if weight.grad is not None:
+                self.gradient.add_(weight.grad)
+                self.all_written = True
+            weight.grad = self.gradient
+        self.gradient.index_add_(0, ids, vectors.to(self.gradient.dtype))
+        self.written.append(ids)
+
+    def _clear(self) -> None:
+        if self.all_written:
+            self.gradient.zero_()
+        else:
+            for ids in self.written:
+                self.gradient.index_fill_(0, ids, 0.0)
+        self.written, self.all_written = [], False
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, kept: KeptGradient) -> Tensor:
+        ctx.weight, ctx.ids, ctx.kept = weight, ids, kept
+        return F.embedding(ids, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        ctx.kept.add(ctx.weight, ctx.ids, grads[0])
+        return None, None, None
+
+
+@contextmanager
+def kept_gradients(module: nn.Module) -> Iterator[None]:
+    """Within it the tables of `module` keep their gradients. Only for `loss.backward()` in one process: gradients are
+    written in place, where `torch.autograd.grad` and the hooks of data-parallel engines do not see them."""
+    tables = [m for m in module.modules() if isinstance(m, Lookup) and m.weight.requires_grad]
+    for table in tables:
+        table.kept = KeptGradient(table.weight)
+    try:
+        yield
+    finally:
+        for table in tables:
+            if table.kept is not None:
+                table.kept.hook.remove()
+            table.kept = None

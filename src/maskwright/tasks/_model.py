@@ -149,7 +149,7 @@ def load(path: str | Path) -> Model:
 
     Raises UserError when the folder's tokenizer no longer cuts the golden texts as it did when the model was saved.
     """
-    runtime.keep_freed_memory()
+    runtime.settle_memory()
     folder = locate(path)
     described = folder / "maskwright.json"
     facts = read_json(described) if described.exists() else _from_hugging_face(folder)

@@ -15,6 +15,8 @@ from maskwright.text.encodings import Encodings
 from maskwright.training.objective import Objective
 from maskwright.training.settings import Train
 
+WINDOW = 50  #: steps whose rows are sorted by length together when training in grouped order
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -50,6 +52,18 @@ class ExampleFeed:
 
     def epoch(self, number: int) -> list[np.ndarray]:
         rows = batching.order(len(self.encodings), self.seed, number)
+        if self.settings.order == "grouped":
+            return self._grouped(rows, number)
+        return self._cut(rows)
+
+    def _grouped(self, rows: np.ndarray, number: int) -> list[np.ndarray]:
+        """Sorted by length within windows of WINDOW steps, then the steps in an order of their own."""
+        lengths, size = self.encodings.lengths, WINDOW * self.settings.batch_size
+        windows = batching.by_count(rows, size)
+        steps = self._cut(np.concatenate([w[np.argsort(lengths[w], kind="stable")] for w in windows]))
+        return [steps[i] for i in batching.order(len(steps), self.seed + 1, number)]
+
+    def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
         if self.settings.batch_tokens is not None:
             return batching.by_tokens(rows, self.encodings.lengths, self.settings.batch_tokens)
         return batching.by_count(rows, self.settings.batch_size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from torch import Tensor
 
 from maskwright.base.choice import Part
@@ -35,6 +35,8 @@ class Examples:
 
 class Task(Part):
     """Settings (the columns) and behaviour. Every number the task defines is defined here and nowhere else."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # columns of files without a header are called 1, 2, ...
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better

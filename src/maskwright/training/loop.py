@@ -14,6 +14,7 @@ import torch
 
 from maskwright.base import runtime
 from maskwright.nn.dropout import noise
+from maskwright.nn.lookup import kept_gradients
 from maskwright.nn.precision import precision
 from maskwright.training import state
 from maskwright.training.log import Log
@@ -55,7 +56,7 @@ class Loop:
         log.clock(event="resume" if restored else "start", step=self.progress.step, **runtime.facts())
         log.bar.start(self.plan.total, self.progress.step)
         try:
-            with listening() as heard:
+            with listening() as heard, kept_gradients(self.objective):
                 self._steps(log, heard)
         finally:
             log.close()

@@ -20,6 +20,7 @@ class Train(Config):
     epochs: float = Field(3, gt=0, description="passes over the training rows; a fraction is allowed")
     batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
     batch_tokens: int | None = Field(None, ge=1, description="tokens per optimizer step, instead of batch_size")
+    order: Literal["random", "grouped"] = Field("random", description="grouped: texts of like length share a step")
     micro_tokens: int = Field(8192, ge=1, description="most tokens at once; a larger step is accumulated")
     lr: float = Field(5e-5, gt=0, description="peak learning rate")
     optimizer: Choice[Optimizer] = Field(AdamW(), description="how gradients move weights")

@@ -1,0 +1,107 @@
+"""Options are made from fields: their names, types, defaults and help stand in one place."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any, Literal
+
+import pytest
+import typer
+from pydantic import Field
+from typer.testing import CliRunner
+
+from maskwright.base.choice import Choice
+from maskwright.base.config import Config
+from maskwright.cli._options import given, with_options
+from maskwright.cli._table import cell, print_notes, print_table
+from maskwright.training.schedules import Schedule
+from maskwright.training.schedules.linear import Linear
+
+runner = CliRunner()
+
+
+class Settings(Config):
+    """One field of each kind."""
+
+    out_folder: str = Field(description="the folder")
+    count: int = Field(3, description="how many")
+    rate: float | None = Field(None, description="how fast")
+    keep: Literal["head", "tail"] = Field("head", description="which end")
+    flag: bool = Field(False, description="whether")
+    schedule: Choice[Schedule] = Field(Linear(), description="how it moves")
+
+
+@pytest.fixture
+def app() -> tuple[typer.Typer, list[dict[str, Any]]]:
+    """A command with an argument, the options of Settings and one of its own; and what it was called with."""
+    calls: list[dict[str, Any]] = []
+
+    def command(file: Annotated[str, typer.Argument()] = "none", *, loud: bool = False, **options: Any) -> None:
+        """Do it."""
+        calls.append({"file": file, "loud": loud, **given(options)})
+
+    made = typer.Typer()
+    made.command()(with_options(command, Settings.model_fields))
+    return made, calls
+
+
+def test_nothing_typed_is_nothing_given(app: Any) -> None:
+    assert runner.invoke(app[0], []).exit_code == 0
+    assert app[1] == [{"file": "none", "loud": False}]
+
+
+def test_what_is_typed_comes_with_its_type(app: Any) -> None:
+    words = "--out-folder o --count 5 --rate 0.5 --keep tail --flag --schedule cosine --loud here"
+    done = runner.invoke(app[0], words.split())
+    assert done.exit_code == 0, done.output
+    assert app[1] == [
+        {
+            "file": "here", "loud": True, "out_folder": "o", "count": 5, "rate": 0.5, "keep": "tail", "flag": True,
+            "schedule": "cosine",
+        }
+    ]  # fmt: skip
+    assert type(app[1][0]["keep"]) is str, "a plain value, not a choice of the command line"
+
+
+@pytest.mark.parametrize("words", [["--count", "x"], ["--rate", "fast"], ["--keep", "middle"], ["--cuont", "3"]])
+def test_what_cannot_be_is_refused(app: Any, words: list[str]) -> None:
+    assert runner.invoke(app[0], words).exit_code == 2
+    assert app[1] == []
+
+
+def test_help_says_what_the_fields_say(app: Any) -> None:
+    words = " ".join(runner.invoke(app[0], ["--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output.split())
+    for said in ("the folder", "how many (default: 3)", "how fast", "which end (default: head)", "(default: linear)"):
+        assert said in words
+    assert "--out-folder" in words
+    assert "how fast (default" not in words, "nothing is no default worth a word"
+    assert "the folder (default" not in words
+
+
+def test_its_own_options_stand_before_and_after() -> None:
+    def command(file: str, *, last: bool = False, **options: Any) -> None: ...
+
+    made = with_options(command, Settings.model_fields)
+    names = list(inspect.signature(made).parameters)
+    assert names == ["file", *Settings.model_fields, "last"]
+
+
+def test_a_table_has_a_row_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table({"eval": {"accuracy": 0.5, "rows": 12345}, "test": {"accuracy": None, "extra": 1.0}})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["eval", "test"],
+        ["accuracy", "0.5000", "undefined"],
+        ["rows", "12,345", "undefined"],
+        ["extra", "undefined", "1.0000"],
+    ]
+    assert len({len(line) for line in lines}) == 1, "columns are aligned"
+
+
+def test_cells() -> None:
+    assert [cell(v) for v in (None, 3, 0.12345, 1e6)] == ["undefined", "3", "0.1235", "1000000.0000"]
+
+
+def test_notes_do_not_end_up_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    print_notes(["one", "two"])
+    assert capsys.readouterr() == ("", "note: one\nnote: two\n")
