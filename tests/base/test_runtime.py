@@ -33,7 +33,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize(("fast", "wanted"), [(True, "bf16"), (False, "fp32")])
 def test_auto_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch, fast: bool, wanted: str) -> None:
-    monkeypatch.setattr(runtime, "has_fast_bf16", lambda: fast)
+    monkeypatch.setattr(runtime, "has_fast_bf16", lambda on: fast)
     assert runtime.resolve_precision("auto") == wanted
     assert runtime.resolve_precision("fp32") == "fp32"
     assert runtime.resolve_precision("bf16") == "bf16"

@@ -278,10 +278,6 @@ def test_an_unknown_task(say: Say) -> None:
     )
 
 
-def test_no_folder_for_the_run(say: Say) -> None:
-    assert say(out=None) == "finetune: The setting 'out' is needed and was not given."
-
-
 def test_a_run_file_that_is_not_there(say: Say) -> None:
     assert say("no.toml") == "There is no file 'no.toml'."
 

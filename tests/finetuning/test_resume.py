@@ -291,11 +291,11 @@ def test_the_best_weights_of_before_the_stop_are_not_forgotten(
 
     monkeypatch.setattr(runs, "judge", planted(0.9))
     stopped()
-    best = (Path("seeds") / "0" / "checkpoints" / "best.safetensors").as_posix()
     monkeypatch.setattr(runs, "judge", planted(0.1))
     run = tune(resume=True)
     from safetensors.torch import load_file
 
-    kept = load_file(run.folder / best)
+    (best,) = (run.folder / "seeds" / "0" / "checkpoints").glob("best-*.safetensors")
+    kept = load_file(best)
     for name, tensor in run.model.network.state_dict().items():
         assert (tensor == kept[f"network.{name}"]).all(), name

@@ -29,12 +29,15 @@ def processor() -> str:
     return f"{name} [{flags}]" if flags else name
 
 
-def has_fast_bf16() -> bool:
-    """Whether bf16 matrix products are faster than fp32 here: a GPU that has them, or AVX512-BF16 or AMX."""
+def has_fast_bf16(on: Any = None) -> bool:
+    """Whether bf16 matrix products are faster than fp32 on a device: a GPU that has them, or AVX512-BF16 or AMX."""
     import torch
 
-    if device().type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+    where = on or device()
+    if where.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if where.type != "cpu":
+        return False
     facts = processor()
     return "avx512_bf16" in facts or "amx_bf16" in facts
 
@@ -54,10 +57,10 @@ def device(name: str = "auto") -> Any:
     return wanted
 
 
-def resolve_precision(asked: Precision) -> Literal["fp32", "bf16"]:
+def resolve_precision(asked: Precision, on: Any = None) -> Literal["fp32", "bf16"]:
     """`auto` becomes bf16 where the processor multiplies it faster, else fp32."""
     if asked == "auto":
-        return "bf16" if has_fast_bf16() else "fp32"
+        return "bf16" if has_fast_bf16(on) else "fp32"
     return asked
 
 
@@ -119,13 +122,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def facts() -> dict[str, Any]:
-    """What must be the same for a resumed run to be equal to the bit."""
+def facts(on: Any = None) -> dict[str, Any]:
+    """What must be the same for a resumed run on a device to be equal to the bit."""
     import torch
 
+    where = on or device()
     return {
         "processor": processor(),
-        "device": str(device()) if device().type == "cpu" else torch.cuda.get_device_name(),
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else where.type,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

@@ -222,7 +222,12 @@ def _facts(asked: Finetune, tables: Mapping[str, Table], sources: Mapping[str, S
     settings = asked.model_dump(mode="json")
     settings["task"] = dump(asked.task)
     data = {name: _fingerprint(tables[name], sources.get(name)) for name in tables}
-    return {"settings": settings, "data": data, "versions": runtime.versions(), "machine": runtime.facts()}
+    return {
+        "settings": settings,
+        "data": data,
+        "versions": runtime.versions(),
+        "machine": runtime.facts(runtime.device(asked.train.device)),
+    }
 
 
 def _fingerprint(table: Table, source: Source | None) -> dict[str, Any]:

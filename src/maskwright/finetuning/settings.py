@@ -35,7 +35,7 @@ class Finetune(Config):
 
     task: Choice[Task] = Field("classification", description="what to learn")
     model: str = Field("minilm", description="the encoder to start from: a folder, or minilm")
-    out: str = Field(description="the run's folder")
+    out: str = Field("runs/finetune", description="the run's folder")
     data: Data = Field(Data(), description="files and how they are read")
     train: Train = Field(Train(), description="how to train")
     weights: Literal["pretrained", "random"] = Field("pretrained", description="start from the encoder's weights?")

@@ -81,7 +81,7 @@ class Dropout(nn.Module):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        assert 0 <= rate < 1, rate
+        assert 0 <= rate <= 0.999, f"a dropout rate of {rate} leaves nothing"
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:

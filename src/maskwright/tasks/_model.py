@@ -85,7 +85,7 @@ class Model:
         was_training = self.network.training
         self.network.eval()
         try:
-            with torch.inference_mode(), precision(runtime.resolve_precision(self.precision), device):
+            with torch.inference_mode(), precision(runtime.resolve_precision(self.precision, device), device):
                 for some in batching.by_tokens(rows, encodings.lengths, PREDICT_TOKENS):
                     parts.append(self.network(Batch.from_encodings(encodings, some).to(device)).float().cpu())
         finally:

@@ -45,7 +45,7 @@ class Loop:
     def run(self) -> Progress:
         """From the last checkpoint, or from the start, to the end. Raises Interrupted after saving on a signal."""
         self.device = runtime.device(self.settings.device)
-        self.format = runtime.resolve_precision(self.settings.precision)
+        self.format = runtime.resolve_precision(self.settings.precision, self.device)
         self.objective.to(self.device).train()
         self.plan = Plan(self.feed, self.settings.epochs)
         self.optimizer = self.settings.optimizer.build(self.objective.named_parameters(), self.settings.lr)
@@ -53,7 +53,7 @@ class Loop:
         self.progress = restored or self.progress
         log = Log(self.folder, self.quiet)
         log.rewind(self.progress.log_bytes)
-        log.clock(event="resume" if restored else "start", step=self.progress.step, **runtime.facts())
+        log.clock(event="resume" if restored else "start", step=self.progress.step, **runtime.facts(self.device))
         log.bar.start(self.plan.total, self.progress.step)
         try:
             with listening() as heard, kept_gradients(self.objective):
@@ -68,7 +68,7 @@ class Loop:
 
     @property
     def best(self) -> Path:
-        return self.folder / "checkpoints" / "best.safetensors"
+        return self.folder / "checkpoints" / f"best-{self.progress.best_step}.safetensors"
 
     def _steps(self, log: Log, heard: Signals) -> None:
         p, saved = self.progress, time.monotonic()
@@ -94,21 +94,23 @@ class Loop:
 
     def _step(self, rows: np.ndarray) -> dict[str, Any]:
         """One optimizer step: sums over the pieces, one division by the number of items, clip, move."""
-        before = noise.state()
+        batches: list[Any] = []
         loss_sum, items, tokens = 0.0, 0, 0
         for piece in self.feed.pieces(rows):
+            before = noise.state()  # should this piece fail, it is repeated with the same masks
             batch, size = self.feed.fetch(piece, self.device)
+            batches.append(batch)
             with precision(self.format, self.device):
                 loss, count = self.objective(batch)
             value = float(loss.detach())
             if not math.isfinite(value):
                 noise.restore(before)
-                raise self._not_finite(batch)
+                raise self._not_finite([batch])
             loss.backward()
             loss_sum, items, tokens = loss_sum + value, items + count, tokens + size
         norm = self._norm() / items
         if not math.isfinite(norm):
-            raise self._not_finite(batch, bad_gradient(self.objective))
+            raise self._not_finite(batches, bad_gradient(self.objective))
         rate = self.settings.lr * self.settings.schedule.factor(self.progress.step, self.plan.total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -163,14 +165,18 @@ class Loop:
     def _save(self, log: Log) -> None:
         self.progress.log_bytes = log.position()
         state.save(self.last, self.objective, self.optimizer, self.progress)
+        for older in self.best.parent.glob("best-*.safetensors"):  # named by step: what `last` knows of is never lost
+            if older != self.best:
+                older.unlink()
 
-    def _not_finite(self, batch: Any, culprit: str | None = None) -> Exception:
+    def _not_finite(self, batches: list[Any], culprit: str | None = None) -> Exception:
         def again() -> None:
             with torch.no_grad(), precision(self.format, self.device):
-                self.objective(batch)
+                for batch in batches:
+                    self.objective(batch)
 
         where = self.folder / "not_finite.json"
-        return explain_nan(self.objective, again, batch, self.progress.step + 1, where, culprit)
+        return explain_nan(self.objective, again, batches, self.progress.step + 1, where, culprit)
 
 
 class Plan:

@@ -40,9 +40,9 @@ def save(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, pro
     def fill(into: Path) -> None:
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, str(into / "weights.safetensors"))
         save_file(_moments(optimizer), str(into / "optimizer.safetensors"))
-        save_file({"torch": torch.get_rng_state()}, str(into / "random.safetensors"))
+        save_file(_generators(), str(into / "random.safetensors"))
         write_json(into / "state.json", {"progress": asdict(progress), "noise": noise.state(), **_random_state()})
-        write_json(into / "facts.json", runtime.facts())
+        write_json(into / "facts.json", runtime.facts(_device(network)))
 
     write_folder(folder, fill)
 
@@ -56,7 +56,7 @@ def restore(
     """
     if open_folder(folder) is None:
         return None
-    was, now = read_json(folder / "facts.json"), runtime.facts()
+    was, now = read_json(folder / "facts.json"), runtime.facts(_device(network))
     drift = [f"{key} was {was.get(key)!r} and is {now[key]!r}" for key in now if was.get(key) != now[key]]
     if drift and not allow_drift:
         raise UserError(
@@ -65,11 +65,27 @@ def restore(
         )
     network.load_state_dict(load_file(str(folder / "weights.safetensors")))
     _restore_moments(optimizer, load_file(str(folder / "optimizer.safetensors")))
-    torch.set_rng_state(load_file(str(folder / "random.safetensors"))["torch"])
+    _restore_generators(load_file(str(folder / "random.safetensors")))
     state = read_json(folder / "state.json")
     noise.restore(state["noise"])
     _restore_random(state)
     return Progress(**state["progress"])
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _generators() -> dict[str, Tensor]:
+    """The states of torch's generators: the CPU's and, where there are any, each GPU's."""
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"torch": torch.get_rng_state(), **{f"cuda.{i}": state for i, state in enumerate(gpus)}}
+
+
+def _restore_generators(saved: dict[str, Tensor]) -> None:
+    torch.set_rng_state(saved.pop("torch"))
+    for name, state in saved.items():
+        torch.cuda.set_rng_state(state, int(name.partition(".")[2]))
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +16,6 @@ class Reader(Part):
 
     suffixes: ClassVar[tuple[str, ...]] = ()  # with the dot, lower case
 
+    @abstractmethod
     def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:
         """The table in `path`. `needs`: columns that the caller will ask for; they help to tell a header from a row."""
-        raise NotImplementedError
