@@ -47,7 +47,7 @@ def test_the_kept_batch_is_the_one_that_failed(loop: Make, squares: Make, rows: 
     message, kept = stopped(made, tmp_path)
     assert message.startswith("Step 3 ")
     assert "the first module with such an output is into." in message
-    x, y = kept["batch"]
+    ((x, y),) = kept["batches"]
     assert len(x) == len(y) == 4
     assert x[1][0] == "inf"
     assert [row for row in x if row[0] != "inf"] == [feed.x[i].tolist() for i in third if i != third[1]]
@@ -89,7 +89,7 @@ def test_a_gradient_alone_is_found_and_its_parameter_named(loop: Make, tmp_path:
     message, kept = stopped(loop(Poisoned()), tmp_path)
     assert "the forward pass is finite, the gradient of first.weight is not." in message
     assert kept["weights_not_finite"] == []
-    assert len(kept["batch"][1]) == 4
+    assert len(kept["batches"][0][1]) == 4
 
 
 class Large(Objective):

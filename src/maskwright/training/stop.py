@@ -53,9 +53,14 @@ def listening() -> Iterator[Signals]:
 
 
 def explain_nan(
-    objective: nn.Module, again: Callable[[], Any], batch: Any, step: int, where: Path, culprit: str | None = None
+    objective: nn.Module,
+    again: Callable[[], Any],
+    batches: list[Any],
+    step: int,
+    where: Path,
+    culprit: str | None = None,
 ) -> UserError:
-    """Run a step again to find the first module whose output is not finite; keep its batch in `where`."""
+    """Run a step again to find the first module whose output is not finite; keep its batches in `where`."""
     first: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
@@ -73,7 +78,7 @@ def explain_nan(
         for hook in hooks:
             hook.remove()
     weights = [n for n, p in objective.named_parameters() if not bool(torch.isfinite(p).all())]
-    write_json(where, {"step": step, "batch": _plain(batch), "weights_not_finite": weights})
+    write_json(where, {"step": step, "batches": _plain(batches), "weights_not_finite": weights})
     cause = f"the first module with such an output is {first[0]}" if first else culprit or "only the loss is so"
     already = f" The weights {', '.join(weights[:3])} already held such numbers." if weights else ""
     return UserError(
