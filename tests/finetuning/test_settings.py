@@ -129,7 +129,6 @@ def test_the_options_of_every_task_are_options() -> None:
         ({"out": "o", "seed": -1}, {}, "seed = -1: Input should be greater than or equal to 0."),
         ({"out": "o", "max_length": 2}, {}, "max_length = 2: Input should be greater than or equal to 3."),
         ({"out": "o", "weights": "none"}, {}, "weights = 'none': Input should be 'pretrained' or 'random'."),
-        ({}, {}, "The setting 'out' is needed and was not given."),
     ],
 )
 def test_a_mistake_is_named_with_the_nearest(options: Any, sets: Any, said: str) -> None:

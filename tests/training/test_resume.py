@@ -174,7 +174,7 @@ def test_another_machine_is_refused_and_named_unless_drift_is_allowed(
     with pytest.raises(Interrupted):
         loop(evaluate=stopper(1, signal.SIGTERM)).run()
     facts = runtime.facts()
-    monkeypatch.setattr(runtime, "facts", lambda: {**facts, "processor": "abacus", "threads": 64})
+    monkeypatch.setattr(runtime, "facts", lambda on=None: {**facts, "processor": "abacus", "threads": 64})
     with pytest.raises(UserError) as caught:
         loop().run()
     message = str(caught.value)
