@@ -164,15 +164,14 @@ def _passages() -> tuple[list[Passage], list[str]]:
             chosen = set(sorted(mine, key=_draw)[:MOST])
             mine = [text for text in mine if text in chosen]
         found += [Passage(text, area, module) for text in mine]
-    notes = [f"At most {MOST} passages of one module are kept: " + _counts(capped)] if capped else []
+    notes = [
+        f"At most {MOST} passages of one module are kept, drawn by their hash: {len(capped)} modules have more, which "
+        f"leaves {sum(capped.values()) - MOST * len(capped):,} passages out."
+    ]
     few = Counter(area for area, _ in {(p.area, p.module) for p in found})
     notes += [f"The area {a!r} is left out: it has {n} module(s) here." for a, n in few.items() if n < len(SHARES)]
     notes.append("Modules without an area, not read: " + (", ".join(sorted(left_out)) or "none") + ".")
     return sorted(found, key=lambda p: (p.area, p.module)), notes
-
-
-def _counts(found: dict[str, int]) -> str:
-    return ", ".join(f"{name} (of {count})" for name, count in sorted(found.items())) + "."
 
 
 def _draw(text: str) -> str:

@@ -28,7 +28,9 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .45rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { font-weight: 600; color: var(--soft); font-size: .85rem; }
+td:not(:first-child) { white-space: nowrap; }
 td small { display: block; }
+@media (max-width: 34rem) { :is(th, td):nth-child(5) { display: none; } }
 tr.best td { font-weight: 600; }
 tr.best small { font-weight: 400; }
 meter { width: 100%; min-width: 6rem; height: .7rem; }
