@@ -115,11 +115,6 @@ def test_chosen_tokens_are_rows_of_the_whole(
         assert batch.real is not None
         chosen = Chosen(batch.real.nonzero().squeeze(1)[chosen.tokens], chosen.counts)
     assert_chosen(encoder, batch, chosen)
-    taken = batch.take(chosen)
-    assert taken.lengths == chosen.counts
-    assert torch.equal(taken.ids, batch.ids[chosen.tokens])
-    assert torch.equal(taken.offsets, chosen.offsets)
-    assert torch.equal(taken.positions, batch.positions[chosen.tokens])
 
 
 @pytest.mark.usefixtures("poisoned")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -77,13 +78,6 @@ class Batch:
         }
         return replace(self, **moved)
 
-    def take(self, chosen: Chosen) -> Batch:
-        """Only the chosen tokens; what stays of each sequence is a sequence of the result."""
-        at = chosen.tokens
-        offsets = torch.tensor([0, *chosen.counts]).cumsum(0).to(at.device)
-        real = None if self.real is None else self.real[at]
-        return Batch(self.ids[at], self.positions[at], self.segments[at], offsets, chosen.counts, real)
-
     @cached_property
     def first(self) -> Chosen:
         """The first token of every sequence ([CLS])."""
@@ -96,30 +90,25 @@ class Batch:
         return torch.repeat_interleave(torch.arange(len(self)), sizes).to(self.ids.device)
 
     def rectangles(self, chosen: Chosen | None = None) -> list[tuple[Rectangle, Rectangle]]:
-        """Runs of neighbouring sequences, each as (queries, keys): what attention takes in one matrix product."""
+        """Sequences of like length together, each as (queries, keys): what attention takes in one matrix product."""
         if chosen is None:
             return self._rectangles
         if chosen not in self._chosen_rectangles:
-            runs, start = [], 0
-            for low, high in self._runs:
-                counts = chosen.counts[low:high]
-                runs.append(_rectangle(start, counts, self.ids.device))
-                start += sum(counts)
-            pairs = [(asking, asked) for asking, (_, asked) in zip(runs, self._rectangles, strict=True)]
+            starts, device = _starts(chosen.counts), self.ids.device
+            asking = [_rectangle([(starts[i], chosen.counts[i]) for i in group], device) for group in self._groups]
+            pairs = [(one, asked) for one, (_, asked) in zip(asking, self._rectangles, strict=True)]
             self._chosen_rectangles[chosen] = [pair for pair in pairs if pair[0].length]
         return self._chosen_rectangles[chosen]
 
     @cached_property
     def _rectangles(self) -> list[tuple[Rectangle, Rectangle]]:
-        out, start = [], 0
-        for low, high in self._runs:
-            lengths = self.lengths[low:high]
-            rectangle = _rectangle(start, lengths, self.ids.device)
-            if self.real is not None:  # the dense twin: equal rows, and its own mask
-                rows = self.real[start : rectangle.stop].view(rectangle.count, rectangle.length)
-                rectangle = replace(rectangle, mask=rows)
+        starts, out = _starts(self.lengths), []
+        for group in self._groups:
+            rectangle = _rectangle([(starts[i], self.lengths[i]) for i in group], self.ids.device)
+            if self.real is not None:  # the dense twin: rows of one length, in their order, and with a mask of their own
+                cells = self.real[rectangle.start : rectangle.stop].view(rectangle.count, rectangle.length)
+                rectangle = replace(rectangle, mask=cells)
             out.append((rectangle, rectangle))
-            start = rectangle.stop
         return out
 
     @cached_property
@@ -127,24 +116,23 @@ class Batch:
         return {}
 
     @cached_property
-    def _runs(self) -> list[tuple[int, int]]:
-        """Neighbours share a rectangle while it wastes few cells; a batch sorted by length gives few rectangles."""
-        runs, first = [], 0
-        while first < len(self):
-            longest, used, last = 0, 0, first
-            while last < len(self):
-                longest, used = max(longest, self.lengths[last]), used + self.lengths[last] ** 2
-                cells = (last + 1 - first) * longest**2
-                if last > first and (cells - used > WASTE or cells > CELLS):
-                    break
-                last += 1
-            runs.append((first, last))
-            first = last
-        return runs
+    def _groups(self) -> list[list[int]]:
+        """The sequences of each rectangle: by length, wherever they stand, while the padded cells are few."""
+        groups: list[list[int]] = []
+        used = 0  # cells of the current rectangle that are text
+        for i in sorted(range(len(self)), key=self.lengths.__getitem__):
+            length = self.lengths[i]
+            cells = (len(groups[-1]) + 1) * length**2 if groups else 0
+            if not groups or cells - used - length**2 > WASTE or cells > CELLS:
+                groups.append([])
+                used = 0
+            groups[-1].append(i)
+            used += length**2
+        return groups
 
 
 WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
-CELLS = 2**19  #: bounds count * T * T, so that one head's scores stay in the cache and memory does not grow with B
+CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,16 +154,17 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class Rectangle:
-    """`count` sequences as (count, length): a view when they are equally long, else gathered, with a mask."""
+    """`count` sequences as (count, length): a view when they are neighbours of one length, else gathered, with a mask."""
 
-    start: int  #: first row of the run
-    stop: int
     count: int
     length: int
-    gather: Tensor | None  #: (count * length,) row of each cell; None when the rectangle is the run itself
-    scatter: Tensor | None  #: (stop - start,) cell of each row
-    mask: Tensor | None  #: (count, length) True where a cell is text
     device: torch.device
+    start: int  #: where the view begins and ends among the rows
+    stop: int
+    gather: Tensor | None  #: (count * length,) row of each cell; None for a view
+    cells: Tensor | None  #: (R,) the cells that are text
+    rows: Tensor | None  #: (R,) the row of each of those
+    mask: Tensor | None  #: (count, length) True where a cell is text
 
     @cached_property
     def hidden(self) -> Tensor:
@@ -198,23 +187,30 @@ class Rectangle:
         return cells.reshape(parts, -1, self.length, width)
 
     def paste(self, cells: Tensor, out: Tensor) -> None:
-        """(P, count * A, length, D) -> the run's rows of `out` (rows, P, A, D)."""
+        """(P, count * A, length, D) -> the sequences' rows of `out` (rows, P, A, D)."""
         parts, heads, width = out.shape[1:]
         flat = cells.view(parts, self.count, heads, self.length, width).permute(1, 3, 0, 2, 4)
-        rows = out[self.start : self.stop]
-        if self.scatter is None:
-            rows.view(flat.shape).copy_(flat)
+        if self.cells is None or self.rows is None:
+            out[self.start : self.stop].view(flat.shape).copy_(flat)
         else:
-            torch.index_select(flat.reshape(-1, parts, heads, width), 0, self.scatter, out=rows)
+            flat = flat.reshape(-1, parts, heads, width)
+            out.index_copy_(0, self.rows, flat if len(flat) == len(self.cells) else flat.index_select(0, self.cells))
 
 
-def _rectangle(start: int, lengths: tuple[int, ...], device: torch.device) -> Rectangle:
-    count, length, stop = len(lengths), max(lengths), start + sum(lengths)
-    if min(lengths) == length:
-        return Rectangle(start, stop, count, length, None, None, None, device)
-    sizes = torch.tensor(lengths)
+def _starts(lengths: Sequence[int]) -> list[int]:
+    return [0, *accumulate(lengths)]
+
+
+def _rectangle(spans: list[tuple[int, int]], device: torch.device) -> Rectangle:
+    """spans: (first row, length) of each sequence; a length may be 0."""
+    count, length = len(spans), max(size for _, size in spans)
+    start, stop = spans[0][0], spans[0][0] + count * length
+    if spans == [(start + i * length, length) for i in range(count)]:
+        return Rectangle(count, length, device, start, stop, None, None, None, None)
+    begins, sizes = torch.tensor(spans).unbind(1)
     mask = torch.arange(length) < sizes[:, None]
-    begins = (start + sizes.cumsum(0) - sizes).clamp(max=max(stop - 1, 0))
-    gather = torch.where(mask, begins[:, None] + torch.arange(length), begins[:, None]).reshape(-1)
-    scatter = mask.reshape(-1).nonzero().squeeze(1)
-    return Rectangle(start, stop, count, length, gather.to(device), scatter.to(device), mask.to(device), device)
+    begins = torch.where(sizes > 0, begins, begins[sizes.argmax()])  # an empty one may begin behind the last row
+    grid = torch.where(mask, begins[:, None] + torch.arange(length), begins[:, None])
+    flat, cells = grid.reshape(-1), mask.reshape(-1).nonzero().squeeze(1)
+    tensors = [t.to(device) for t in (flat, cells, flat[cells])]
+    return Rectangle(count, length, device, start, stop, *tensors, None if mask.all() else mask.to(device))
