@@ -9,6 +9,7 @@ import torch
 
 from maskwright.models import bert, random_network
 from maskwright.nn import Batch, Encoder
+from maskwright.nn.attention import LONG
 
 WORDS, WIDTH = 61, 24
 
@@ -17,7 +18,7 @@ WORDS, WIDTH = 61, 24
 def encoder() -> Encoder:
     """Three blocks, 4 heads of width 6, no dropout, fp32."""
     config = bert.Config(
-        vocabulary=WORDS, width=WIDTH, layers=3, heads=4, inner=40, positions=512, initial_std=0.3, eps=1e-6
+        vocabulary=WORDS, width=WIDTH, layers=3, heads=4, inner=40, positions=LONG + 64, initial_std=0.3, eps=1e-6
     ).model_copy(update={"dropout": 0.0, "attention_dropout": 0.0})
     torch.manual_seed(7)
     network = random_network(bert, config, "bare").train()

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from maskwright.base.errors import UserError, unknown
-from maskwright.nn.block import Activation
 
+Activation = Callable[[Tensor], Tensor]
+
+_gelu_tanh = partial(F.gelu, approximate="tanh")
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": F.gelu,  # x Phi(x), exact (Hendrycks and Gimpel 2016)
-    "gelu_new": partial(F.gelu, approximate="tanh"),
-    "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
+    "gelu_new": _gelu_tanh,
+    "gelu_pytorch_tanh": _gelu_tanh,
     "relu": F.relu,
     "silu": F.silu,
     "swish": F.silu,
     "tanh": torch.tanh,
+}
+
+#: activations that oneDNN applies to a product before it leaves the registers: its names for function and variant
+FUSED: dict[Activation, tuple[str, str]] = {
+    F.gelu: ("gelu", "none"),
+    _gelu_tanh: ("gelu", "tanh"),
+    F.relu: ("relu", ""),
+    torch.tanh: ("tanh", ""),
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from maskwright.nn.batch import Batch, Chosen, Rectangle
 from maskwright.nn.dropout import noise
@@ -97,6 +98,7 @@ class _Attend(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         (out,) = grads
         new = out.new_empty if ctx.chosen is None else out.new_zeros  # sequences that nobody asks get no gradient

@@ -105,7 +105,9 @@ class Batch:
         starts, out = _starts(self.lengths), []
         for group in self._groups:
             rectangle = _rectangle([(starts[i], self.lengths[i]) for i in group], self.ids.device)
-            if self.real is not None:  # the dense twin: rows of one length, in their order, and with a mask of their own
+            if (
+                self.real is not None
+            ):  # the dense twin: rows of one length, with a mask of their own
                 cells = self.real[rectangle.start : rectangle.stop].view(rectangle.count, rectangle.length)
                 rectangle = replace(rectangle, mask=cells)
             out.append((rectangle, rectangle))
@@ -154,7 +156,7 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class Rectangle:
-    """`count` sequences as (count, length): a view when they are neighbours of one length, else gathered, with a mask."""
+    """`count` sequences as (count, length): a view of neighbours of one length, else gathered, with a mask."""
 
     count: int
     length: int
@@ -211,6 +213,6 @@ def _rectangle(spans: list[tuple[int, int]], device: torch.device) -> Rectangle:
     mask = torch.arange(length) < sizes[:, None]
     begins = torch.where(sizes > 0, begins, begins[sizes.argmax()])  # an empty one may begin behind the last row
     grid = torch.where(mask, begins[:, None] + torch.arange(length), begins[:, None])
-    flat, cells = grid.reshape(-1), mask.reshape(-1).nonzero().squeeze(1)
-    tensors = [t.to(device) for t in (flat, cells, flat[cells])]
-    return Rectangle(count, length, device, start, stop, *tensors, None if mask.all() else mask.to(device))
+    inside = mask.reshape(-1).nonzero().squeeze(1)
+    gather, cells, rows = (t.to(device) for t in (grid.reshape(-1), inside, grid.reshape(-1)[inside]))
+    return Rectangle(count, length, device, start, stop, gather, cells, rows, None if mask.all() else mask.to(device))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from maskwright.nn.activations import Activation
 from maskwright.nn.attention import attend
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import Dropout
-
-Activation = Callable[[Tensor], Tensor]
+from maskwright.nn.linear import Linear
 
 
 class Attention(nn.Module):
@@ -20,8 +17,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
     def forward(self, x: Tensor, batch: Batch, chosen: Chosen | None = None) -> Tensor:
         """x: (N, H) -> (N, H), or (M, H) when only the chosen tokens ask."""
@@ -29,9 +26,8 @@ class Attention(nn.Module):
         if chosen is None:
             q, kv = self.qkv(x).split([width, 2 * width], dim=-1)
         else:
-            weight, bias = (t.split([width, 2 * width]) for t in (self.qkv.weight, self.qkv.bias))
-            q = F.linear(x.index_select(0, chosen.tokens), weight[0], bias[0])
-            kv = F.linear(x, weight[1], bias[1])
+            q = self.qkv(x.index_select(0, chosen.tokens), rows=slice(None, width))
+            kv = self.qkv(x, rows=slice(width, None))
         q, kv = q.unflatten(-1, (self.heads, -1)), kv.unflatten(-1, (2, self.heads, -1))
         mixed = attend(q, kv, batch, chosen, self.dropout if self.training else 0.0)
         y: Tensor = self.out(mixed.flatten(-2))
@@ -43,13 +39,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, inner: int, activation: Activation) -> None:
         super().__init__()
-        self.activation = activation
-        self.into = nn.Linear(width, inner)
-        self.out = nn.Linear(inner, width)
+        self.into = Linear(width, inner, activation)
+        self.out = Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
-        y: Tensor = self.out(self.activation(self.into(x)))
+        y: Tensor = self.out(self.into(x))
         return y
 
 

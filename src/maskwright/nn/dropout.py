@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 STEPS = 65536  #: a 16-bit number decides over each element
 
@@ -71,6 +72,7 @@ class _Drop(torch.autograd.Function):
         return x * mask
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         (mask,) = ctx.saved_tensors
         return (grads[0] * mask).to(ctx.format), None

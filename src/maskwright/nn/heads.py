@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskwright.nn.block import Activation
+from maskwright.nn.activations import Activation
 from maskwright.nn.dropout import Dropout
+from maskwright.nn.linear import Linear, linear
 
 
 class Pooler(nn.Module):
@@ -15,10 +15,10 @@ class Pooler(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
+        self.dense = Linear(width, width, torch.tanh)
 
     def forward(self, first: Tensor) -> Tensor:
-        y: Tensor = self.dense(first).tanh()
+        y: Tensor = self.dense(first)
         return y
 
 
@@ -40,10 +40,10 @@ class MaskedLanguageModel(nn.Module):
 
     def __init__(self, width: int, words: int, activation: Activation, norm: nn.Module) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
-        self.activation, self.norm = activation, norm
+        self.dense = Linear(width, width, activation)
+        self.norm = norm
         self.bias = nn.Parameter(torch.zeros(words))
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
         """states: (M, H) of the scored positions; words: (V, H) -> (M, V)."""
-        return F.linear(self.norm(self.activation(self.dense(states))), words, self.bias)
+        return linear(self.norm(self.dense(states)), words, self.bias)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Lookup(nn.Module):
@@ -70,6 +71,7 @@ class _Gather(torch.autograd.Function):
         return F.embedding(ids, weight)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         ctx.kept.add(ctx.weight, ctx.ids, grads[0])
         return None, None, None
