@@ -105,9 +105,7 @@ class Batch:
         starts, out = _starts(self.lengths), []
         for group in self._groups:
             rectangle = _rectangle([(starts[i], self.lengths[i]) for i in group], self.ids.device)
-            if (
-                self.real is not None
-            ):  # the dense twin: rows of one length, with a mask of their own
+            if self.real is not None:  # the dense twin: rows of one length, with a mask of their own
                 cells = self.real[rectangle.start : rectangle.stop].view(rectangle.count, rectangle.length)
                 rectangle = replace(rectangle, mask=cells)
             out.append((rectangle, rectangle))

@@ -31,33 +31,37 @@ class Linear(nn.Linear):
     def __init__(self, width: int, out: int, activation: Activation | None = None) -> None:
         super().__init__(width, out)
         self.activation = activation
-        self._kept: dict[Any, tuple[Tensor, Tensor]] = {}
-        self._kept_of: Any = None
+        self._kept: dict[Any, tuple[Any, Tensor, Tensor]] = {}
 
     def forward(self, x: Tensor, rows: slice = EVERY) -> Tensor:
         """With `rows`, only those outputs: (..., H) -> (..., len(rows))."""
-        weight, bias, kind = self.weight, self.bias, _format(x)
-        if weight.dtype == kind or torch.is_grad_enabled() or weight.is_inference():
-            return linear(x, weight[rows], bias[rows], self.activation)
-        return linear(x, *self._cast(kind, rows, packed=_by_onednn(x, kind)), self.activation)
+        kind = _format(x)
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
+        if torch.is_grad_enabled():
+            self._kept.clear()
+        elif weight.dtype != kind and not weight.is_inference():
+            return linear(x, *self._cast(kind, rows, packed=_by_onednn(x, kind)), self.activation)
+        if rows != EVERY:  # a slice's gradient is a pass over the whole weight: only where it is needed
+            weight, bias = weight[rows], bias[rows]
+        return linear(x, weight, bias, self.activation)
 
     def _cast(self, kind: torch.dtype, rows: slice, packed: bool) -> tuple[Tensor, Tensor]:
         """Weight and bias in another format, cast once and again after they changed; `packed` as the kernel reads it.
 
-        (A tensor of inference mode does not tell that it changed, so nothing is kept of one.)
+        That they changed is told by their versions. torch's fused optimizers do not count one up (our loop does it
+        for them), therefore whoever computes with a gradient, as one must before a step, finds nothing kept
+        afterwards. A tensor of inference mode has no version, and nothing is kept of one.
         """
-        pair = self.weight.detach(), self.bias.detach()
-        state = [(kind, packed, t.data_ptr(), t._version) for t in pair]
-        if self._kept_of != state:
-            self._kept, self._kept_of = {}, state
-        name = (rows.start, rows.stop)
-        if name not in self._kept:
+        pair, name = (self.weight.detach(), self.bias.detach()), (kind, packed, rows.start, rows.stop)
+        state = [(t.data_ptr(), t._version) for t in pair]
+        if name not in self._kept or self._kept[name][0] != state:
             weight, bias = (t[rows].to(kind) for t in pair)
-            self._kept[name] = (_ops._reorder_linear_weight(weight) if packed else weight, bias)
-        return self._kept[name]
+            self._kept[name] = (state, _ops._reorder_linear_weight(weight) if packed else weight, bias)
+        return self._kept[name][1:]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}, "_kept_of": None}  # a copy casts its own
+        return {**self.__dict__, "_kept": {}}  # a copy casts its own
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation | None = None) -> Tensor:

@@ -23,7 +23,7 @@ class Lookup(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         if self.kept is None or not torch.is_grad_enabled():
             return F.embedding(ids, self.weight)
-        vectors: Tensor = _Gather.apply(self.weight, ids, self.kept)
+        vectors: Tensor = _Gather.apply(self.kept.leaf, self.weight.detach(), ids, self.kept)
         return vectors
 
 
@@ -36,7 +36,9 @@ class KeptGradient:
     """
 
     def __init__(self, weight: Tensor) -> None:
-        self.gradient = torch.zeros_like(weight)
+        self.weight, self.gradient = weight, torch.zeros_like(weight)
+        # Lookups hang on this leaf in the graph. On the weight they would call the hook below, with no gradient.
+        self.leaf = torch.zeros(0, requires_grad=True)
         self.written: list[Tensor] = []
         self.all_written = False
         self.hook = weight.register_post_accumulate_grad_hook(self._other_use)
@@ -44,8 +46,9 @@ class KeptGradient:
     def _other_use(self, weight: Tensor) -> None:
         self.all_written = True
 
-    def add(self, weight: Tensor, ids: Tensor, vectors: Tensor) -> None:
+    def add(self, ids: Tensor, vectors: Tensor) -> None:
         """Add the gradients of rows `ids` (N,), `vectors` (N, H), to `weight.grad`."""
+        weight = self.weight
         if weight.grad is not self.gradient:  # the first of a step
             self._clear()
             if weight.grad is not None:
@@ -66,15 +69,15 @@ class KeptGradient:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, ids: Tensor, kept: KeptGradient) -> Tensor:
-        ctx.weight, ctx.ids, ctx.kept = weight, ids, kept
+    def forward(ctx: Any, leaf: Tensor, weight: Tensor, ids: Tensor, kept: KeptGradient) -> Tensor:
+        ctx.ids, ctx.kept = ids, kept
         return F.embedding(ids, weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
-        ctx.kept.add(ctx.weight, ctx.ids, grads[0])
-        return None, None, None
+        ctx.kept.add(ctx.ids, grads[0])
+        return None, None, None, None
 
 
 @contextmanager

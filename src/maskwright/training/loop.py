@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.graph import increment_version
 
 from maskwright.base import runtime
 from maskwright.nn.dropout import noise
@@ -133,6 +134,7 @@ class Loop:
             grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
             torch._foreach_mul_(grads, scale)
         self.optimizer.step()
+        increment_version(list(self.objective.parameters()))  # fused optimizers do not, and casts are kept by version
         self.optimizer.zero_grad()
 
     def _note(self, log: Log, facts: dict[str, Any], seconds: float) -> None:
