@@ -36,7 +36,6 @@ OURS = {
     "schedule": {"name": "linear", "warmup": RECIPE["warmup"]},
     "precision": "bf16",
     "checkpoint_minutes": None,
-    "order": "grouped",
 }
 
 
@@ -198,7 +197,7 @@ def targets(runs: list[dict[str, Any]]) -> list[measure.Target]:
 ABOUT = """\
 {rows:,} sentences, {epochs} epochs, batch {batch_size}, at most {max_length} pieces, dropout 0.1 (hidden and \
 attention), AdamW {lr:g} with decay {weight_decay:g}, linear schedule with warm-up {warmup:.0%}, clipping at {clip:g}, \
-on each side. **Ours** runs in bf16 (fp32 master weights), its steps grouped by length as the peer's are. \
+on each side. **Ours** runs in bf16 (fp32 master weights), its rows in random order. \
 **Peer grouped** is transformers' Trainer in bf16 with \
 `train_sampling_strategy="group_by_length"`, at the fastest row of the grid below. **Peer defaults** is the same \
 Trainer in fp32, random order, dynamic padding: on this processor a ratio against fp32 counts the hardware's bf16 and \
