@@ -29,7 +29,8 @@ def outcome(folder: Path, seed: int = 0) -> tuple[bytes, bytes, bytes]:
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "seeds" / "0" / "log.jsonl").read_text().splitlines()]
+    """The steps and evaluations; the first line, on the data, is looked at elsewhere."""
+    return [json.loads(line) for line in (folder / "seeds" / "0" / "log.jsonl").read_text().splitlines()][1:]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +244,7 @@ def test_a_model_that_does_not_repeat_itself_after_saving_is_not_called_done(
     with pytest.raises(UserError, match=r"does not repeat the trained one: its outputs differ by up to 0.00"):
         tune()
     assert not (tmp_path / "run" / "metrics.json").exists()
+    assert not (tmp_path / "run" / "model").exists()
 
 
 @pytest.mark.parametrize(("keep", "end"), [("head", "end"), ("tail", "start")])
@@ -257,6 +259,15 @@ def test_texts_that_are_cut_are_counted_and_said(tune: Tune, reviews: Reviews, k
         "or keep=tail says which end stays."
     )
     assert run.metrics["eval"]["texts_cut"] == int((lengths[:10] > 6).sum())
+    logged = json.loads((run.folder / "seeds" / "0" / "log.jsonl").read_text().splitlines()[0])
+    assert logged["notes"] == run.notes
+    assert logged["data"]["train"] == {
+        "rows": 80,
+        "pieces": int(np.minimum(lengths, 6).sum()),
+        "texts_cut": cut,
+        "pieces_cut": lost,
+        "unknown_pieces": logged["data"]["train"]["unknown_pieces"],
+    }
     assert run.metrics["eval"]["pieces_cut"] == int(np.maximum(lengths[:10] - 6, 0).sum())
     assert run.model.keep == keep
 

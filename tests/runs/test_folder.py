@@ -186,3 +186,32 @@ def test_a_kill_while_the_old_run_is_deleted_can_be_repeated(run: Path, monkeypa
     monkeypatch.undo()
     RunFolder.open(run, changed(seed=2), overwrite=True).start(changed(seed=2))
     assert json.loads((run / "config.json").read_text())["settings"]["seed"] == 2
+
+
+def test_two_processes_never_work_in_one_folder(tmp_path: Path) -> None:
+    folder = RunFolder.open(tmp_path / "run", CONFIG)
+    with folder.held():
+        folder.start(CONFIG)
+        again = RunFolder.open(tmp_path / "run", CONFIG, resume=True)
+        with pytest.raises(UserError, match=r"Another process works in .*run\. Wait until it ends, or give another"):
+            again.held().__enter__()
+    with again.held():
+        again.start(CONFIG)
+
+
+def test_a_resume_sweeps_away_half_written_files(run: Path) -> None:
+    torn = run / "seeds" / "0" / ".best-3.safetensors.77.part"
+    torn.write_bytes(b"half")
+    RunFolder.open(run, CONFIG, resume=True).start(CONFIG)
+    assert not torn.exists()
+    assert (run / "seeds" / "0" / "log.jsonl").exists()
+
+
+def test_a_model_takes_its_place_when_it_is_accepted(run: Path) -> None:
+    folder = RunFolder.open(run, CONFIG, resume=True)
+    for text in ("first", "second"):
+        folder.unproved.mkdir()
+        (folder.unproved / "a").write_text(text)
+        folder.accept()
+        assert (folder.model / "a").read_text() == text
+        assert not folder.unproved.exists()

@@ -84,6 +84,14 @@ def test_each_logged_line_is_the_mean_since_the_last(loop: Make, tmp_path: Path)
         assert line["gradient_norm"] == mine[-1]["gradient_norm"]
 
 
+def test_the_log_begins_with_what_is_said_beforehand(loop: Make, tmp_path: Path) -> None:
+    made = loop()
+    made.preface = {"notes": ["one text was cut"]}
+    made.run()
+    assert lines(tmp_path)[0] == {"notes": ["one text was cut"]}
+    assert sum("notes" in line for line in lines(tmp_path)) == 1
+
+
 def test_facts_have_no_clocks_and_clocks_have_no_facts(loop: Make, tmp_path: Path) -> None:
     loop(evaluate=lambda: {"score": 1.0}).run()
     keys = {key for line in lines(tmp_path) for key in line}
@@ -179,6 +187,12 @@ def test_no_checkpoints_are_written_when_that_is_said(loop: Make, tmp_path: Path
     assert loop(checkpoint_minutes=60).run().step == 10, "nothing to resume: it starts again"
     assert (tmp_path / "checkpoints" / "last" / "weights.safetensors").exists()
     assert len(lines(tmp_path)) == 10, "the first run's lines are gone"
+
+
+def test_without_checkpoints_only_the_best_weights_are_kept(loop: Make, squares: Make, tmp_path: Path) -> None:
+    ours = squares()
+    loop(ours, evaluate=Planted(ours, [0.1, 0.2, 0.3, 0.0]), epochs=4, checkpoint_minutes=None).run()
+    assert [f.name for f in (tmp_path / "checkpoints").iterdir()] == ["best-15.safetensors"]
 
 
 def test_training_goes_on_in_a_thread_that_hears_no_signals(loop: Make, tmp_path: Path) -> None:

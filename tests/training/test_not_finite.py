@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.base.errors import UserError
+from maskwright.nn.dropout import Dropout
 from maskwright.training.objective import Objective
 
 Make = Callable[..., Any]
@@ -90,6 +91,26 @@ def test_a_gradient_alone_is_found_and_its_parameter_named(loop: Make, tmp_path:
     assert "the forward pass is finite, the gradient of first.weight is not." in message
     assert kept["weights_not_finite"] == []
     assert len(kept["batches"][0][1]) == 4
+
+
+class PoisonedAfterDropout(Poisoned):
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.seen = Dropout(0.5), list[Tensor]()
+
+    def forward(self, batch: Any) -> tuple[Tensor, int]:
+        x = self.drop(batch[0])
+        self.seen.append(x)
+        return super().forward((x, batch[1]))
+
+
+def test_dropout_repeats_its_draws_when_a_gradient_failed(loop: Make, tmp_path: Path) -> None:
+    network = PoisonedAfterDropout()
+    stopped(loop(network), tmp_path)
+    half = len(network.seen) // 2
+    assert half
+    for a, b in zip(network.seen[:half], network.seen[half:], strict=True):
+        assert torch.equal(a, b)
 
 
 class Large(Objective):

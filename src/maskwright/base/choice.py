@@ -96,7 +96,7 @@ def resolve(contract: type[P], given: Any) -> P:
         given = {"name": given}
     if not isinstance(given, dict) or not isinstance(given.get("name"), str):
         raise UserError(
-            f"A {contract.__name__.lower()} is a name or a table with `name`; given: {given!r}. "
+            f"{_article(contract.__name__.lower())} is a name or a table with `name`; given: {given!r}. "
             f"Allowed: {', '.join(names(contract))}."
         )
     settings = dict(given)
@@ -121,3 +121,7 @@ class _Choice:
 
 T = TypeVar("T")
 Choice = Annotated[T, _Choice()]
+
+
+def _article(noun: str) -> str:
+    return f"{'An' if noun[0] in 'aeiou' else 'A'} {noun}"

@@ -106,15 +106,11 @@ def finetune(
     )
     splits = _splits(model, tables)
     notes += model.notes + _cuts(splits, model)
-    folder.start(facts)
-    _train(asked, model, splits, folder, quiet, allow_drift)
-    judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
     model.provenance |= {"seed": asked.seed, "data": facts["data"]}
-    model.save(folder.model)
-    _prove(model, folder.model, splits["eval"].encodings)
-    metrics = {name: j.plain() for name, j in judged.items()}
-    write_json(folder.seed(asked.seed) / "metrics.json", metrics)
-    write_json(folder.metrics, metrics)
+    with folder.held():
+        folder.start(facts)
+        _train(asked, model, splits, folder, {"data": _counts(splits), "notes": notes}, quiet, allow_drift)
+        metrics = _finish(asked, model, splits, folder)
     return Run(folder.path, metrics, notes)
 
 
@@ -177,8 +173,28 @@ def _cuts(splits: Mapping[str, Split], model: Model) -> list[str]:
     return notes
 
 
+def _counts(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
+    """What went in, what was cut off, and what the vocabulary does not know, for the log."""
+    return {
+        name: {
+            "rows": len(side.examples),
+            "pieces": len(side.encodings.ids),
+            "texts_cut": side.encodings.truncated,
+            "pieces_cut": side.encodings.pieces_cut,
+            "unknown_pieces": side.encodings.unknown,
+        }
+        for name, side in splits.items()
+    }
+
+
 def _train(
-    asked: Finetune, model: Model, splits: Mapping[str, Split], folder: RunFolder, quiet: bool, allow_drift: bool
+    asked: Finetune,
+    model: Model,
+    splits: Mapping[str, Split],
+    folder: RunFolder,
+    preface: dict[str, Any],
+    quiet: bool,
+    allow_drift: bool,
 ) -> None:
     """Train, and leave the best evaluation's weights in the model."""
     held, task = splits["eval"], TaskObjective(model.network, model.task)
@@ -190,6 +206,7 @@ def _train(
         asked.train,
         folder.seed(asked.seed),
         lambda: _ranked(judge(model, held.encodings, held.examples), model.task),
+        preface,
         quiet,
         allow_drift,
     )
@@ -197,6 +214,18 @@ def _train(
     if progress.best_step is not None and progress.best_step < progress.step:
         load_weights(loop.best, task)
     model.network.eval()
+
+
+def _finish(asked: Finetune, model: Model, splits: Mapping[str, Split], folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Judge what was held out, save the model, prove it, and only then let the folder look finished."""
+    judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
+    model.save(folder.unproved)
+    _prove(model, folder.unproved, splits["eval"].encodings)
+    folder.accept()
+    metrics = {name: j.plain() for name, j in judged.items()}
+    write_json(folder.seed(asked.seed) / "metrics.json", metrics)
+    write_json(folder.metrics, metrics)
+    return metrics
 
 
 def _ranked(judged: Judgement, task: Task) -> dict[str, float]:

@@ -1,10 +1,10 @@
 """softmax(Q K^T / sqrt(D)) V for sequences that stand end to end (Vaswani et al. 2017, equation 1).
 
-How a kernel is chosen, by measurement (docs/decisions/0003-attention-and-dropout.md): on CPU, neighbouring sequences
-of similar length form a rectangle (`Batch.rectangles`), and two batched matrix products with a softmax between them do
-the work, forward and backward written out below. On the lengths of real text that beats torch's fused CPU kernel
-several times over, most of all backward and with dropout. Long sequences without a gradient go through the fused
-kernel, which never holds the T x T matrix. On CUDA, half precision without dropout takes variable-length attention.
+How a kernel is chosen, by measurement (docs/decisions/0003-attention-and-dropout.md): on CPU, sequences of like length
+form a rectangle (`Batch.rectangles`), and two batched matrix products with a softmax between them do the work, forward
+and backward written out below. On the lengths of real text that beats torch's fused CPU kernel several times over, most
+of all backward and with dropout. Long sequences without a gradient go through the fused kernel, which never holds the
+T x T matrix. On CUDA, half precision without dropout takes variable-length attention.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def attend(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None = None, dr
     q: (N, A, D), or (M, A, D) when only `chosen` tokens ask; kv: (N, 2, A, D), keys and values side by side, as one
     product gives them. `dropout` is the rate on the attention probabilities. Returns the shape of q.
     """
-    if dropout == 0 and q.is_cuda and q.dtype in (torch.bfloat16, torch.float16) and batch.real is None:
+    half = q.dtype in (torch.bfloat16, torch.float16) and q.shape[-1] % 8 == 0
+    if dropout == 0 and q.is_cuda and half and batch.real is None:
         return _variable_length(q, kv, batch, chosen)
     if dropout > 0 or (torch.is_grad_enabled() and (q.requires_grad or kv.requires_grad)):
         mixed: Tensor = _Attend.apply(q, kv, batch, chosen, dropout)

@@ -131,6 +131,7 @@ class Batch:
         return groups
 
 
+# Both were measured on CPU (docs/decisions/0003-attention-and-dropout.md); on a GPU they may want to be other numbers.
 WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
 CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
 

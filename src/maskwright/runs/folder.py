@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # not a Unix
+    fcntl = None  # type: ignore[assignment]
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
@@ -50,6 +58,8 @@ class RunFolder:
         The old config.json goes last, so that a kill in between leaves something that --overwrite may replace.
         """
         if self.resumed:
+            for torn in self.path.rglob(".*.part"):  # half a file, from a kill in the middle of a write
+                torn.unlink()
             return
         self.path.mkdir(parents=True, exist_ok=True)
         for held in self.path.iterdir():
@@ -58,6 +68,20 @@ class RunFolder:
             elif held != self.config:
                 held.unlink()
         write_json(self.config, config)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within it no other process works in this folder. Raises UserError when one does (where there are locks)."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:
+            yield
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            _lock(handle, self.path)
+            yield
+        finally:
+            os.close(handle)
 
     def _holds_something(self) -> bool:
         """Whether more is there than what a kill at the very first write leaves behind."""
@@ -86,8 +110,27 @@ class RunFolder:
     def model(self) -> Path:
         return self.path / "model"
 
+    @property
+    def unproved(self) -> Path:
+        """Where a model waits until its reload has been compared with it."""
+        return self.path / "model.unproved"
+
+    def accept(self) -> None:
+        """The model that waited has been proved: it is `model/` now."""
+        shutil.rmtree(self.model, ignore_errors=True)
+        os.replace(self.unproved, self.model)
+
     def seed(self, number: int) -> Path:
         return self.path / "seeds" / str(number)
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"Another process works in {path}. Wait until it ends, or give another --out.") from None
+    except OSError:  # a file system without locks
+        pass
 
 
 def _bare(settings: Any) -> Any:

@@ -39,6 +39,7 @@ class Loop:
     settings: Train
     folder: Path
     evaluate: Evaluate | None = None
+    preface: dict[str, Any] = field(default_factory=dict)  #: facts for the first line of the log
     quiet: bool = False
     allow_drift: bool = False
     progress: Progress = field(default_factory=Progress)
@@ -54,6 +55,8 @@ class Loop:
         self.progress = restored or self.progress
         log = Log(self.folder, self.quiet)
         log.rewind(self.progress.log_bytes)
+        if self.preface and not restored:
+            log.fact(**self.preface)
         log.clock(event="resume" if restored else "start", step=self.progress.step, **runtime.facts(self.device))
         log.bar.start(self.plan.total, self.progress.step)
         try:
@@ -97,6 +100,7 @@ class Loop:
         """One optimizer step: sums over the pieces, one division by the number of items, clip, move."""
         batches: list[Any] = []
         loss_sum, items, tokens = 0.0, 0, 0
+        began = noise.state()
         for piece in self.feed.pieces(rows):
             before = noise.state()  # should this piece fail, it is repeated with the same masks
             batch, size = self.feed.fetch(piece, self.device)
@@ -111,6 +115,7 @@ class Loop:
             loss_sum, items, tokens = loss_sum + value, items + count, tokens + size
         norm = self._norm() / items
         if not math.isfinite(norm):
+            noise.restore(began)
             raise self._not_finite(batches, bad_gradient(self.objective))
         rate = self.settings.lr * self.settings.schedule.factor(self.progress.step, self.plan.total)
         for group in self.optimizer.param_groups:
@@ -163,10 +168,16 @@ class Loop:
             p.best, p.best_step = main if math.isfinite(main) else None, p.step
             if p.step < self.plan.total:  # the last step's weights need no copy
                 state.save_weights(self.best, self.objective)
+            if not self.last.exists():  # no checkpoint needs an older one
+                self._tidy()
 
     def _save(self, log: Log) -> None:
         self.progress.log_bytes = log.position()
         state.save(self.last, self.objective, self.optimizer, self.progress)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Leave only the best evaluation's weights."""
         for older in self.best.parent.glob("best-*.safetensors"):  # named by step: what `last` knows of is never lost
             if older != self.best:
                 older.unlink()
