@@ -270,7 +270,7 @@ def test_other_threads_are_refused_unless_drift_is_allowed(
     run = tune(settings=threads, resume=True, allow_drift=True)
     clocks = [json.loads(line) for line in (run.folder / "seeds" / "0" / "timings.jsonl").read_text().splitlines()]
     assert [(line["step"], line["threads"]) for line in clocks if "event" in line] == [(0, 1), (8, 2)]
-    assert lines(run.folder) == 16 + 2
+    assert lines(run.folder) == 1 + 16 + 2
 
 
 def test_the_best_weights_of_before_the_stop_are_not_forgotten(

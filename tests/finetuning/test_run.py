@@ -70,7 +70,7 @@ def test_its_folder_holds_the_facts_of_a_run(tune: Tune, reviews: Reviews) -> No
         "accuracy", "f1_macro", "mcc", "f1", "rows", "texts_cut", "pieces_cut", "unknown_pieces",
     }  # fmt: skip
     config = json.loads((run.folder / "config.json").read_text())
-    assert set(config) == {"settings", "data", "versions", "machine"}
+    assert set(config) == {"settings", "data", "versions", "machine", "notes"}
     assert config["machine"]["threads"] == 1
     assert config["versions"]["torch"] == torch.__version__
     assert config["data"]["train"]["rows"] == 64
@@ -260,13 +260,13 @@ def test_texts_that_are_cut_are_counted_and_said(tune: Tune, reviews: Reviews, k
     )
     assert run.metrics["eval"]["texts_cut"] == int((lengths[:10] > 6).sum())
     logged = json.loads((run.folder / "seeds" / "0" / "log.jsonl").read_text().splitlines()[0])
-    assert logged["notes"] == run.notes
+    assert json.loads((run.folder / "config.json").read_text())["notes"] == run.notes
     assert logged["data"]["train"] == {
         "rows": 80,
         "pieces": int(np.minimum(lengths, 6).sum()),
         "texts_cut": cut,
         "pieces_cut": lost,
-        "unknown_pieces": logged["data"]["train"]["unknown_pieces"],
+        "unknown_pieces": run.model.encode(reviews["text"]).unknown,
     }
     assert run.metrics["eval"]["pieces_cut"] == int(np.maximum(lengths[:10] - 6, 0).sum())
     assert run.model.keep == keep

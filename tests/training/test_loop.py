@@ -86,10 +86,10 @@ def test_each_logged_line_is_the_mean_since_the_last(loop: Make, tmp_path: Path)
 
 def test_the_log_begins_with_what_is_said_beforehand(loop: Make, tmp_path: Path) -> None:
     made = loop()
-    made.preface = {"notes": ["one text was cut"]}
+    made.preface = {"data": {"texts_cut": 1}}
     made.run()
-    assert lines(tmp_path)[0] == {"notes": ["one text was cut"]}
-    assert sum("notes" in line for line in lines(tmp_path)) == 1
+    assert lines(tmp_path)[0] == {"data": {"texts_cut": 1}}
+    assert sum("data" in line for line in lines(tmp_path)) == 1
 
 
 def test_facts_have_no_clocks_and_clocks_have_no_facts(loop: Make, tmp_path: Path) -> None:

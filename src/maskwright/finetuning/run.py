@@ -89,9 +89,8 @@ def finetune(
     tables, notes = _tables(asked, sources)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
-    if resume and folder.metrics.exists() and folder.model.exists():
-        done: dict[str, Any] = read_json(folder.metrics)
-        return Run(folder.path, done, ["This run was already complete; nothing was done."])
+    if resume and folder.complete:
+        return _done(folder)
     runtime.set_seed(asked.seed)
     noise.seed(asked.seed)
     labels = asked.task.discover(tables["train"])
@@ -108,10 +107,17 @@ def finetune(
     notes += model.notes + _cuts(splits, model)
     model.provenance |= {"seed": asked.seed, "data": facts["data"]}
     with folder.held():
-        folder.start(facts)
-        _train(asked, model, splits, folder, {"data": _counts(splits), "notes": notes}, quiet, allow_drift)
+        folder = RunFolder.open(asked.out, facts, resume, overwrite)  # again: another process may have been here
+        if resume and folder.complete:
+            return _done(folder)
+        folder.start({**facts, "notes": notes})
+        _train(asked, model, splits, folder, {"data": _counts(splits)}, quiet, allow_drift)
         metrics = _finish(asked, model, splits, folder)
     return Run(folder.path, metrics, notes)
+
+
+def _done(folder: RunFolder) -> Run:
+    return Run(folder.path, read_json(folder.metrics), ["This run was already complete; nothing was done."])
 
 
 def _tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[dict[str, Table], list[str]]:

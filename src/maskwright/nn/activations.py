@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +12,11 @@ from maskwright.base.errors import UserError, unknown
 
 Activation = Callable[[Tensor], Tensor]
 
-_gelu_tanh = partial(F.gelu, approximate="tanh")
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": F.gelu,  # x Phi(x), exact (Hendrycks and Gimpel 2016)
     "gelu_new": _gelu_tanh,

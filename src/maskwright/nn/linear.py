@@ -8,6 +8,7 @@ does not take, `F.linear` does it.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,13 +17,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from maskwright.nn.activations import FUSED, Activation
+from maskwright.nn.precision import current_scope
 
-FORMATS = (torch.float32, torch.bfloat16)
 EVERY = slice(None)
-PART = 384  #: fp32 terms that oneDNN adds up in one go; its longer sums are twice as far from exact as MKL's
+PART = 384  #: least fp32 terms that are added up in one go; oneDNN's long sums are twice as far from exact as MKL's
 
 _ops: Any = torch.ops.mkldnn
-OFFERED = hasattr(_ops, "_linear_pointwise") and hasattr(_ops, "_reorder_linear_weight")
 
 
 class Linear(nn.Linear):
@@ -31,67 +31,82 @@ class Linear(nn.Linear):
     def __init__(self, width: int, out: int, activation: Activation | None = None) -> None:
         super().__init__(width, out)
         self.activation = activation
-        self._kept: dict[Any, tuple[Any, Tensor, Tensor]] = {}
+        self._kept: dict[Any, tuple[tuple[Any, ...], Tensor, Tensor]] = {}
 
     def forward(self, x: Tensor, rows: slice = EVERY) -> Tensor:
         """With `rows`, only those outputs: (..., H) -> (..., len(rows))."""
-        kind = _format(x)
+        kind, scope = _format(x), current_scope()
         weight: Tensor = self.weight
         bias: Tensor = self.bias
         if torch.is_grad_enabled():
             self._kept.clear()
-        elif weight.dtype != kind and not weight.is_inference():
-            return linear(x, *self._cast(kind, rows, packed=_by_onednn(x, kind)), self.activation)
+        elif scope is not None and weight.dtype != kind and _by_onednn(x, weight, kind):
+            return linear(x, *self._packed(kind, rows, scope), self.activation)
         if rows != EVERY:  # a slice's gradient is a pass over the whole weight: only where it is needed
             weight, bias = weight[rows], bias[rows]
         return linear(x, weight, bias, self.activation)
 
-    def _cast(self, kind: torch.dtype, rows: slice, packed: bool) -> tuple[Tensor, Tensor]:
-        """Weight and bias in another format, cast once and again after they changed; `packed` as the kernel reads it.
+    def _packed(self, kind: torch.dtype, rows: slice, scope: object) -> tuple[Tensor, Tensor]:
+        """Weight and bias in another format, as the kernel reads them, made once within `with precision(...)`.
 
-        That they changed is told by their versions. torch's fused optimizers do not count one up (our loop does it
-        for them), therefore whoever computes with a gradient, as one must before a step, finds nothing kept
-        afterwards. A tensor of inference mode has no version, and nothing is kept of one.
+        Not longer, as autocast does: that weights changed cannot always be seen (torch's fused optimizers do not count
+        their versions up, nor does what is written through `.data`).
         """
-        pair, name = (self.weight.detach(), self.bias.detach()), (kind, packed, rows.start, rows.stop)
-        state = [(t.data_ptr(), t._version) for t in pair]
-        if name not in self._kept or self._kept[name][0] != state:
-            weight, bias = (t[rows].to(kind) for t in pair)
-            self._kept[name] = (state, _ops._reorder_linear_weight(weight) if packed else weight, bias)
-        return self._kept[name][1:]
+        name, made_of = (kind, rows.start, rows.stop), (scope, self.weight, self.bias)
+        kept = self._kept.get(name)
+        if kept is None or any(a is not b for a, b in zip(kept[0], made_of, strict=True)):
+            weight, bias = (t.detach()[rows].to(kind) for t in (self.weight, self.bias))
+            kept = self._kept[name] = (made_of, _ops._reorder_linear_weight(weight), bias)
+        return kept[1:]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}}  # a copy casts its own
+        return {**self.__dict__, "_kept": {}}  # a copy packs its own
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation | None = None) -> Tensor:
     """x: (..., H), weight: (O, H), bias: (O,) -> (..., O)."""
     kind = _format(x)
     learns = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias))
-    if not learns and _by_onednn(x, kind):
+    ours = _by_onednn(x, weight, kind)
+    if ours and not learns:
         x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
         if activation is None:
             return _product(x, weight, bias)
         if activation in FUSED:
             return _product(x, weight, bias, *FUSED[activation])
         y = _product(x, weight, bias)
-    elif learns and kind == torch.float32 and _by_onednn(x, kind):
+    elif ours and kind == torch.float32:
         y = _Product.apply(x, weight, bias)
     else:  # bf16 with a gradient too: torch calls oneDNN itself there
         y = F.linear(x, weight, bias)
     return y if activation is None else activation(y)
 
 
-def _format(x: Tensor) -> torch.dtype:
-    """The format of the product: autocast's where it is on, else that of x."""
+def _autocasts(x: Tensor) -> bool:
     kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    return x.dtype != torch.float64 and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
-def _by_onednn(x: Tensor, kind: torch.dtype) -> bool:
-    if not x.is_cpu or kind not in FORMATS or x.numel() == 0 or torch.compiler.is_compiling():
+def _format(x: Tensor) -> torch.dtype:
+    """The format of the product: autocast's where it is on (it leaves float64 alone), else that of x."""
+    return torch.get_autocast_dtype(x.device.type) if _autocasts(x) else x.dtype
+
+
+def _by_onednn(x: Tensor, weight: Tensor, kind: torch.dtype) -> bool:
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
-    return OFFERED and torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
+    if not x.is_cpu or x.numel() == 0 or not (weight.dtype == kind or _autocasts(x)):
+        return False
+    return kind in _formats() and bool(torch.backends.mkldnn.enabled)
+
+
+@cache
+def _formats() -> tuple[torch.dtype, ...]:
+    """What oneDNN multiplies on this processor."""
+    wanted = ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported")
+    if not torch.backends.mkldnn.is_available() or not all(hasattr(_ops, name) for name in wanted):
+        return ()
+    return (torch.float32, torch.bfloat16) if _ops._is_mkldnn_bf16_supported() else (torch.float32,)
 
 
 def _product(
@@ -123,7 +138,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(x if weight.requires_grad else None, weight)
         return _product(x, weight, bias)
 
     @staticmethod
@@ -132,12 +147,13 @@ class _Product(torch.autograd.Function):
         (dy,) = grads
         x, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad
-        rows, outs = x.flatten(0, -2), dy.flatten(0, -2)
+        outs = dy.reshape(-1, dy.shape[-1])
         dx = dw = None
         if wanted[0]:
             dx = _onednn(dy, weight.t())
-        if wanted[1] and weight.shape[0] < weight.shape[1]:
-            dw = _onednn(outs.t(), rows.t())
-        elif wanted[1]:  # the same sums: the kernel is quicker when its result has the fewer rows
-            dw = _onednn(rows.t(), outs.t()).t()
+        if wanted[1]:
+            rows = x.reshape(-1, x.shape[-1])
+            # The same sums either way: the kernel is quicker when its result has the fewer rows.
+            small = weight.shape[0] < weight.shape[1]
+            dw = _onednn(outs.t(), rows.t()) if small else _onednn(rows.t(), outs.t()).t()
         return dx, dw, outs.sum(0) if wanted[2] else None

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import torch
 
+_scope: ContextVar[object | None] = ContextVar("scope", default=None)
 
-def precision(name: Literal["fp32", "bf16"], device: torch.device | str = "cpu") -> torch.autocast:
-    """A context: matrix products in bf16 with fp32 parameters (autocast), or everything in fp32.
 
-    Parameters stay fp32; sums that need it (softmax, norms, losses) run in fp32.
+@contextmanager
+def precision(name: Literal["fp32", "bf16"], device: torch.device | str = "cpu") -> Iterator[None]:
+    """Within it: matrix products in bf16 with fp32 parameters (autocast), or everything in fp32.
+
+    Parameters stay fp32; sums that need it (softmax, norms, losses) run in fp32. What is cast of a parameter may be
+    kept until the end of it, so parameters that change inside are not seen to change.
     """
     kind = torch.device(device).type
-    return torch.autocast(kind, torch.bfloat16, enabled=name == "bf16")
+    token = _scope.set(object())
+    try:
+        with torch.autocast(kind, torch.bfloat16, enabled=name == "bf16"):
+            yield
+    finally:
+        _scope.reset(token)
+
+
+def current_scope() -> object | None:
+    """What tells one `with precision(...)` from another; None outside of any."""
+    return _scope.get()

@@ -59,7 +59,7 @@ class RunFolder:
         """
         if self.resumed:
             for torn in self.path.rglob(".*.part"):  # half a file, from a kill in the middle of a write
-                torn.unlink()
+                torn.unlink(missing_ok=True)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         for held in self.path.iterdir():
@@ -105,6 +105,10 @@ class RunFolder:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"
+
+    @property
+    def complete(self) -> bool:
+        return self.metrics.exists() and self.model.exists()
 
     @property
     def model(self) -> Path:

@@ -41,8 +41,8 @@ class TaskObjective(Objective):
 class ExampleFeed:
     """Encoded examples in an order that the seed fixes, cut into steps by count or by tokens.
 
-    Within a step the sequences stand by length: the sum of losses is the same in any order, and attention then needs
-    few rectangles.
+    Within a step the sequences stand by length: the sum of losses is the same in any order, and a step that is taken in
+    pieces then has pieces of like lengths.
     """
 
     encodings: Encodings

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.autograd.graph import increment_version
 
 from maskwright.base import runtime
 from maskwright.nn.dropout import noise
@@ -91,7 +90,7 @@ class Loop:
             if pause is not None and time.monotonic() - saved >= 60 * pause and p.step < self.plan.total:
                 self._save(log)
                 saved = time.monotonic()
-        if pause is not None or heard.number is not None:
+        if pause is not None or heard.number is not None or self.last.exists():
             self._save(log)
         if heard.number is not None:  # it came during the last save
             raise Interrupted(heard.number, p.step)
@@ -139,7 +138,6 @@ class Loop:
             grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
             torch._foreach_mul_(grads, scale)
         self.optimizer.step()
-        increment_version(list(self.objective.parameters()))  # fused optimizers do not, and casts are kept by version
         self.optimizer.zero_grad()
 
     def _note(self, log: Log, facts: dict[str, Any], seconds: float) -> None:
