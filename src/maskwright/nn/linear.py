@@ -93,7 +93,7 @@ def _format(x: Tensor) -> torch.dtype:
 
 
 def _by_onednn(x: Tensor, weight: Tensor, kind: torch.dtype) -> bool:
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
         return False
     if not x.is_cpu or x.numel() == 0 or not (weight.dtype == kind or _autocasts(x)):
         return False
