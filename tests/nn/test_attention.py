@@ -13,8 +13,8 @@ from torch import Tensor
 
 from maskwright.nn import Batch, Chosen, attend
 from maskwright.nn.attention import LONG
-from maskwright.nn.batch import CELLS
 from maskwright.nn.dropout import noise, quantised
+from maskwright.nn.rectangles import CELLS
 
 Pack = Callable[..., Batch]
 HEADS, HEAD_WIDTH = 3, 40
@@ -132,43 +132,62 @@ def test_rectangles_cover_every_token_once(pack: Pack, lengths: list[int], dense
     chosen = choose(batch, len(lengths)) if some else None
     rows = torch.arange(len(batch.ids), dtype=torch.float64)[:, None, None, None]
     asks = rows if chosen is None else rows[chosen.tokens]
-    pasted = torch.full_like(asks, -1)
-    asked_rows, asked_sequences = [], set()
-    for asking, asked in batch.rectangles(chosen):
-        assert asking.count == asked.count
-        cells = asking.cut(asks)
-        queries, keys = cells.reshape(asking.count, asking.length), asked.cut(rows).reshape(asked.count, asked.length)
-        mask = torch.ones(asked.count, asked.length, dtype=torch.bool) if asked.mask is None else asked.mask
-        for i in range(asked.count):
-            found = keys[i, mask[i]]
+    plan = batch.rectangles(chosen)
+    asked_rows = []
+    for queries, keys, inside, mask in zip(
+        plan.asking.cut(asks), plan.asked.cut(rows), plan.asking.masks, plan.masks, strict=True
+    ):
+        queries, keys = queries[0, ..., 0], keys[0, ..., 0]
+        assert len(queries) == len(keys)
+        for i in range(len(keys)):
+            found = keys[i] if mask is None else keys[i, mask[i]]
             asked_rows.append(found)
             owners = set(batch.sequence[found.long()].tolist())
             assert len(owners) == 1  # nobody looks into another sequence
-            asked_sequences |= owners
-            inside = queries[i] if asking.mask is None else queries[i, asking.mask[i]]
-            assert set(batch.sequence[inside.long()].tolist()) <= owners
-        asking.paste(cells, pasted)
-    assert torch.equal(pasted, asks)
+            asking = queries[i] if inside is None else queries[i, inside[i]]
+            assert set(batch.sequence[asking.long()].tolist()) <= owners
     real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real
-    needed = range(len(batch)) if chosen is None else [i for i, n in enumerate(chosen.counts) if n]
-    assert set(needed) <= asked_sequences
-    expected = rows[:, 0, 0, 0][real & torch.isin(batch.sequence, torch.tensor(sorted(asked_sequences)))]
-    assert torch.equal(torch.cat([*asked_rows, rows.new_empty(0)]).sort().values, expected)  # once each
+    assert torch.equal(torch.cat(asked_rows).sort().values, rows[real].flatten())  # once each
+
+
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=9), parts=st.integers(1, 3), heads=st.integers(1, 3),
+    wide=st.booleans(), some=st.booleans(),
+)  # fmt: skip
+def test_cells_are_cut_from_rows_and_pasted_back(
+    pack: Pack, lengths: list[int], parts: int, heads: int, wide: bool, some: bool
+) -> None:
+    """Also of a tensor that lies between others, as queries lie beside keys and values."""
+    batch = pack(lengths)
+    chosen = choose(batch, len(lengths)) if some else None
+    grid = batch.rectangles(chosen).asking
+    count = len(batch.ids) if chosen is None else len(chosen.tokens)
+    x = torch.randn(count, parts + 2, heads, 4)[:, 1:-1] if wide else torch.randn(count, parts, heads, 4)
+    cells, room = grid.empty(parts, x)
+    for blank in (False, True):
+        found = grid.cut(x, blank)
+        for (rows, mask), cell, put in zip(zip(grid.shown, grid.masks, strict=True), found, room, strict=True):
+            wanted = x[rows].permute(2, 0, 3, 1, 4)  # (P, count, A, length, D)
+            if blank and mask is not None:
+                wanted = wanted * mask[:, None, :, None]
+            assert torch.equal(cell.view(wanted.shape), wanted)
+            put.copy_(cell)
+        assert torch.equal(grid.paste(cells, parts, heads), x)
 
 
 @pytest.mark.parametrize("order", ["sorted", "arrival"])
 def test_rectangles_hold_little_padding_and_few_scores(pack: Pack, order: str) -> None:
     """What attention multiplies beyond the real cells, and how many scores it holds for a head, are bounded."""
     lengths = torch.randint(5, 400, (300,), generator=torch.Generator().manual_seed(0)).tolist()
-    pairs = pack(sorted(lengths) if order == "sorted" else lengths).rectangles()
-    cells = [r.count * r.length**2 for r, _ in pairs]
+    shapes = pack(sorted(lengths) if order == "sorted" else lengths).rectangles().asked.shapes
+    cells = [count * length**2 for count, length in shapes]
     assert sum(cells) < 1.1 * sum(n * n for n in lengths)
-    assert all(n <= CELLS or r.count == 1 for n, (r, _) in zip(cells, pairs, strict=True))
+    assert all(n <= CELLS or count == 1 for n, (count, _) in zip(cells, shapes, strict=True))
 
 
 def test_sentences_share_rectangles_wherever_they_stand(pack: Pack) -> None:
     lengths = torch.randint(5, 50, (300,), generator=torch.Generator().manual_seed(0)).tolist()
-    counts = [len(pack(some).rectangles()) for some in (lengths, sorted(lengths))]
+    counts = [len(pack(some).rectangles().asked.shapes) for some in (lengths, sorted(lengths))]
     assert counts[0] == counts[1] < 20
 
 

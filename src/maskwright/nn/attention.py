@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from maskwright.nn.batch import Batch, Chosen, Rectangle
+from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import noise
 
 LONG = 512  #: from this length on, the fused kernel is as fast on CPU without a gradient, and holds no T x T scores
@@ -35,33 +35,33 @@ def attend(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None = None, dr
     if dropout > 0 or (torch.is_grad_enabled() and (q.requires_grad or kv.requires_grad)):
         mixed: Tensor = _Attend.apply(q, kv, batch, chosen, dropout)
         return mixed
-    out = torch.empty_like(q, memory_format=torch.contiguous_format)
-    for asking, asked in batch.rectangles(chosen):
-        (queries,), (keys, values) = asking.cut(q[:, None]), asked.cut(kv)
-        kernel = _fused if asked.length >= LONG else _products
-        asking.paste(kernel(queries, keys, values, asked)[None], out[:, None])
-    return out
+    plan = batch.rectangles(chosen)
+    cells, room = plan.asking.empty(1, q)
+    cut = zip(plan.asking.cut(q[:, None]), plan.asked.cut(kv), room, plan.masks, plan.hidden, strict=True)
+    for (queries,), (keys, values), (out,), mask, hidden in cut:
+        if keys.shape[1] >= LONG:
+            out.copy_(_fused(queries, keys, values, mask))
+        else:
+            torch.bmm(probabilities(queries, keys, hidden).to(q.dtype), values, out=out)
+    return plan.asking.paste(cells, 1, q.shape[1])[:, 0]
 
 
-def probabilities(q: Tensor, k: Tensor, asked: Rectangle) -> Tensor:
+def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
     """softmax(Q K^T / sqrt(D)), (C * A, Tq, Tk) in fp32, from rectangles (C * A, Tq, D) and (C * A, Tk, D).
 
-    The softmax runs in fp32: exact sums, and on CPU four times faster than torch's bf16 softmax.
+    `hidden` is added to the scores: (C, 1, 1, Tk), or (1, 1, 1, 1). The softmax runs in fp32: exact sums, and on CPU
+    four times faster than torch's bf16 softmax.
     """
     scores = torch.bmm(q, k.transpose(1, 2))
-    apart = scores.view(asked.count, -1, *scores.shape[1:])
+    apart = scores.view(len(hidden), len(scores) // len(hidden), *scores.shape[1:])
     # One pass scales, turns into fp32 and hides what is beyond a sequence's end.
-    return torch.add(asked.hidden, apart, alpha=1 / math.sqrt(q.shape[-1])).softmax(-1).view_as(scores)
+    return torch.add(hidden, apart, alpha=1 / math.sqrt(q.shape[-1])).softmax(-1).view_as(scores)
 
 
-def _products(q: Tensor, k: Tensor, v: Tensor, asked: Rectangle) -> Tensor:
-    return torch.bmm(probabilities(q, k, asked).to(v.dtype), v)
-
-
-def _fused(q: Tensor, k: Tensor, v: Tensor, asked: Rectangle) -> Tensor:
-    q, k, v = (t.view(asked.count, -1, *t.shape[1:]) for t in (q, k, v))
-    mask = None if asked.mask is None else asked.mask[:, None, None, :]
-    return F.scaled_dot_product_attention(q, k, v, mask).flatten(0, 1)
+def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    count = 1 if mask is None else len(mask)
+    q, k, v = (t.view(count, len(t) // count, *t.shape[1:]) for t in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask[:, None, None, :]).flatten(0, 1)
 
 
 def _variable_length(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None) -> Tensor:
@@ -86,34 +86,33 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None, rate: float) -> Tensor:
-        out = torch.empty_like(q, memory_format=torch.contiguous_format)
-        ctx.batch, ctx.chosen, ctx.shapes = batch, chosen, (q.shape, kv.shape)
+        plan = ctx.plan = batch.rectangles(chosen)
+        cells, room = plan.asking.empty(1, q)
         kept: list[Tensor] = []
-        for asking, asked in batch.rectangles(chosen):
-            (queries,), pair = asking.cut(q[:, None]), asked.cut(kv)
-            p = probabilities(queries, pair[0], asked)
+        cut = zip(plan.asking.cut(q[:, None]), plan.asked.cut(kv), room, plan.hidden, strict=True)
+        for (queries,), pair, (out,), hidden in cut:
+            p = probabilities(queries, pair[0], hidden)
             r = (p * noise.mask(tuple(p.shape), rate, p.device) if rate > 0 else p).to(q.dtype)
-            asking.paste(torch.bmm(r, pair[1])[None], out[:, None])
+            torch.bmm(r, pair[1], out=out)
             kept += [queries, pair, p, r]
         ctx.save_for_backward(*kept)
-        return out
+        ctx.heads = q.shape[1]
+        return plan.asking.paste(cells, 1, ctx.heads)[:, 0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         (out,) = grads
-        new = out.new_empty if ctx.chosen is None else out.new_zeros  # sequences that nobody asks get no gradient
-        dq, dkv = (new(shape) for shape in ctx.shapes)
+        plan, heads, kept = ctx.plan, ctx.heads, ctx.saved_tensors
+        asks, dqs = plan.asking.empty(1, out)
+        pairs, dkvs = plan.asked.empty(2, out)
         zero = torch.zeros(1, device=out.device)
-        for i, (asking, asked) in enumerate(ctx.batch.rectangles(ctx.chosen)):
-            q, (k, v), p, r = ctx.saved_tensors[4 * i : 4 * i + 4]
-            (do,) = asking.cut(out[:, None], blank=True)
-            pair = q.new_empty(2, *k.shape)
-            torch.bmm(r.transpose(1, 2), do, out=pair[1])
+        for i, ((do,), (dq,), dkv) in enumerate(zip(plan.asking.cut(out[:, None], blank=True), dqs, dkvs, strict=True)):
+            q, (k, v), p, r = kept[4 * i : 4 * i + 4]
+            torch.bmm(r.transpose(1, 2), do, out=dkv[1])
             dr = torch.bmm(do, v.transpose(1, 2))
             share = torch.add(zero, dr, alpha=1 / math.sqrt(q.shape[-1])).mul_(r)  # in fp32, as ds is
             ds = torch.addcmul(share, p, share.sum(-1, keepdim=True), value=-1).to(q.dtype)
-            torch.bmm(ds.transpose(1, 2), q, out=pair[0])
-            asking.paste(torch.bmm(ds, k)[None], dq[:, None])
-            asked.paste(pair, dkv)
-        return dq, dkv, None, None, None
+            torch.bmm(ds.transpose(1, 2), q, out=dkv[0])
+            torch.bmm(ds, k, out=dq)
+        return plan.asking.paste(asks, 1, heads)[:, 0], plan.asked.paste(pairs, 2, heads), None, None, None

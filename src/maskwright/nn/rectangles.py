@@ -1,0 +1,159 @@
+"""How attention sees a batch: sequences of like length side by side, as rectangles of cells.
+
+Shape letters as in `batch`. A rectangle is `count` sequences as (count, length). A sequence shorter than `length` is
+filled up with cells that repeat its first row, and a mask says which cells are text. The cells of all rectangles stand
+in one tensor, so that one gather fills them and one gather brings the results back to the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Both were measured on CPU (docs/decisions/0003-attention-and-dropout.md); on a GPU they may want to be other numbers.
+WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
+CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
+
+
+def like_lengths(lengths: Sequence[int]) -> list[list[int]]:
+    """The sequences of each rectangle: by length, wherever they stand, while the padded cells are few."""
+    groups: list[list[int]] = []
+    used = 0  # cells of the current rectangle that are text
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[i]
+        cells = (len(groups[-1]) + 1) * length**2 if groups else 0
+        if not groups or cells - used - length**2 > WASTE or cells > CELLS:
+            groups.append([])
+            used = 0
+        groups[-1].append(i)
+        used += length**2
+    return groups
+
+
+class Grid:
+    """Where each of R rows stands among the C cells of the rectangles, and which row each cell shows."""
+
+    def __init__(self, spans: list[list[tuple[int, int]]], device: torch.device) -> None:
+        """spans: for each rectangle (first row, number of rows, maybe 0) of its sequences."""
+        shown, inside = zip(*(_cells(group) for group in spans or [[(0, 0)]]), strict=True)
+        self.shapes = [cells.shape for cells in shown]
+        text = np.concatenate([mask.ravel() for mask in inside])
+        rows = np.concatenate([cells.ravel() for cells in shown])
+        cells = np.empty(int(text.sum()), np.int64)
+        cells[rows[text]] = np.flatnonzero(text)
+        self.rows, self.cells, self.blank = (
+            torch.from_numpy(t).to(device) for t in (rows, cells, np.flatnonzero(~text))
+        )
+        self.masks = [None if mask.all() else torch.from_numpy(mask).to(device) for mask in inside]
+        self._indices: dict[Any, Tensor] = {}
+
+    @property
+    def shown(self) -> list[Tensor]:
+        """(count, length) of each rectangle: the row that each cell shows."""
+        found = self.rows.split([count * length for count, length in self.shapes])
+        return [rows.view(shape) for rows, shape in zip(found, self.shapes, strict=True)]
+
+    def cut(self, x: Tensor, blank: bool = False) -> list[Tensor]:
+        """(R, P, A, D) -> a (P, count * A, length, D) of each rectangle; P things (keys and values) are cut at once.
+
+        Cells that are no text repeat their sequence's first row, or are 0 if `blank`.
+        """
+        parts, heads = x.shape[1:3]
+        vectors, steps = _vectors(x)
+        cells = vectors.index_select(0, self._index(("cut", parts, heads, *steps), self._vectors))
+        if blank and len(self.blank):
+            cells.index_fill_(0, self._index(("blank", parts, heads), self._blanks), 0)
+        return self._split(cells, parts, heads)
+
+    def empty(self, parts: int, like: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Room for (P, count * A, length, D), with the heads of `like` (..., A, D): all cells, and each rectangle's."""
+        heads, width = like.shape[-2:]
+        cells = like.new_empty(len(self.rows) * parts * heads, width)
+        return cells, self._split(cells, parts, heads)
+
+    def paste(self, cells: Tensor, parts: int, heads: int) -> Tensor:
+        """All cells of (P, count * A, length, D) -> (R, P, A, D)."""
+        index = self._index(("paste", parts, heads), self._places)
+        return cells.index_select(0, index).view(-1, parts, heads, cells.shape[-1])
+
+    def _split(self, cells: Tensor, parts: int, heads: int) -> list[Tensor]:
+        shapes = [(parts, count * heads, length, cells.shape[-1]) for count, length in self.shapes]
+        found = cells.split([prod(shape[:3]) for shape in shapes])
+        return [some.view(shape) for some, shape in zip(found, shapes, strict=True)]
+
+    def _index(self, name: tuple[Any, ...], make: Any) -> Tensor:
+        if name not in self._indices:
+            self._indices[name] = make(*name[1:])
+        return self._indices[name]
+
+    def _vectors(self, parts: int, heads: int, row_step: int, part_step: int) -> Tensor:
+        """The vector that each cell of each part and head shows, where a row's are `row_step` apart."""
+        device = self.rows.device
+        part = torch.arange(parts, device=device).mul_(part_step).view(-1, 1, 1, 1)
+        inner = part + torch.arange(heads, device=device).view(1, 1, -1, 1)
+        return torch.cat([(rows[None, :, None] * row_step + inner).flatten() for rows in self.shown])
+
+    def _everywhere(self, parts: int, heads: int) -> Tensor:
+        """(C, P * A): where in the tensor of all cells those of a part and head stand."""
+        size = len(self.rows) * parts * heads
+        found = self._split(torch.arange(size, device=self.rows.device)[:, None], parts, heads)
+        blocks = [
+            some.view(parts, count, heads, length).permute(1, 3, 0, 2).reshape(count * length, parts * heads)
+            for some, (count, length) in zip(found, self.shapes, strict=True)
+        ]
+        return torch.cat(blocks)
+
+    def _places(self, parts: int, heads: int) -> Tensor:
+        return self._everywhere(parts, heads).index_select(0, self.cells).flatten()
+
+    def _blanks(self, parts: int, heads: int) -> Tensor:
+        return self._everywhere(parts, heads).index_select(0, self.blank).flatten()
+
+
+@dataclass(frozen=True, eq=False)
+class Rectangles:
+    """The queries of each rectangle and the keys that they look at."""
+
+    asking: Grid
+    asked: Grid
+    masks: list[Tensor | None]  #: (count, length) of each, True where a key is text; None where all are
+
+    @cached_property
+    def hidden(self) -> list[Tensor]:
+        """What is added to scores (count, A, Tq, length): -inf where a key is no text; a zero without a mask."""
+        return [torch.zeros(1, 1, 1, 1, device=self.asked.rows.device) if m is None else _hidden(m) for m in self.masks]
+
+
+def _hidden(mask: Tensor) -> Tensor:
+    bias = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf)
+    return bias[:, None, None, :]
+
+
+def _cells(spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """(count, length) the row that each cell shows, and whether it is text."""
+    starts, sizes = np.array(spans, np.int64).T
+    steps = np.arange(sizes.max())
+    inside = steps < sizes[:, None]
+    starts = np.where(sizes > 0, starts, starts[sizes.argmax()])  # an empty one may begin behind the last row
+    return np.where(inside, starts[:, None] + steps, starts[:, None]), inside
+
+
+def _vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    """(R, P, A, D) as vectors (K, D), and how many of them lie between two rows and between two parts.
+
+    Part of a wider tensor (queries beside keys and values) is taken where it lies.
+    """
+    width = x.shape[-1]
+    steps = [stride if size > 1 else 0 for stride, size in zip(x.stride(), x.shape, strict=True)]
+    if steps[0] % width or steps[1] % width or steps[2] not in (0, width) or steps[3] not in (0, 1):
+        return _vectors(x.contiguous())
+    last = sum(step * (size - 1) for step, size in zip(steps[:3], x.shape, strict=False))
+    count = last // width + 1 if x.numel() else 0
+    return x.as_strided((count, width), (width, 1)), (steps[0] // width, steps[1] // width)
