@@ -93,12 +93,11 @@ def settle_memory() -> bool:
     """Two settings of the process that packed batches want, before the first tensor is computed.
 
     Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to
-    the kernel and asking again page by page. And oneDNN's caches of kernels are bounded: they keep buffers for each
-    new number of tokens, which with packed batches is new in nearly every step, so that 1,024 of them cost 400 MB and
-    are never used again; 64 hold all that one step uses. Variables that a person has set are left alone. Returns
-    whether glibc took its settings; where the C library is another, only the second is done.
+    the kernel and asking again page by page. And oneDNN's caches of kernels are bounded: 1,024 of them cost 400 MB;
+    256 hold the shapes that come again. Variables that a person has set are left alone. Returns whether glibc took its
+    settings; where the C library is another, only the second is done.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -35,15 +35,15 @@ def attend(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None = None, dr
     if dropout > 0 or (torch.is_grad_enabled() and (q.requires_grad or kv.requires_grad)):
         mixed: Tensor = _Attend.apply(q, kv, batch, chosen, dropout)
         return mixed
-    plan = batch.rectangles(chosen)
-    cells, room = plan.asking.empty(1, q)
-    cut = zip(plan.asking.cut(q[:, None]), plan.asked.cut(kv), room, plan.masks, plan.hidden, strict=True)
+    plan, asks = batch.rectangles(chosen), q[:, None]
+    cells, room = plan.asking.empty(asks.shape, q)
+    cut = zip(plan.asking.cut(asks), plan.asked.cut(kv), room, plan.masks, plan.hidden, strict=True)
     for (queries,), (keys, values), (out,), mask, hidden in cut:
         if keys.shape[1] >= LONG:
             out.copy_(_fused(queries, keys, values, mask))
         else:
             torch.bmm(probabilities(queries, keys, hidden).to(q.dtype), values, out=out)
-    return plan.asking.paste(cells, 1, q.shape[1])[:, 0]
+    return plan.asking.paste(cells, asks.shape)[:, 0]
 
 
 def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
@@ -86,26 +86,26 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None, rate: float) -> Tensor:
-        plan = ctx.plan = batch.rectangles(chosen)
-        cells, room = plan.asking.empty(1, q)
+        plan, asks = batch.rectangles(chosen, recurring=True), q[:, None]
+        cells, room = plan.asking.empty(asks.shape, q)
         kept: list[Tensor] = []
-        cut = zip(plan.asking.cut(q[:, None]), plan.asked.cut(kv), room, plan.hidden, strict=True)
+        cut = zip(plan.asking.cut(asks), plan.asked.cut(kv), room, plan.hidden, strict=True)
         for (queries,), pair, (out,), hidden in cut:
             p = probabilities(queries, pair[0], hidden)
             r = (p * noise.mask(tuple(p.shape), rate, p.device) if rate > 0 else p).to(q.dtype)
             torch.bmm(r, pair[1], out=out)
             kept += [queries, pair, p, r]
         ctx.save_for_backward(*kept)
-        ctx.heads = q.shape[1]
-        return plan.asking.paste(cells, 1, ctx.heads)[:, 0]
+        ctx.plan, ctx.shapes = plan, (asks.shape, kv.shape)
+        return plan.asking.paste(cells, asks.shape)[:, 0]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         (out,) = grads
-        plan, heads, kept = ctx.plan, ctx.heads, ctx.saved_tensors
-        asks, dqs = plan.asking.empty(1, out)
-        pairs, dkvs = plan.asked.empty(2, out)
+        plan, (asking, asked), kept = ctx.plan, ctx.shapes, ctx.saved_tensors
+        asks, dqs = plan.asking.empty(asking, out)
+        pairs, dkvs = plan.asked.empty(asked, out)
         zero = torch.zeros(1, device=out.device)
         for i, ((do,), (dq,), dkv) in enumerate(zip(plan.asking.cut(out[:, None], blank=True), dqs, dkvs, strict=True)):
             q, (k, v), p, r = kept[4 * i : 4 * i + 4]
@@ -115,4 +115,4 @@ class _Attend(torch.autograd.Function):
             ds = torch.addcmul(share, p, share.sum(-1, keepdim=True), value=-1).to(q.dtype)
             torch.bmm(ds.transpose(1, 2), q, out=dkv[0])
             torch.bmm(ds, k, out=dq)
-        return plan.asking.paste(asks, 1, heads)[:, 0], plan.asked.paste(pairs, 2, heads), None, None, None
+        return plan.asking.paste(asks, asking)[:, 0], plan.asked.paste(pairs, asked), None, None, None

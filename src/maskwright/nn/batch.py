@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from maskwright.nn.rectangles import Grid, Rectangles, like_lengths
+from maskwright.nn.rectangles import Rectangles, make_rectangles
 
 
 @dataclass(frozen=True)
@@ -91,20 +90,20 @@ class Batch:
         sizes = torch.tensor(self.lengths)
         return torch.repeat_interleave(torch.arange(len(self)), sizes).to(self.ids.device)
 
-    def rectangles(self, chosen: Chosen | None = None) -> Rectangles:
-        """Sequences of like length together: what attention takes in one matrix product. Made once for a batch."""
-        if chosen not in self._rectangles:
-            groups, device = like_lengths(self.lengths), self.ids.device
-            asked = Grid(_spans(self.lengths, groups), device)
-            masks = asked.masks
-            if self.real is not None:  # the dense twin: all of one length, what is text it says itself
-                masks = [self.real[rows] for rows in asked.shown]
-            asking = asked if chosen is None else Grid(_spans(chosen.counts, groups), device)
-            self._rectangles[chosen] = Rectangles(asking, asked, masks)
-        return self._rectangles[chosen]
+    def rectangles(self, chosen: Chosen | None = None, recurring: bool = False) -> Rectangles:
+        """Sequences of like length together: what attention takes in one matrix product. Made once for a batch.
+
+        `recurring` ones are rounded up to shapes that come again: see `nn/rectangles.py`.
+        """
+        found = self._rectangles.get((chosen, recurring))
+        if found is None:
+            counts = None if chosen is None else chosen.counts
+            found = make_rectangles(self.lengths, counts, self.real, self.ids.device, recurring)
+            self._rectangles[chosen, recurring] = found
+        return found
 
     @cached_property
-    def _rectangles(self) -> dict[Chosen | None, Rectangles]:
+    def _rectangles(self) -> dict[tuple[Chosen | None, bool], Rectangles]:
         return {}
 
 
@@ -123,9 +122,3 @@ class Chosen:
     def offsets(self) -> Tensor:
         """(B + 1,) where the chosen tokens of each sequence begin."""
         return torch.tensor([0, *self.counts]).cumsum(0).to(self.tokens.device)
-
-
-def _spans(sizes: Sequence[int], groups: list[list[int]]) -> list[list[tuple[int, int]]]:
-    """(first row, number of rows) of each sequence, group by group."""
-    starts = [0, *accumulate(sizes)]
-    return [[(starts[i], sizes[i]) for i in group] for group in groups]

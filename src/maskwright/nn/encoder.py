@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskwright.nn.batch import Batch, Chosen
+
+# Measured in docs/decisions/0005-products.md.
+ROWS = 32  #: on CPU the number of rows is rounded up to a multiple of this
+FROM = 8 * ROWS  #: from this many rows on, so that few are blank
 
 
 class Encoder(nn.Module):
@@ -24,16 +30,33 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
         """The last hidden state: (N, H), or (M, H) of the chosen tokens, equal to those rows of the full one."""
         x: Tensor = self.embeddings(batch)
+        rows = len(x)
+        x = _round(x)
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
             x = block(x, batch, chosen if i == last else None)
         if chosen is not None and last < 0:
             x = x[chosen.tokens]
-        return x
+        return x if chosen is not None else x[:rows]
 
     def states(self, batch: Batch) -> list[Tensor]:
         """All hidden states, L + 1 of (N, H): the embeddings and each block's output."""
         out = [self.embeddings(batch)]
+        rows = len(out[0])
+        x = _round(out[0])
         for block in self.blocks:
-            out.append(block(out[-1], batch))
+            x = block(x, batch)
+            out.append(x[:rows])
         return out
+
+
+def _round(x: Tensor) -> Tensor:
+    """(N, H) with blank rows behind the text's, up to a multiple of ROWS. No sequence has them, so nobody reads them.
+
+    oneDNN compiles a kernel for each number of rows that it has not seen: with those of packed batches, new in nearly
+    every step, a tenth of the time went there.
+    """
+    blank = -len(x) % ROWS
+    if not x.is_cpu or len(x) < FROM or torch.compiler.is_compiling():
+        return x
+    return F.pad(x, (0, 0, 0, blank)) if blank else x

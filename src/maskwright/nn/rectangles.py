@@ -3,6 +3,9 @@
 Shape letters as in `batch`. A rectangle is `count` sequences as (count, length). A sequence shorter than `length` is
 filled up with cells that repeat its first row, and a mask says which cells are text. The cells of all rectangles stand
 in one tensor, so that one gather fills them and one gather brings the results back to the rows.
+
+For each new shape oneDNN compiles a kernel, 0.3 ms for a product. In training, where each rectangle takes part in six,
+shapes are therefore rounded up to ones that come again, which costs less than the kernels would.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -20,29 +24,19 @@ from torch import Tensor
 # Both were measured on CPU (docs/decisions/0003-attention-and-dropout.md); on a GPU they may want to be other numbers.
 WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
 CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
-
-
-def like_lengths(lengths: Sequence[int]) -> list[list[int]]:
-    """The sequences of each rectangle: by length, wherever they stand, while the padded cells are few."""
-    groups: list[list[int]] = []
-    used = 0  # cells of the current rectangle that are text
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        length = lengths[i]
-        cells = (len(groups[-1]) + 1) * length**2 if groups else 0
-        if not groups or cells - used - length**2 > WASTE or cells > CELLS:
-            groups.append([])
-            used = 0
-        groups[-1].append(i)
-        used += length**2
-    return groups
+LENGTHS = 8  #: lengths are rounded up to a multiple of this, in training beyond 8 and else beyond 64
+COUNTS = 4  #: counts are rounded up to a multiple of this in training, from 12 on
 
 
 class Grid:
     """Where each of R rows stands among the C cells of the rectangles, and which row each cell shows."""
 
-    def __init__(self, spans: list[list[tuple[int, int]]], device: torch.device) -> None:
-        """spans: for each rectangle (first row, number of rows, maybe 0) of its sequences."""
-        shown, inside = zip(*(_cells(group) for group in spans or [[(0, 0)]]), strict=True)
+    def __init__(self, spans: list[list[tuple[int, int]]], device: torch.device, exact: int | None) -> None:
+        """spans: for each rectangle (first row, number of rows, maybe 0) of its sequences.
+
+        A length beyond `exact` is rounded up to a multiple of LENGTHS.
+        """
+        shown, inside = zip(*(_cells(group, exact) for group in spans or [[(0, 0)]]), strict=True)
         self.shapes = [cells.shape for cells in shown]
         text = np.concatenate([mask.ravel() for mask in inside])
         rows = np.concatenate([cells.ravel() for cells in shown])
@@ -51,7 +45,9 @@ class Grid:
         self.rows, self.cells, self.blank = (
             torch.from_numpy(t).to(device) for t in (rows, cells, np.flatnonzero(~text))
         )
-        self.masks = [None if mask.all() else torch.from_numpy(mask).to(device) for mask in inside]
+        # Who has no rows may look at anything: at nothing would be NaN.
+        seen = [mask | ~mask.any(1, keepdims=True) for mask in inside]
+        self.masks = [None if mask.all() else torch.from_numpy(mask).to(device) for mask in seen]
         self._indices: dict[Any, Tensor] = {}
 
     @property
@@ -72,16 +68,21 @@ class Grid:
             cells.index_fill_(0, self._index(("blank", parts, heads), self._blanks), 0)
         return self._split(cells, parts, heads)
 
-    def empty(self, parts: int, like: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Room for (P, count * A, length, D), with the heads of `like` (..., A, D): all cells, and each rectangle's."""
-        heads, width = like.shape[-2:]
+    def empty(self, shape: Sequence[int], like: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Room for what `cut` makes of a tensor of that shape, in the format of `like`: all cells, and by rectangle."""
+        parts, heads, width = shape[1:]
         cells = like.new_empty(len(self.rows) * parts * heads, width)
         return cells, self._split(cells, parts, heads)
 
-    def paste(self, cells: Tensor, parts: int, heads: int) -> Tensor:
-        """All cells of (P, count * A, length, D) -> (R, P, A, D)."""
+    def paste(self, cells: Tensor, shape: Sequence[int]) -> Tensor:
+        """All cells of (P, count * A, length, D) -> `shape`, (R, P, A, D) or with more rows, which are 0."""
+        parts, heads, width = shape[1:]
         index = self._index(("paste", parts, heads), self._places)
-        return cells.index_select(0, index).view(-1, parts, heads, cells.shape[-1])
+        out = cells.new_empty(shape)
+        vectors = out.view(-1, width)
+        torch.index_select(cells, 0, index, out=vectors[: len(index)])
+        vectors[len(index) :] = 0
+        return out
 
     def _split(self, cells: Tensor, parts: int, heads: int) -> list[Tensor]:
         shapes = [(parts, count * heads, length, cells.shape[-1]) for count, length in self.shapes]
@@ -131,15 +132,55 @@ class Rectangles:
         return [torch.zeros(1, 1, 1, 1, device=self.asked.rows.device) if m is None else _hidden(m) for m in self.masks]
 
 
+def make_rectangles(
+    lengths: Sequence[int], counts: Sequence[int] | None, real: Tensor | None, device: torch.device, recurring: bool
+) -> Rectangles:
+    """Of all tokens of sequences of these lengths, or with only `counts` tokens of each as queries.
+
+    `real` (N,) are the cells that are text in a dense batch, whose rectangles are what they are.
+    """
+    groups = _like_lengths(lengths)
+    if real is not None:
+        exact, fill = None, 1
+    else:
+        exact, fill = (8, COUNTS) if recurring else (64, 1)
+    asked = Grid(_spans(lengths, groups, fill), device, exact)
+    asking = asked if counts is None else Grid(_spans(counts, groups, fill), device, exact)
+    return Rectangles(asking, asked, asked.masks if real is None else [real[rows] for rows in asked.shown])
+
+
+def _like_lengths(lengths: Sequence[int]) -> list[list[int]]:
+    """The sequences of each rectangle: by length, wherever they stand, while the padded cells are few."""
+    groups: list[list[int]] = []
+    used = 0  # cells of the current rectangle that are text
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[i]
+        cells = (len(groups[-1]) + 1) * length**2 if groups else 0
+        if not groups or cells - used - length**2 > WASTE or cells > CELLS:
+            groups.append([])
+            used = 0
+        groups[-1].append(i)
+        used += length**2
+    return groups
+
+
+def _spans(sizes: Sequence[int], groups: list[list[int]], fill: int) -> list[list[tuple[int, int]]]:
+    """(first row, number of rows) of each sequence, group by group, and nothing up to a multiple of `fill`."""
+    starts = [0, *accumulate(sizes)]
+    spans = [[(starts[i], sizes[i]) for i in group] for group in groups]
+    return [some + [(some[0][0], 0)] * (-len(some) % fill if len(some) >= 12 else 0) for some in spans]
+
+
 def _hidden(mask: Tensor) -> Tensor:
     bias = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf)
     return bias[:, None, None, :]
 
 
-def _cells(spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+def _cells(spans: list[tuple[int, int]], exact: int | None) -> tuple[np.ndarray, np.ndarray]:
     """(count, length) the row that each cell shows, and whether it is text."""
     starts, sizes = np.array(spans, np.int64).T
-    steps = np.arange(sizes.max())
+    length = sizes.max()
+    steps = np.arange(length if exact is None or length <= exact else -(-length // LENGTHS) * LENGTHS)
     inside = steps < sizes[:, None]
     starts = np.where(sizes > 0, starts, starts[sizes.argmax()])  # an empty one may begin behind the last row
     return np.where(inside, starts[:, None] + steps, starts[:, None]), inside
