@@ -10,8 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from maskwright.nn import Batch, Chosen, Encoder
+from maskwright.nn import Batch, Chosen, Encoder, block
+from maskwright.nn.activations import ACTIVATIONS
 from maskwright.nn.attention import LONG
+from maskwright.nn.block import FeedForward
 
 Pack = Callable[..., Batch]
 TOLERANCE = 1e-5
@@ -51,6 +53,7 @@ def assert_near(mine: Sequence[Tensor], reference: Sequence[Tensor]) -> None:
 @example(lengths=[1], seed=0, data=None)
 @example(lengths=[LONG + 40, 1, LONG - 1, 2, LONG], seed=1, data=None)
 @example(lengths=[512, 500, 511, 1, 1, 1], seed=2, data=None)
+@example(lengths=[25, 19, 30, 29, 28, 27, 26, 24, 23, 22, 21, 20, 9], seed=3, data=None)  # blank rows and sequences
 def test_company_and_order_change_nothing(
     encoder: Encoder, pack: Pack, lengths: list[int], seed: int, data: st.DataObject | None
 ) -> None:
@@ -162,3 +165,12 @@ def test_a_batch_knows_its_tokens() -> None:
     assert dense.positions.tolist() == [0, 1, 2] * 3
     with pytest.raises(AssertionError, match="6 ids, but the lengths sum to 5"):
         Batch.packed(batch.ids, [3, 2])
+
+
+def test_inner_activations_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    feedforward, x = FeedForward(8, 24, ACTIVATIONS["gelu"]), torch.randn(11, 8)
+    whole = feedforward(x)
+    monkeypatch.setattr(block, "LARGE", 11 * 24 * 4 - 1)
+    monkeypatch.setattr(block, "SOME", 4)
+    with torch.no_grad():
+        torch.testing.assert_close(feedforward(x), whole)

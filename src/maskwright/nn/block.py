@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from maskwright.nn.activations import Activation
@@ -9,6 +10,11 @@ from maskwright.nn.attention import attend
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import Dropout
 from maskwright.nn.linear import Linear
+
+# Without a gradient, inner activations that would take more bytes than LARGE are made of SOME tokens at a time. They
+# are the largest tensor of an encoder: in fp32 that saves a third of the peak of memory, and a little time.
+LARGE = 2**25
+SOME = 2048
 
 
 class Attention(nn.Module):
@@ -44,6 +50,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
+        if not torch.is_grad_enabled() and len(x) * self.into.out_features * x.element_size() > LARGE:
+            return torch.cat([self.out(self.into(some)) for some in x.split(SOME)])
         y: Tensor = self.out(self.into(x))
         return y
 
