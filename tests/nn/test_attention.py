@@ -172,17 +172,24 @@ def test_rectangles_cover_every_token_once(
 
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=20), parts=st.integers(1, 3), heads=st.integers(1, 3),
-    wide=st.booleans(), some=st.booleans(), recurring=st.booleans(), behind=st.integers(0, 3),
+    some=st.booleans(), recurring=st.booleans(), behind=st.integers(0, 3),
+    lies=st.sampled_from(["alone", "between others", "turned", "one number", "one row"]),
 )  # fmt: skip
 def test_cells_are_cut_from_rows_and_pasted_back(
-    pack: Pack, lengths: list[int], parts: int, heads: int, wide: bool, some: bool, recurring: bool, behind: int
+    pack: Pack, lengths: list[int], parts: int, heads: int, some: bool, recurring: bool, behind: int, lies: str
 ) -> None:
     """Also of a tensor that lies between others, as queries lie beside keys and values, or has blank rows behind."""
     batch = pack(lengths)
     chosen = choose(batch, len(lengths)) if some else None
     grid = batch.rectangles(chosen, recurring).asking
     count = (len(batch.ids) if chosen is None else len(chosen.tokens)) + behind
-    x = torch.randn(count, parts + 2, heads, 4)[:, 1:-1] if wide else torch.randn(count, parts, heads, 4)
+    x = {
+        "alone": torch.randn(count, parts, heads, 4),
+        "between others": torch.randn(count, parts + 2, heads, 4)[:, 1:-1],
+        "turned": torch.randn(4, heads, parts, count).permute(3, 2, 1, 0),
+        "one number": torch.randn(1).expand(count, parts, heads, 4),  # the gradient of a sum
+        "one row": torch.randn(1, parts, heads, 4).expand(count, -1, -1, -1),
+    }[lies]
     cells, room = grid.empty(x.shape, x)
     for blank in (False, True):
         for rows, text, cut, put in zip(grid.shown, text_cells(grid), grid.cut(x, blank), room, strict=True):

@@ -191,9 +191,10 @@ def _vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
 
     Part of a wider tensor (queries beside keys and values) is taken where it lies.
     """
-    width = x.shape[-1]
+    heads, width = x.shape[2:]
     steps = [stride if size > 1 else 0 for stride, size in zip(x.stride(), x.shape, strict=True)]
-    if steps[0] % width or steps[1] % width or steps[2] not in (0, width) or steps[3] not in (0, 1):
+    whole = (heads == 1 or steps[2] == width) and (width == 1 or steps[3] == 1)
+    if not whole or steps[0] % width or steps[1] % width:
         return _vectors(x.contiguous())
     last = sum(step * (size - 1) for step, size in zip(steps[:3], x.shape, strict=False))
     count = last // width + 1 if x.numel() else 0
