@@ -123,6 +123,21 @@ class TestPage:
         assert not found, f"{page}:\n" + "\n".join(found)
 
 
+@pytest.mark.usefixtures("minilm")
+def test_the_readmes_python_runs(
+    reviews: dict[str, list[Any]], write_csv: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block of Python, as it stands there, in a folder with a small reviews.csv."""
+    write_csv(tmp_path / "reviews.csv", {"sentence": reviews["text"], "label": reviews["label"]})
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["model"].predict("a stirring, funny film")[0]["label"] in reviews["label"]
+
+
 def test_the_pages_are_found() -> None:
     names = {str(page.relative_to(REPOSITORY)) for page in pages(REPOSITORY)}
     assert {"README.md", "ARCHITECTURE.md", "docs/glossary.md", "docs/decisions/README.md"} <= names

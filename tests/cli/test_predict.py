@@ -110,3 +110,26 @@ def test_a_model_that_is_not_there(run: Run) -> None:
     code, _, err = run("predict", "nowhere", "--text", "a")
     assert code == 2
     assert "There is no model folder 'nowhere'." in err
+
+
+def test_how_a_file_is_read_can_be_said(run: Run, finished: dict[str, Path], tmp_path: Path, reviews: Reviews) -> None:
+    """Settings that the training file needed are needed again, and what was detected is said."""
+    file = tmp_path / "texts.txt"
+    file.write_text("".join(f"{text}\n" for text in ["review", *reviews["text"][:3]]))
+    code, _, err = run("predict", finished["single"], "--data", file)
+    assert code == 2
+    assert "--set" in err
+    told = ("--set", "data.reader=tsv", "--set", "task.text=review")
+    code, out, err = run("predict", finished["single"], "--data", file, *told)
+    assert code == 0
+    assert answers(out) == maskwright.load(finished["single"]).predict(reviews["text"][:3])
+    assert "note: " in err
+    code, _, err = run("predict", finished["single"], "--data", file, "--set", "train.lr=1")
+    assert code == 2
+    assert "data.NAME, task.NAME" in err
+
+
+def test_a_device_that_is_not_there(run: Run, finished: dict[str, Path]) -> None:
+    code, _, err = run("predict", finished["single"], "--text", "a film", "--device", "tpu")
+    assert code == 2
+    assert "The device 'tpu' cannot be used here" in err

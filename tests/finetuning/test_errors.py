@@ -314,8 +314,9 @@ def test_a_mistake_beside_overwrite_costs_no_run(say: Say, done: Path) -> None:
 def test_overwrite_deletes_nothing_but_runs(say: Say, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("years of work")
-    assert "holds something that is not a run; --overwrite will not delete it. Give another --out." in say(
-        "--overwrite"
+    assert (
+        "holds something that is not a run of maskwright; --overwrite will not delete it. Give another --out."
+        in say("--overwrite")
     )
     assert "already holds something that is not a run of maskwright. Give another --out." in say()
     assert (tmp_path / "run" / "thesis.tex").read_text() == "years of work"

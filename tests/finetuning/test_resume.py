@@ -149,7 +149,7 @@ def test_a_stopped_command_says_so_and_goes_on(
     assert not (out / "metrics.json").exists()
     stopped = json.loads((out / "seeds" / "0" / "checkpoints" / "last" / "state.json").read_text())["progress"]["step"]
     assert 8 <= stopped < 160, "it was saved, though the next checkpoint was an hour away"
-    assert f"after step {stopped};" in err
+    assert f"after step {stopped}, which is saved;" in err
     assert left(command(out, "--resume", *more)) == 0
     assert left(command(tmp_path / "straight", *more)) == 0
     one, two = outcome(out), outcome(tmp_path / "straight")

@@ -70,7 +70,7 @@ def test_its_folder_holds_the_facts_of_a_run(tune: Tune, reviews: Reviews) -> No
         "accuracy", "f1_macro", "mcc", "f1", "rows", "texts_cut", "pieces_cut", "unknown_pieces",
     }  # fmt: skip
     config = json.loads((run.folder / "config.json").read_text())
-    assert set(config) == {"settings", "data", "versions", "machine", "notes"}
+    assert set(config) == {"settings", "data", "versions", "machine", "start", "notes"}
     assert config["machine"]["threads"] == 1
     assert config["versions"]["torch"] == torch.__version__
     assert config["data"]["train"]["rows"] == 64
@@ -324,3 +324,11 @@ def test_undefined_metrics_are_null(tune: Tune, reviews: Reviews) -> None:
     assert run.metrics["eval"]["pearson"] is None
     assert json.loads((run.folder / "metrics.json").read_text())["eval"]["spearman"] is None
     assert run.metrics["eval"]["mse"] > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_on_a_gpu_learns_and_proves_what_it_saved(tune: Tune, precision: str) -> None:
+    run = tune(settings={"train": {"device": "cuda", "precision": precision, "epochs": 10}})
+    assert run.metrics["eval"]["accuracy"] > 0.8

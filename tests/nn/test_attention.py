@@ -128,10 +128,10 @@ def test_dropout_drops_at_its_rate(pack: Pack) -> None:
 
 def text_cells(grid: Grid) -> list[Tensor]:
     """(count, length) of each rectangle: whether a cell is a row of its own."""
-    text = torch.ones(len(grid.rows), dtype=torch.bool)
-    text[grid.blank] = False
-    found = text.split([count * length for count, length in grid.shapes])
-    return [some.view(shape) for some, shape in zip(found, grid.shapes, strict=True)]
+    found = [torch.ones(count * length, dtype=torch.bool) for count, length in grid.shapes]
+    for text, blank in zip(found, grid.blank, strict=True):
+        text[blank] = False
+    return [text.view(shape) for text, shape in zip(found, grid.shapes, strict=True)]
 
 
 @given(
@@ -175,6 +175,8 @@ def test_rectangles_cover_every_token_once(
     some=st.booleans(), recurring=st.booleans(), behind=st.integers(0, 3),
     lies=st.sampled_from(["alone", "between others", "turned", "one number", "one row"]),
 )  # fmt: skip
+@example(lengths=[1], parts=1, heads=1, some=True, recurring=False, behind=0, lies="turned")
+@example(lengths=[1], parts=2, heads=2, some=True, recurring=True, behind=0, lies="one number")
 def test_cells_are_cut_from_rows_and_pasted_back(
     pack: Pack, lengths: list[int], parts: int, heads: int, some: bool, recurring: bool, behind: int, lies: str
 ) -> None:
@@ -249,3 +251,21 @@ def test_cuda_equals_the_dense_reference(pack: Pack, kind: torch.dtype, some: bo
         strict=True,
     ):
         torch.testing.assert_close(a.cpu().double(), b, atol=tolerance * size(b), rtol=0)
+
+
+def test_nobody_asks(pack: Pack) -> None:
+    batch, none = pack([3, 2]), Chosen(torch.zeros(0, dtype=torch.int64), (0, 0))
+    q, kv = torch.zeros(0, HEADS, 8, requires_grad=True), torch.randn(5, 2, HEADS, 8, requires_grad=True)
+    attend(q, kv, batch, none).sum().backward()
+    assert kv.grad is not None
+    assert not kv.grad.any()
+
+
+def test_a_dense_row_without_text_spoils_no_gradient() -> None:
+    real = torch.tensor([[True, True], [False, False]])
+    batch = Batch.dense(torch.zeros(2, 2, dtype=torch.int64), real)
+    q, kv = torch.randn(4, HEADS, 8, requires_grad=True), torch.randn(4, 2, HEADS, 8, requires_grad=True)
+    (attend(q, kv, batch) * real.view(4, 1, 1)).sum().backward()
+    for side in (q, kv):
+        assert side.grad is not None
+        assert torch.isfinite(side.grad).all()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskwright.nn.lookup import Lookup, kept_gradients
+from maskwright.nn.lookup import Lookup, gradients, kept_gradients
 
 
 @pytest.fixture
@@ -70,3 +70,18 @@ def test_another_use_of_the_table_adds_its_gradient(table: Lookup, first: str) -
 def test_nothing_is_kept_without_a_gradient(table: Lookup) -> None:
     with kept_gradients(nn.ModuleList([table])), torch.no_grad():
         assert torch.equal(table(torch.tensor([1, 1])), table.weight[[1, 1]])
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_norm_needs_only_the_rows_seen(table: Lookup, tied: bool) -> None:
+    module = nn.ModuleDict({"table": table, "other": nn.Linear(4, 2)})
+    with kept_gradients(module):
+        for ids in (torch.tensor([1, 2, 1]), torch.tensor([5])):
+            out = module["other"](table(ids)).sum() + (table.weight.square().sum() if tied else 0)
+            out.backward()
+            found = gradients(module)
+            assert len(found) == 3
+            assert len(found[0]) == (9 if tied else len(set(ids.tolist())))
+            whole = [p.grad.norm() for p in module.parameters() if p.grad is not None]
+            torch.testing.assert_close([some.norm() for some in found], whole)
+            module.zero_grad()

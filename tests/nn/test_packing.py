@@ -170,7 +170,19 @@ def test_a_batch_knows_its_tokens() -> None:
 def test_inner_activations_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     feedforward, x = FeedForward(8, 24, ACTIVATIONS["gelu"]), torch.randn(11, 8)
     whole = feedforward(x)
-    monkeypatch.setattr(block, "LARGE", 11 * 24 * 4 - 1)
+    monkeypatch.setattr(block, "LARGE", 11 * 24 - 1)
     monkeypatch.setattr(block, "SOME", 4)
+    sizes: list[int] = []
+    feedforward.into.register_forward_hook(lambda module, given, out: sizes.append(len(given[0])))
     with torch.no_grad():
         torch.testing.assert_close(feedforward(x), whole)
+    assert sizes == [4, 4, 3]
+
+
+def test_blocks_of_many_tokens_get_a_round_number_of_rows(encoder: Encoder, pack: Pack) -> None:
+    sizes: list[int] = []
+    hook = encoder.blocks[0].register_forward_hook(lambda module, given, out: sizes.append(len(given[0])))
+    for lengths in ([100, 100, 56], [100, 101, 56], [100, 99, 56]):
+        assert len(encoder(pack(lengths))) == sum(lengths)
+    hook.remove()
+    assert sizes == [256, 288, 255]

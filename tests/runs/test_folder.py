@@ -215,3 +215,21 @@ def test_a_model_takes_its_place_when_it_is_accepted(run: Path) -> None:
         folder.accept()
         assert (folder.model / "a").read_text() == text
         assert not folder.unproved.exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+@pytest.mark.parametrize("content", ['{"model_type": "bert"}', "[1]"])
+def test_a_checkpoint_of_others_is_not_a_run(tmp_path: Path, options: dict[str, bool], content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    (tmp_path / "model.safetensors").write_text("weights")
+    assert "already holds something that is not a run of maskwright" in refused(tmp_path, CONFIG, **options)
+    assert held(tmp_path) == {"config.json", "model.safetensors"}
+
+
+def test_another_start_is_another_run(run: Path) -> None:
+    config = {**CONFIG, "start": {"weights": "1", "pieces": "2"}}
+    RunFolder.open(run, config, overwrite=True).start(config)
+    assert RunFolder.open(run, config, resume=True).resumed
+    assert RunFolder.open(run, CONFIG, resume=True).resumed, "before it is known"
+    said = refused(run, {**config, "start": {"weights": "1", "pieces": "3"}}, resume=True)
+    assert "The model that it starts from, or its tokenizer, of" in said

@@ -248,6 +248,7 @@ def test_an_encoder_is_not_a_model_yet(tiny: Path) -> None:
 def test_a_model_that_lost_its_head_is_not_finished(build: Build, tiny: Path, tmp_path: Path) -> None:
     build("single").save(tmp_path)
     (tmp_path / "model.safetensors").write_bytes((tiny / "model.safetensors").read_bytes())
+    (tmp_path / "checksums.json").unlink()
     with pytest.raises(UserError) as caught:
         load(tmp_path)
     assert f"{tmp_path} is not a finished model: " in str(caught.value)
@@ -286,3 +287,43 @@ def test_a_crash_while_saving_leaves_the_old_model(
     assert load(tmp_path / "model").predict("the film") == old.predict("the film")
     new.save(tmp_path / "model")
     assert load(tmp_path / "model").predict("the film") == new.predict("the film")
+
+
+def test_saving_deletes_nothing_of_a_persons(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("single")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for folder in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(UserError, match=r"is not a model of maskwright\. Give a new or empty folder"):
+            model.save(folder)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="is the folder that this process works in"):
+        model.save(".")
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):  # into an empty folder, and over a model
+        model.save("../empty")
+    assert load(tmp_path / "empty").labels == model.labels
+
+
+def test_a_flipped_bit_is_found(build: Build, tmp_path: Path) -> None:
+    build("single").save(tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.safetensors is damaged: its checksum"):
+        load(tmp_path / "model")
+
+
+def test_a_run_that_is_not_finished_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"settings": {}, "data": {}, "versions": {}}')
+    with pytest.raises(UserError, match=r"is a run that is not finished.*--resume"):
+        load(tmp_path)
+
+
+def test_labels_with_a_gap_are_said(tmp_path: Path) -> None:
+    config = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "bad", "2": "good"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"has 2 labels .*none with the number 1"):
+        load(tmp_path)

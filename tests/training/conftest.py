@@ -29,10 +29,10 @@ class Squares(Objective):
         super().__init__()
         self.into, self.norm, self.drop, self.out = nn.Linear(3, 8), nn.LayerNorm(8), Dropout(dropout), nn.Linear(8, 1)
 
-    def forward(self, batch: Any) -> tuple[Tensor, int]:
+    def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
         x, y = batch
         found = self.out(self.drop(self.norm(torch.tanh(self.into(x))))).squeeze(-1)
-        return F.mse_loss(found.float(), y, reduction="sum"), len(y)
+        return F.mse_loss(found.float(), y, reduction="sum"), len(y), {"offset": float((found - y).sum().detach())}
 
 
 @dataclass

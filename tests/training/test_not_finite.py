@@ -80,10 +80,10 @@ class Poisoned(Objective):
         super().__init__()
         self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 1)
 
-    def forward(self, batch: Any) -> tuple[Tensor, int]:
+    def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
         x, y = batch
         found = self.second(_Poison.apply(self.first(x))).squeeze(-1)
-        return (found - y).square().sum(), len(y)
+        return (found - y).square().sum(), len(y), {}
 
 
 def test_a_gradient_alone_is_found_and_its_parameter_named(loop: Make, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ class PoisonedAfterDropout(Poisoned):
         super().__init__()
         self.drop, self.seen = Dropout(0.5), list[Tensor]()
 
-    def forward(self, batch: Any) -> tuple[Tensor, int]:
+    def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
         x = self.drop(batch[0])
         self.seen.append(x)
         return super().forward((x, batch[1]))
@@ -120,8 +120,8 @@ class Large(Objective):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(3))
 
-    def forward(self, batch: Any) -> tuple[Tensor, int]:
-        return (batch[0] @ self.weight * 1e30).sum(), len(batch[0])
+    def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
+        return (batch[0] @ self.weight * 1e30).sum(), len(batch[0]), {}
 
 
 def test_a_norm_that_overflows_is_not_blamed_on_a_gradient(loop: Make, tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ class LossAlone(Objective):
         super().__init__()
         self.layer = nn.Linear(3, 1)
 
-    def forward(self, batch: Any) -> tuple[Tensor, int]:
-        return self.layer(batch[0]).sum() / 0, len(batch[0])
+    def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
+        return self.layer(batch[0]).sum() / 0, len(batch[0]), {}
 
 
 def test_a_loss_that_fails_by_itself(loop: Make, tmp_path: Path) -> None:

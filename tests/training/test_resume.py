@@ -57,7 +57,7 @@ def test_a_signal_saves_and_leaves_and_the_rest_is_equal_to_the_bit(
     with pytest.raises(Interrupted) as caught:
         loop(squares(dropout=0.3), folder=folder, evaluate=stopper(1, number), **settings).run()
     assert caught.value.code == code
-    assert str(caught.value) == f"stopped by {signal.Signals(number).name} after step 5; go on with --resume"
+    assert str(caught.value) == f"stopped by {signal.Signals(number).name} after step 5, which is saved"
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     network = squares(dropout=0.3)
     assert loop(network, folder=folder, evaluate=lambda: {"score": 0.0}, **settings).run().step == 10

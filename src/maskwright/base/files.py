@@ -75,11 +75,19 @@ def open_folder(path: str | Path) -> Path | None:
         os.replace(old, path)
     if not path.exists():
         return None
-    for name, digest in read_json(path / "checksums.json").items():
-        file = path / name
-        if not file.is_file() or sha256(file) != digest:
-            raise UserError(f"{file} is damaged: its checksum is not the one written with it. Use an older copy.")
+    check_sums(path)
     return path
+
+
+def check_sums(folder: Path, ending: str = "") -> None:
+    """Compare the files whose names end so with the checksums that were written with them.
+
+    Raises UserError for one that is absent or has changed.
+    """
+    for name, digest in read_json(folder / "checksums.json").items():
+        file = folder / name
+        if name.endswith(ending) and (not file.is_file() or sha256(file) != digest):
+            raise UserError(f"{file} is damaged: its checksum is not the one written with it. Use an older copy.")
 
 
 def sha256(path: str | Path) -> str:

@@ -89,16 +89,16 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def settle_memory() -> bool:
+def settle_memory(kernels: int = 128) -> bool:
     """Two settings of the process that packed batches want, before the first tensor is computed.
 
     Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to
-    the kernel and asking again page by page. And oneDNN's caches of kernels are bounded: 1,024 of them cost 400 MB;
-    256 hold the shapes that come again. Variables that a person has set are left alone. Returns whether glibc took its
-    settings; where the C library is another, only the second is done.
+    the kernel and asking again page by page. And oneDNN's cache of kernels is bounded, since each may cost a megabyte,
+    to what holds the shapes that come again. Variables that a person has set are left alone. Returns whether glibc took
+    its settings; where the C library is another, only the second is done.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(kernels))
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
     if platform.libc_ver()[0] != "glibc":
         return False
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # names and numbers of malloc.h

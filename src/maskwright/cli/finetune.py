@@ -44,7 +44,7 @@ def _command(
             **given(options),
         )
     except Interrupted as stopped:
-        print(f"maskwright: {stopped}.", file=sys.stderr)
+        print(f"maskwright: {stopped}; go on with --resume.", file=sys.stderr)
         raise typer.Exit(stopped.code) from None
     if not quiet:
         print_notes(run.notes)

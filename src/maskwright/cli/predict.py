@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from maskwright.cli._sets import SET, with_sets
+
 
 def command(
     model: Annotated[str, typer.Argument(help="a model folder or a run folder")],
@@ -16,12 +18,17 @@ def command(
     pair: Annotated[list[str] | None, typer.Option("--pair", help="second text of a pair, one a --text")] = None,
     data: Annotated[str | None, typer.Option("--data", help="a CSV, TSV or JSONL file with the text columns")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="write JSON lines here instead of stdout")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=SET)] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Predict for texts given on the command line or in a file: one JSON object a line, in the order of the input."""
     from maskwright.base import runtime
+    from maskwright.base.config import parse
     from maskwright.base.errors import UserError
     from maskwright.base.files import write_text
+    from maskwright.cli._table import print_notes
     from maskwright.data.read import read
+    from maskwright.data.settings import Data
     from maskwright.tasks import load
 
     if (data is None) == (not text):
@@ -29,9 +36,12 @@ def command(
     if data is not None and pair:
         raise UserError("--pair goes with --text; in a file the second texts are a column.")
     runtime.set_threads()
-    loaded = load(model)
+    loaded, sets = with_sets(load(model, device), set_)
     if data is not None:
-        texts, pairs = loaded.task.texts(read(data, needs=loaded.task.columns(with_label=False)))
+        settings = parse(Data, sets.get("data", {}), "--set data")
+        table = read(data, settings=settings, needs=loaded.task.columns(with_label=False))
+        print_notes(table.notes)
+        texts, pairs = loaded.task.texts(table)
     else:
         texts, pairs = list(text or []), list(pair) if pair else None
     lines = [json.dumps(answer, ensure_ascii=False) for answer in loaded.predict(texts, pairs)]

@@ -83,7 +83,7 @@ def finetune(
         name: source if source is not None and name not in paths else getattr(asked.data, name)
         for name, source in given.items()
     }
-    runtime.settle_memory()
+    runtime.settle_memory(kernels=256)
     runtime.set_threads(asked.train.threads)
     runtime.device(asked.train.device)  # one that cannot be used is said before anything is read
     tables, notes = _tables(asked, sources)
@@ -106,11 +106,13 @@ def finetune(
     splits = _splits(model, tables)
     notes += model.notes + _cuts(splits, model)
     model.provenance |= {"seed": asked.seed, "data": facts["data"]}
+    begun = {**facts, "start": _start(model, splits)}
     with folder.held():
-        folder = RunFolder.open(asked.out, facts, resume, overwrite)  # again: another process may have been here
+        # Again: another process may have been here, and now it is known what the run starts from.
+        folder = RunFolder.open(asked.out, facts if allow_drift else begun, resume, overwrite)
         if resume and folder.complete:
             return _done(folder)
-        folder.start({**facts, "notes": notes})
+        folder.start({**begun, "notes": notes})
         _train(asked, model, splits, folder, {"data": _counts(splits)}, quiet, allow_drift)
         metrics = _finish(asked, model, splits, folder)
     return Run(folder.path, metrics, notes)
@@ -263,6 +265,18 @@ def _facts(asked: Finetune, tables: Mapping[str, Table], sources: Mapping[str, S
         "versions": runtime.versions(),
         "machine": runtime.facts(runtime.device(asked.train.device)),
     }
+
+
+def _start(model: Model, splits: Mapping[str, Split]) -> dict[str, str]:
+    """Digests of the first weights and of the pieces that texts became: other ones make another run."""
+    weights, pieces = hashlib.sha256(), hashlib.sha256()
+    for name, tensor in model.network.state_dict().items():
+        weights.update(name.encode())
+        weights.update(tensor.contiguous().numpy())
+    for side in splits.values():
+        pieces.update(np.ascontiguousarray(side.encodings.ids))
+        pieces.update(np.ascontiguousarray(side.encodings.offsets))
+    return {"weights": weights.hexdigest(), "pieces": pieces.hexdigest()}
 
 
 def _fingerprint(table: Table, source: Source | None) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class Batch:
         ids = ids.to(torch.int64)
         assert len(ids) == len(positions), f"{len(ids)} ids, but the lengths sum to {len(positions)}"
         segments = torch.zeros_like(ids) if segments is None else segments.to(torch.int64)
+        offsets, positions = offsets.to(ids.device), positions.to(ids.device)
         return Batch(ids, positions, segments, offsets, tuple(int(n) for n in lengths))
 
     @staticmethod

@@ -11,9 +11,9 @@ from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import Dropout
 from maskwright.nn.linear import Linear
 
-# Without a gradient, inner activations that would take more bytes than LARGE are made of SOME tokens at a time. They
-# are the largest tensor of an encoder: in fp32 that saves a third of the peak of memory, and a little time.
-LARGE = 2**25
+# Inner activations are the largest tensor of an encoder. On CPU without a gradient, more numbers than LARGE are made of
+# SOME tokens at a time: docs/decisions/0004-memory.md.
+LARGE = 2**23
 SOME = 2048
 
 
@@ -50,10 +50,15 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
-        if not torch.is_grad_enabled() and len(x) * self.into.out_features * x.element_size() > LARGE:
+        if self._in_pieces(x):
             return torch.cat([self.out(self.into(some)) for some in x.split(SOME)])
         y: Tensor = self.out(self.into(x))
         return y
+
+    def _in_pieces(self, x: Tensor) -> bool:
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not x.is_cpu:
+            return False
+        return len(x) * self.into.out_features > LARGE
 
 
 class PostNormBlock(nn.Module):

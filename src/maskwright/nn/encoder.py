@@ -18,7 +18,8 @@ FROM = 8 * ROWS  #: from this many rows on, so that few are blank
 class Encoder(nn.Module):
     """Batch -> hidden states.
 
-    embeddings: Batch -> (N, H). blocks: each (N, H), Batch, Chosen or None -> (N, H) or (M, H).
+    embeddings: Batch -> (N, H). blocks: each (N, H), Batch, Chosen or None -> (N, H) or (M, H). On CPU a block may be
+    given up to ROWS - 1 blank rows more than the batch has tokens, behind them; it gives as many back.
     """
 
     def __init__(self, embeddings: nn.Module, blocks: Iterable[nn.Module], width: int) -> None:
@@ -57,6 +58,6 @@ def _round(x: Tensor) -> Tensor:
     every step, a tenth of the time went there.
     """
     blank = -len(x) % ROWS
-    if not x.is_cpu or len(x) < FROM or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not x.is_cpu or len(x) < FROM:
         return x
     return F.pad(x, (0, 0, 0, blank)) if blank else x

@@ -58,6 +58,13 @@ class KeptGradient:
         self.gradient.index_add_(0, ids, vectors.to(self.gradient.dtype))
         self.written.append(ids)
 
+    @property
+    def rows(self) -> Tensor:
+        """The gradient without rows that are known to be 0."""
+        if self.all_written or sum(map(len, self.written)) >= len(self.gradient):
+            return self.gradient
+        return self.gradient.index_select(0, torch.cat(self.written).unique())
+
     def _clear(self) -> None:
         if self.all_written:
             self.gradient.zero_()
@@ -78,6 +85,17 @@ class _Gather(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         ctx.kept.add(ctx.ids, grads[0])
         return None, None, None, None
+
+
+def gradients(module: nn.Module) -> list[Tensor]:
+    """All gradients of a module, for a norm: of kept ones only the rows that were written."""
+    kept = {id(m.weight): m.kept for m in module.modules() if isinstance(m, Lookup) and m.kept is not None}
+    found = []
+    for parameter in module.parameters():
+        if parameter.grad is not None:
+            mine = kept.get(id(parameter))
+            found.append(mine.rows if mine is not None and parameter.grad is mine.gradient else parameter.grad)
+    return found
 
 
 @contextmanager

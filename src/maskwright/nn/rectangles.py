@@ -10,7 +10,7 @@ shapes are therefore rounded up to ones that come again, which costs less than t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Both were measured on CPU (docs/decisions/0003-attention-and-dropout.md); on a GPU they may want to be other numbers.
+# Measured on CPU (docs/decisions/0003 and 0005); on a GPU they may want to be other numbers.
 WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
 CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
 LENGTHS = 8  #: lengths are rounded up to a multiple of this, in training beyond 8 and else beyond 64
@@ -42,13 +42,10 @@ class Grid:
         rows = np.concatenate([cells.ravel() for cells in shown])
         cells = np.empty(int(text.sum()), np.int64)
         cells[rows[text]] = np.flatnonzero(text)
-        self.rows, self.cells, self.blank = (
-            torch.from_numpy(t).to(device) for t in (rows, cells, np.flatnonzero(~text))
-        )
-        # Who has no rows may look at anything: at nothing would be NaN.
-        seen = [mask | ~mask.any(1, keepdims=True) for mask in inside]
-        self.masks = [None if mask.all() else torch.from_numpy(mask).to(device) for mask in seen]
-        self._indices: dict[Any, Tensor] = {}
+        self.rows, self.cells = (torch.from_numpy(t).to(device) for t in (rows, cells))
+        self.blank = [torch.from_numpy(np.flatnonzero(~mask)).to(device) for mask in inside]
+        self.masks = [None if mask.all() else _open(torch.from_numpy(mask)).to(device) for mask in inside]
+        self._indices: dict[Any, list[Tensor]] = {}
 
     @property
     def shown(self) -> list[Tensor]:
@@ -56,17 +53,20 @@ class Grid:
         found = self.rows.split([count * length for count, length in self.shapes])
         return [rows.view(shape) for rows, shape in zip(found, self.shapes, strict=True)]
 
-    def cut(self, x: Tensor, blank: bool = False) -> list[Tensor]:
+    def cut(self, x: Tensor, blank: bool = False) -> Iterator[Tensor]:
         """(R, P, A, D) -> a (P, count * A, length, D) of each rectangle; P things (keys and values) are cut at once.
 
         Cells that are no text repeat their sequence's first row, or are 0 if `blank`.
         """
         parts, heads = x.shape[1:3]
         vectors, steps = _vectors(x)
-        cells = vectors.index_select(0, self._index(("cut", parts, heads, *steps), self._vectors))
-        if blank and len(self.blank):
-            cells.index_fill_(0, self._index(("blank", parts, heads), self._blanks), 0)
-        return self._split(cells, parts, heads)
+        shown = self._index(("cut", parts, heads, *steps), self._vectors)
+        blanks = self._index(("blank", parts, heads), self._blanks) if blank else [None] * len(shown)
+        for (count, length), index, empty in zip(self.shapes, shown, blanks, strict=True):
+            cells = vectors.index_select(0, index)
+            if empty is not None and len(empty):
+                cells.index_fill_(0, empty, 0)
+            yield cells.view(parts, count * heads, length, x.shape[-1])
 
     def empty(self, shape: Sequence[int], like: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Room for what `cut` makes of a tensor of that shape, in the format of `like`: all cells, and by rectangle."""
@@ -77,7 +77,7 @@ class Grid:
     def paste(self, cells: Tensor, shape: Sequence[int]) -> Tensor:
         """All cells of (P, count * A, length, D) -> `shape`, (R, P, A, D) or with more rows, which are 0."""
         parts, heads, width = shape[1:]
-        index = self._index(("paste", parts, heads), self._places)
+        (index,) = self._index(("paste", parts, heads), self._places)
         out = cells.new_empty(shape)
         vectors = out.view(-1, width)
         torch.index_select(cells, 0, index, out=vectors[: len(index)])
@@ -89,33 +89,38 @@ class Grid:
         found = cells.split([prod(shape[:3]) for shape in shapes])
         return [some.view(shape) for some, shape in zip(found, shapes, strict=True)]
 
-    def _index(self, name: tuple[Any, ...], make: Any) -> Tensor:
+    def _index(self, name: tuple[Any, ...], make: Callable[..., list[Tensor]]) -> list[Tensor]:
         if name not in self._indices:
             self._indices[name] = make(*name[1:])
         return self._indices[name]
 
-    def _vectors(self, parts: int, heads: int, row_step: int, part_step: int) -> Tensor:
-        """The vector that each cell of each part and head shows, where a row's are `row_step` apart."""
+    def _vectors(self, parts: int, heads: int, row_step: int, part_step: int) -> list[Tensor]:
+        """Of each rectangle: the vector that each cell of each part and head shows; a row's are `row_step` apart."""
         device = self.rows.device
         part = torch.arange(parts, device=device).mul_(part_step).view(-1, 1, 1, 1)
         inner = part + torch.arange(heads, device=device).view(1, 1, -1, 1)
-        return torch.cat([(rows[None, :, None] * row_step + inner).flatten() for rows in self.shown])
+        return [(rows[None, :, None] * row_step + inner).flatten() for rows in self.shown]
 
-    def _everywhere(self, parts: int, heads: int) -> Tensor:
-        """(C, P * A): where in the tensor of all cells those of a part and head stand."""
-        size = len(self.rows) * parts * heads
-        found = self._split(torch.arange(size, device=self.rows.device)[:, None], parts, heads)
-        blocks = [
-            some.view(parts, count, heads, length).permute(1, 3, 0, 2).reshape(count * length, parts * heads)
-            for some, (count, length) in zip(found, self.shapes, strict=True)
-        ]
-        return torch.cat(blocks)
+    def _everywhere(self, parts: int, heads: int) -> list[Tensor]:
+        """Of each rectangle (count * length, P * A): where in its tensor the cells of a part and head stand."""
+        device, found = self.rows.device, []
+        for count, length in self.shapes:
+            places = torch.arange(parts * count * heads * length, device=device).view(parts, count, heads, length)
+            found.append(places.permute(1, 3, 0, 2).reshape(count * length, parts * heads))
+        return found
 
-    def _places(self, parts: int, heads: int) -> Tensor:
-        return self._everywhere(parts, heads).index_select(0, self.cells).flatten()
+    def _places(self, parts: int, heads: int) -> list[Tensor]:
+        """Where each row stands in the tensor of all cells."""
+        everywhere, start = [], 0
+        for places in self._everywhere(parts, heads):
+            everywhere.append(places + start)
+            start += places.numel()
+        return [torch.cat(everywhere).index_select(0, self.cells).flatten()]
 
-    def _blanks(self, parts: int, heads: int) -> Tensor:
-        return self._everywhere(parts, heads).index_select(0, self.blank).flatten()
+    def _blanks(self, parts: int, heads: int) -> list[Tensor]:
+        """Of each rectangle: where its cells that are no text stand."""
+        sides = zip(self._everywhere(parts, heads), self.blank, strict=True)
+        return [places.index_select(0, empty).flatten() for places, empty in sides]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +151,7 @@ def make_rectangles(
         exact, fill = (8, COUNTS) if recurring else (64, 1)
     asked = Grid(_spans(lengths, groups, fill), device, exact)
     asking = asked if counts is None else Grid(_spans(counts, groups, fill), device, exact)
-    return Rectangles(asking, asked, asked.masks if real is None else [real[rows] for rows in asked.shown])
+    return Rectangles(asking, asked, asked.masks if real is None else [_open(real[rows]) for rows in asked.shown])
 
 
 def _like_lengths(lengths: Sequence[int]) -> list[list[int]]:
@@ -171,6 +176,11 @@ def _spans(sizes: Sequence[int], groups: list[list[int]], fill: int) -> list[lis
     return [some + [(some[0][0], 0)] * (-len(some) % fill if len(some) >= 12 else 0) for some in spans]
 
 
+def _open(mask: Tensor) -> Tensor:
+    """(count, length): a sequence without text may look at anything. Looking at nothing would be NaN."""
+    return mask | ~mask.any(1, keepdim=True)
+
+
 def _hidden(mask: Tensor) -> Tensor:
     bias = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf)
     return bias[:, None, None, :]
@@ -192,6 +202,8 @@ def _vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
     Part of a wider tensor (queries beside keys and values) is taken where it lies.
     """
     heads, width = x.shape[2:]
+    if not x.numel():
+        return x.new_empty(0, width), (0, 0)
     steps = [stride if size > 1 else 0 for stride, size in zip(x.stride(), x.shape, strict=True)]
     whole = (heads == 1 or steps[2] == width) and (width == 1 or steps[3] == 1)
     if not whole or steps[0] % width or steps[1] % width:

@@ -37,19 +37,21 @@ class RunFolder:
             raise UserError(f"{path} is a file; a run needs a folder. Give another --out.")
         if resume and overwrite:
             raise UserError("Say either --resume or --overwrite, not both.")
-        if folder.config.exists() and resume:
+        if not folder._holds_something():
+            return folder
+        if not folder.is_run:
+            kept = "; --overwrite will not delete it" if overwrite else ""
+            raise UserError(
+                f"{path} already holds something that is not a run of maskwright{kept}. Give another --out."
+            )
+        if resume:
             folder._same(config)
             return RunFolder(path, resumed=True)
-        if folder._holds_something():
-            if not overwrite:
-                what = "a run" if folder.config.exists() else "something that is not a run of maskwright"
-                hint = "Go on with it by --resume, replace it by --overwrite, or give another --out."
-                other = "Give another --out."
-                raise UserError(f"{path} already holds {what}. {hint if folder.config.exists() else other}")
-            if not folder.config.exists():
-                raise UserError(
-                    f"{path} holds something that is not a run; --overwrite will not delete it. Give another --out."
-                )
+        if not overwrite:
+            raise UserError(
+                f"{path} already holds a run. Go on with it by --resume, replace it by --overwrite, or give another "
+                "--out."
+            )
         return folder
 
     def start(self, config: dict[str, Any]) -> None:
@@ -87,6 +89,13 @@ class RunFolder:
         """Whether more is there than what a kill at the very first write leaves behind."""
         return self.path.exists() and any(not f.name.startswith(f".{self.config.name}.") for f in self.path.iterdir())
 
+    @property
+    def is_run(self) -> bool:
+        """Whether config.json is ours; checkpoints of others have a file of that name too. Raises UserError when it
+        cannot be read."""
+        found = read_json(self.config) if self.config.is_file() else None
+        return isinstance(found, dict) and {"settings", "data"} <= found.keys()
+
     def _same(self, config: dict[str, Any]) -> None:
         was = read_json(self.config)
         changed = _differences(_bare(was.get("settings")), _bare(config.get("settings")))
@@ -95,8 +104,11 @@ class RunFolder:
                 f"{self.path} was started with other settings: {'; '.join(changed[:5])}. Resume it with the same ones, "
                 "or start anew with --overwrite."
             )
-        if was.get("data") != config.get("data"):
-            raise UserError(f"The data of {self.path} has changed since it was started. Start anew with --overwrite.")
+        for name, what in (("data", "data"), ("start", "model that it starts from, or its tokenizer,")):
+            if name in config and was.get(name) != config[name]:
+                raise UserError(
+                    f"The {what} of {self.path} has changed since it was started. Start anew with --overwrite."
+                )
 
     @property
     def config(self) -> Path:

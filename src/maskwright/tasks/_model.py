@@ -14,7 +14,7 @@ from torch import nn
 from maskwright.base import runtime
 from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, write_folder, write_json
+from maskwright.base.files import check_sums, read_json, write_folder, write_json
 from maskwright.data import batching
 from maskwright.data.labels import Labels
 from maskwright.models import load_network, locate, save_network
@@ -124,7 +124,16 @@ class Model:
                 raise UserError(f"Text {i % len(texts) + 1} is {text!r}, a {type(text).__name__}; give a text.")
 
     def save(self, folder: str | Path) -> None:
-        """The Hugging Face layout plus maskwright.json, atomically."""
+        """The Hugging Face layout plus maskwright.json, atomically, in the place of an older model.
+
+        Raises UserError when the folder holds anything else.
+        """
+        folder = Path(folder).resolve()
+        ours = folder.is_dir() and ((folder / "maskwright.json").exists() or not any(folder.iterdir()))
+        if folder.exists() and not ours:
+            raise UserError(f"{folder} holds something that is not a model of maskwright. Give a new or empty folder.")
+        if folder == Path.cwd():  # it is replaced whole, and a process stays in the old one
+            raise UserError(f"{folder} is the folder that this process works in. Give another, such as {folder}/model.")
 
         def fill(into: Path) -> None:
             save_network(into, self.network, self.family, self.config, self.task.describe(self.labels))
@@ -141,18 +150,22 @@ class Model:
             }
             write_json(into / "maskwright.json", described)
 
-        write_folder(Path(folder), fill)
+        write_folder(folder, fill)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, device: str = "auto") -> Model:
     """A model that was saved, or a Hugging Face folder with a sequence classification head. In evaluation mode.
 
-    Raises UserError when the folder's tokenizer no longer cuts the golden texts as it did when the model was saved.
+    device: auto (an accelerator where there is one), cpu or cuda. Raises UserError when the folder's tokenizer no
+    longer cuts the golden texts as it did when the model was saved, or the weights are not those that were saved.
     """
     runtime.settle_memory()
+    where = runtime.device(device)
     folder = locate(path)
     described = folder / "maskwright.json"
     facts = read_json(described) if described.exists() else _from_hugging_face(folder)
+    if (folder / "checksums.json").exists():
+        check_sums(folder, ".safetensors")
     if facts["format"] > FORMAT:
         raise UserError(
             f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
@@ -168,12 +181,17 @@ def load(path: str | Path) -> Model:
     head = [note for note in model.notes if "start from random" in note]
     if head:
         raise UserError(f"{folder} is not a finished model: {head[0]} Fine-tune it first.")
-    model.network.eval()
+    model.network.to(where).eval()
     return model
 
 
 def _from_hugging_face(folder: Path) -> dict[str, Any]:
     config = read_json(folder / "config.json")
+    if "settings" in config and "data" in config:
+        raise UserError(
+            f"{folder} is a run that is not finished: it holds no proved model. Go on with it: maskwright finetune ... "
+            f"--out {folder} --resume"
+        )
     names = config.get("id2label")
     architecture = (config.get("architectures") or [""])[0]
     if not architecture.endswith("ForSequenceClassification"):
@@ -186,6 +204,12 @@ def _from_hugging_face(folder: Path) -> dict[str, Any]:
             f"{folder} was trained for several labels at once (problem_type), which no task here reads yet."
         )
     count = len(names) if names else int(config.get("num_labels", 2))
+    missing = [i for i in range(count) if names and str(i) not in names]
+    if missing:
+        raise UserError(
+            f"{folder / 'config.json'} has {count} labels (id2label), but none with the number {missing[0]}. Number "
+            "them from 0 without a gap."
+        )
     regression = count == 1 or config.get("problem_type") == "regression"
     labels = [names[str(i)] if names else f"LABEL_{i}" for i in range(count)]
     return {

@@ -33,8 +33,8 @@ class TaskObjective(Objective):
         super().__init__()
         self.network, self.task = network, task
 
-    def forward(self, batch: Labelled) -> tuple[Tensor, int]:
-        return self.task.loss(self.network(batch.batch), batch.targets), len(batch.targets)
+    def forward(self, batch: Labelled) -> tuple[Tensor, int, dict[str, float]]:
+        return self.task.loss(self.network(batch.batch), batch.targets), len(batch.targets), {}
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class Task(Part):
         return (*names, self.label) if with_label else names
 
     def texts(self, table: Table) -> tuple[list[str], list[str] | None]:
-        """The texts of a table, and the second texts of pairs. Raises UserError for a cell without text."""
+        """The texts of a table, and the second texts of pairs. Raises UserError for a cell that is no text; an empty
+        one is a text of no words."""
         return _strings(table, self.text), _strings(table, self.pair) if self.pair else None
 
     def examples(self, table: Table, labels: Labels | None) -> Examples:

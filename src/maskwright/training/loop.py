@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 
 from maskwright.base import runtime
 from maskwright.nn.dropout import noise
-from maskwright.nn.lookup import kept_gradients
+from maskwright.nn.lookup import gradients, kept_gradients
 from maskwright.nn.precision import precision
 from maskwright.training import state
 from maskwright.training.log import Log
@@ -99,19 +100,22 @@ class Loop:
         """One optimizer step: sums over the pieces, one division by the number of items, clip, move."""
         batches: list[Any] = []
         loss_sum, items, tokens = 0.0, 0, 0
+        sums: Counter[str] = Counter()
         began = noise.state()
         for piece in self.feed.pieces(rows):
             before = noise.state()  # should this piece fail, it is repeated with the same masks
             batch, size = self.feed.fetch(piece, self.device)
             batches.append(batch)
             with precision(self.format, self.device):
-                loss, count = self.objective(batch)
+                loss, count, said = self.objective(batch)
             value = float(loss.detach())
             if not math.isfinite(value):
                 noise.restore(before)
                 raise self._not_finite([batch])
             loss.backward()
             loss_sum, items, tokens = loss_sum + value, items + count, tokens + size
+            sums.update(said)
+        assert items, "the objective counted no items in a whole step, so its loss has no mean"
         norm = self._norm() / items
         if not math.isfinite(norm):
             noise.restore(began)
@@ -121,12 +125,11 @@ class Loop:
             group["lr"] = rate
         shrink = min(1.0, self.settings.clip / (norm + 1e-6)) if self.settings.clip else 1.0
         self._move(shrink / items)
-        return {"loss_sum": loss_sum, "items": items, "tokens": tokens, "lr": rate, "norm": norm}
+        return {"loss_sum": loss_sum, "items": items, "tokens": tokens, "lr": rate, "norm": norm, "sums": sums}
 
     def _norm(self) -> float:
         """The norm of all gradients together."""
-        grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
-        return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads))))
+        return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients(self.objective)))))
 
     def _move(self, scale: float) -> None:
         """One step with the gradients times `scale`: from sum to mean, clipped, without another pass over memory."""
@@ -145,13 +148,14 @@ class Loop:
         p.loss_sum += facts["loss_sum"]
         p.items += facts["items"]
         p.tokens += facts["tokens"]
+        p.sums = {**p.sums, **{name: p.sums.get(name, 0.0) + more for name, more in facts["sums"].items()}}
         log.bar.show(p.step, facts["loss_sum"] / facts["items"], facts["tokens"] / seconds)
         if p.step % self.settings.log_steps and p.step != self.plan.total:
             return
-        loss = p.loss_sum / p.items
-        log.fact(step=p.step, loss=loss, lr=facts["lr"], gradient_norm=facts["norm"], items=p.items, tokens=p.tokens)
+        means = {"loss": p.loss_sum / p.items, **{name: total / p.items for name, total in p.sums.items()}}
+        log.fact(step=p.step, **means, lr=facts["lr"], gradient_norm=facts["norm"], items=p.items, tokens=p.tokens)
         log.clock(step=p.step, seconds=round(p.seconds, 3), tokens_per_second=round(facts["tokens"] / seconds, 1))
-        p.loss_sum, p.items, p.tokens = 0.0, 0, 0
+        p.loss_sum, p.items, p.tokens, p.sums = 0.0, 0, 0, {}
 
     def _evaluate(self, log: Log) -> None:
         assert self.evaluate is not None

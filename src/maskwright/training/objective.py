@@ -11,15 +11,19 @@ from torch import Tensor, nn
 
 
 class Objective(nn.Module):
-    """A module whose forward gives a loss summed over items, and how many items there were.
+    """A module whose forward gives a loss summed over items, how many items there were, and facts for the log.
 
     Sums, not means: the loop divides the gradient of the sums by the number of items in the whole step, so that a
     step in pieces (accumulation, several processes) equals the step in one.
     """
 
     @abstractmethod
-    def forward(self, batch: Any) -> tuple[Tensor, int]:
-        """(loss summed over items, number of items)."""
+    def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
+        """(loss summed over items, number of items, facts).
+
+        Facts are sums over the items too, such as the losses of the parts that the loss is made of; the log has their
+        means beside the loss.
+        """
 
 
 class Feed(Protocol):

@@ -27,6 +27,7 @@ class Progress:
     best: float | None = None  #: the best evaluation's main metric
     best_step: int | None = None
     loss_sum: float = 0.0  #: since the last line of the log
+    sums: dict[str, float] = field(default_factory=dict)  #: of the objective's own facts, since the same line
     items: int = 0
     tokens: int = 0
     log_bytes: int = 0  #: length of log.jsonl when this was saved; what stands after it is replayed

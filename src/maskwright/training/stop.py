@@ -22,7 +22,7 @@ class Interrupted(BaseException):
     """SIGINT or SIGTERM came and the state was saved. `code` is what the process should exit with: 130 or 143."""
 
     def __init__(self, number: int, step: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}; go on with --resume")
+        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}, which is saved")
         self.code = 128 + number
 
 
