@@ -1,0 +1,213 @@
+"""Do probabilities mean what they say? Measures of it, and maps that mend it.
+
+Probabilities are (n, C), each row summing to 1; targets are (n,) class indices. A map is fitted on rows that no
+reported figure uses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maskwright.base.errors import UserError
+
+Floats = NDArray[np.float64]
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A reliability curve: in each bin how sure the model was, and how often it was right."""
+
+    confidence: Floats  #: (K,) mean confidence
+    accuracy: Floats  #: (K,) share of hits
+    count: NDArray[np.int64]  #: (K,) rows
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: the mean gap of the bins, weighted by their rows."""
+        return float((self.count * np.abs(self.accuracy - self.confidence)).sum() / self.count.sum())
+
+    def plain(self) -> dict[str, list[float]]:
+        return {name: getattr(self, name).tolist() for name in ("confidence", "accuracy", "count")}
+
+
+def reliability(
+    confidence: ArrayLike, correct: ArrayLike, bins: int = BINS, by: Literal["mass", "width"] = "mass"
+) -> Curve:
+    """Bins of equally many rows ("mass"; Nguyen and O'Connor 2015) or of equal width (Guo et al. 2017, equation 3).
+
+    Rows of equal confidence stay in one bin. Empty bins are left out.
+    """
+    p, hit = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    if not len(p):
+        raise UserError("There are no rows to judge; give at least one.")
+    if by == "width":
+        bin_ = np.minimum((p * bins).astype(np.int64), bins - 1)
+    else:
+        below = np.searchsorted(np.sort(p), p, side="left")  # equal ones are as many below: they share a bin
+        bin_ = below * bins // len(p)
+    count = np.bincount(bin_, minlength=bins)
+    some = count > 0
+    sums = [np.bincount(bin_, weights=side, minlength=bins)[some] / count[some] for side in (p, hit)]
+    return Curve(sums[0], sums[1], count[some])
+
+
+def confidence(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    """(n,) the probability of the answer, and whether it is right."""
+    p = np.asarray(probabilities, np.float64)
+    return p.max(1), p.argmax(1) == np.asarray(targets)
+
+
+def expected_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> float:
+    """ECE of the answers, in bins of equal mass."""
+    return reliability(*confidence(probabilities, targets), bins).error
+
+
+def adaptive_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> float:
+    """ACE: each class's probability judged on its own, in bins of equal mass, all bins alike (Nixon et al. 2019)."""
+    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
+    gaps = []
+    for c in range(p.shape[1]):
+        curve = reliability(p[:, c], y == c, bins)
+        gaps.append(np.abs(curve.accuracy - curve.confidence).mean())
+    return float(np.mean(gaps))
+
+
+def log_loss(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
+    """(n,) surprise of each row, -log of what its true class was given, in nats."""
+    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
+    return np.asarray(-np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(np.float64).tiny)))
+
+
+def brier(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
+    """(n,) squared distance of each row from its true class (Brier 1950): 0 to 2."""
+    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
+    truth = np.zeros_like(p)
+    truth[np.arange(len(y)), y] = 1
+    return np.asarray(((p - truth) ** 2).sum(1))
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Brier = reliability - resolution + uncertainty + within, all over the bins (Stephenson et al. 2008).
+
+    reliability: how far off the bins are (0 is best); resolution: how far apart their hit rates are (more is better);
+    uncertainty: of the classes themselves; within: what binning hides.
+    """
+
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within: float
+
+    @property
+    def total(self) -> float:
+        return self.reliability - self.resolution + self.uncertainty + self.within
+
+
+def decompose(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> Decomposition:
+    """The parts of the mean Brier score, class by class in bins of equal mass and summed (Murphy 1973)."""
+    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
+    parts = np.zeros(4)
+    for c in range(p.shape[1]):
+        q, hit = p[:, c], (y == c).astype(np.float64)
+        below = np.searchsorted(np.sort(q), q, side="left")
+        found, bin_ = np.unique(below * bins // len(q), return_inverse=True)
+        share = np.bincount(bin_, minlength=len(found)) / len(q)
+        said, was = (np.bincount(bin_, weights=side) / len(q) / share for side in (q, hit))
+        base = hit.mean()
+        reliable, resolved = (share * (said - was) ** 2).sum(), (share * (was - base) ** 2).sum()
+        whole = ((q - hit) ** 2).mean()
+        parts += (reliable, resolved, base * (1 - base), whole - reliable + resolved - base * (1 - base))
+    return Decomposition(*map(float, parts))
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """softmax(scores / T) (Guo et al. 2017, section 4.2): one number, and no answer changes."""
+
+    value: float = 1.0
+
+    @classmethod
+    def fit(cls, scores: ArrayLike, targets: ArrayLike) -> Self:
+        """The T of the smallest log loss; scores (n, C) are logits. Between 1/100 and 100."""
+        from scipy.optimize import minimize_scalar
+
+        z, y = np.asarray(scores, np.float64), np.asarray(targets)
+        if not len(y):
+            raise UserError("A temperature is fitted on held-out rows, and there are none.")
+
+        def loss(log_t: float) -> float:
+            return float(log_loss(softmax(z / math.exp(log_t)), y).mean())
+
+        bounds = (-math.log(100), math.log(100))
+        return cls(math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-8}).x)))
+
+    def __call__(self, scores: ArrayLike) -> Floats:
+        return softmax(np.asarray(scores, np.float64) / self.value)
+
+
+@dataclass(frozen=True)
+class Platt:
+    """1 / (1 + exp(a s + b)) of a score (Platt 1999), with his smoothed targets."""
+
+    a: float
+    b: float
+
+    @classmethod
+    def fit(cls, scores: ArrayLike, positive: ArrayLike) -> Self:
+        """scores: (n,) of the positive class; positive: (n,) bool."""
+        from scipy.optimize import minimize
+
+        s, y = np.asarray(scores, np.float64), np.asarray(positive, bool)
+        yes, no = y.sum(), (~y).sum()
+        if not yes or not no:
+            raise UserError("Platt's map needs held-out rows of both classes.")
+        wanted = np.where(y, (yes + 1) / (yes + 2), 1 / (no + 2))
+
+        def loss(ab: Floats) -> tuple[float, Floats]:
+            z = ab[0] * s + ab[1]
+            p = _sigmoid(-z)
+            value = np.logaddexp(0, z) - (1 - wanted) * z
+            return float(value.sum()), np.array([(s * (wanted - p)).sum(), (wanted - p).sum()])
+
+        start = np.array([0.0, math.log((no + 1) / (yes + 1))])
+        found: Any = minimize(loss, start, jac=True, method="L-BFGS-B", options={"gtol": 1e-8, "ftol": 1e-14})
+        return cls(*map(float, found.x))
+
+    def __call__(self, scores: ArrayLike) -> Floats:
+        return _sigmoid(-(self.a * np.asarray(scores, np.float64) + self.b))
+
+
+@dataclass(frozen=True)
+class Isotonic:
+    """A rising step map from scores to probabilities (Zadrozny and Elkan 2002), by scikit-learn."""
+
+    scores: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, scores: ArrayLike, positive: ArrayLike) -> Self:
+        from sklearn.isotonic import IsotonicRegression
+
+        found = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+        found.fit(np.asarray(scores, np.float64), np.asarray(positive, np.float64))
+        return cls(tuple(map(float, found.X_thresholds_)), tuple(map(float, found.y_thresholds_)))
+
+    def __call__(self, scores: ArrayLike) -> Floats:
+        return np.asarray(np.interp(np.asarray(scores, np.float64), self.scores, self.probabilities))
+
+
+def softmax(scores: ArrayLike) -> Floats:
+    z = np.asarray(scores, np.float64)
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))

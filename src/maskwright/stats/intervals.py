@@ -1,0 +1,147 @@
+"""Intervals: how far a figure may lie from what more rows, or more seeds, would give.
+
+Two things make a figure uncertain, and they are separate. The *examples*: another sample of texts would give another
+accuracy; the bootstrap over rows says by how much. The *seeds*: another order and another head would give another
+model; Student's t over the seeds' figures says by how much. `combined` has both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.stats.measures import Floats, Measure
+
+RESAMPLES = 2000
+CELLS = 2**22  #: counts that are held at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the bounds that would hold the true one in `level` of all cases."""
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+    over: str = "examples"  #: what varies: "examples", "seeds", or "examples and seeds"
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def plain(self) -> dict[str, float | str | None]:
+        """As JSON; undefined numbers are null."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        defined = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+        return {**defined, "level": self.level, "over": self.over}
+
+
+def bootstrap(
+    measure: Measure, rows: int, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """BCa interval over examples: bias-corrected and accelerated (Efron 1987; Efron and Tibshirani 1993, 14.3).
+
+    The share of resamples below the figure corrects its bias, the skew of the leave-one-out figures corrects for a
+    spread that changes with the figure. Undefined resamples are left out; where more than half are, so are the bounds.
+    """
+    if rows < 1:
+        raise UserError("There are no rows to judge; give at least one.")
+    value = float(measure(np.ones((1, rows)))[0])
+    drawn = resampled(measure, rows, resamples, seed)
+    drawn = drawn[np.isfinite(drawn)]
+    if not math.isfinite(value) or len(drawn) < resamples / 2:
+        return Interval(value, math.nan, math.nan, level)
+    low, high = _bca(value, drawn, left_out(measure, rows, seed), level)
+    return Interval(value, low, high, level)
+
+
+def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[float, float]:
+    from scipy.stats import norm
+
+    below = (np.mean(drawn < value) + np.mean(drawn <= value)) / 2  # half of those that are equal
+    bias = norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
+    influence = left_out[np.isfinite(left_out)]
+    influence = influence.mean() - influence if len(influence) else np.zeros(1)
+    spread = (influence**2).sum()
+    acceleration = (influence**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+    tails = norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    at = norm.cdf(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
+    low, high = np.quantile(drawn, at)
+    return float(low), float(high)
+
+
+def resampled(measure: Measure, rows: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """(resamples,) the measure on rows drawn with replacement, as many as there are."""
+    random = np.random.default_rng([seed, rows])
+    out, chunk = [], max(1, CELLS // rows)
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
+        picked = random.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
+        out.append(measure(np.bincount(picked.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)))
+    return np.concatenate(out)
+
+
+def left_out(measure: Measure, rows: int, seed: int = 0, most: int = 1000) -> Floats:
+    """The measure without each row in turn; with more than `most` rows, without each of `most` random blocks of them.
+
+    The skew that BCa takes from it is the same in expectation: a block's is smaller by the square root of its size,
+    and there are fewer blocks by its size.
+    """
+    blocks = min(rows, most)
+    block = np.arange(rows) % blocks
+    if blocks < rows:
+        np.random.default_rng([seed, rows, 1]).shuffle(block)
+    out, chunk = [], max(1, CELLS // rows)
+    for start in range(0, blocks, chunk):
+        out.append(measure((block != np.arange(start, min(blocks, start + chunk))[:, None]).astype(np.float64)))
+    return np.concatenate(out)
+
+
+def wilson(hits: float, rows: int, level: float = 0.95) -> Interval:
+    """Of a share of rows (Wilson 1927). Unlike a bootstrap it has width where every row is a hit."""
+    from scipy.stats import norm
+
+    if rows < 1:
+        raise UserError("There are no rows to judge; give at least one.")
+    z, share = float(norm.ppf((1 + level) / 2)), hits / rows
+    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z / (1 + z**2 / rows) * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), level)
+
+
+def over_seeds(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Of the mean over seeds, by Student's t with one degree of freedom less than there are seeds.
+
+    One seed says nothing about the others: its bounds are undefined.
+    """
+    from scipy.stats import t
+
+    found = np.asarray(values, np.float64)
+    mean, count = float(found.mean()), len(found)
+    if count < 2:
+        return Interval(mean, math.nan, math.nan, level, "seeds")
+    half = float(t.ppf((1 + level) / 2, count - 1)) * float(found.std(ddof=1)) / math.sqrt(count)
+    return Interval(mean, mean - half, mean + half, level, "seeds")
+
+
+def combined(examples: Interval, seeds: Interval) -> Interval:
+    """Of the mean over seeds on other examples: distances to the bounds added as squares (MOVER, Zou and Donner 2008).
+
+    `examples` is the interval of the seeds' mean figure on resampled rows (`average`), so that its value is that of
+    `seeds`. With one seed it is `examples`, and says so.
+    """
+    assert math.isclose(examples.value, seeds.value, abs_tol=1e-9), "two intervals of different figures"
+    if not math.isfinite(seeds.low):
+        return examples
+    down = math.hypot(examples.value - examples.low, seeds.value - seeds.low)
+    up = math.hypot(examples.high - examples.value, seeds.high - seeds.value)
+    return Interval(examples.value, examples.value - down, examples.value + up, examples.level, "examples and seeds")
+
+
+def average(measures: Sequence[Measure]) -> Measure:
+    """The mean of several models' figures on the same rows."""
+    return lambda counts: np.mean([measure(counts) for measure in measures], axis=0)

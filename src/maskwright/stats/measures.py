@@ -1,0 +1,238 @@
+"""Metrics as functions of how often each row counts, which is all that resampling needs.
+
+A measure takes counts (R, n), one resample of the n rows in each of R rows, and returns R values: those the metric
+would have if every row stood there as often as it is counted. So 2,000 resamples are a few matrix products, and
+leaving a row out is a count of 0. With counts of 1 a measure equals its namesake in `stats.metrics`. Where a metric is
+undefined the value is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from maskwright.stats import metrics
+
+Floats = NDArray[np.float64]
+Measure = Callable[[Floats], Floats]
+
+
+def mean(values: ArrayLike) -> Measure:
+    """The mean of a number per row: accuracy of hits, mae of absolute errors, log loss of surprises."""
+    v = np.asarray(values, np.float64)
+    return lambda counts: _divide(counts @ v, counts.sum(1))
+
+
+def root_mean(values: ArrayLike) -> Measure:
+    """The square root of a mean: rmse of squared errors."""
+    inner = mean(values)
+    return lambda counts: np.asarray(np.sqrt(inner(counts)))
+
+
+def accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    return mean(np.asarray(targets) == np.asarray(predictions))
+
+
+def balanced_accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    """The mean recall of the classes that occur in the targets."""
+    tables = _Classes(targets, predictions)
+
+    def of(counts: Floats) -> Floats:
+        hits, _, true = tables(counts)
+        return _mean_where(_divide(hits, true), true > 0)
+
+    return of
+
+
+def f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Average = "macro", positive: int = 1) -> Measure:
+    """F1 as `metrics.f1` averages it."""
+    y, p = np.asarray(targets), np.asarray(predictions)
+    if average == "binary":
+        return ratio(2.0 * ((y == positive) & (p == positive)), 1.0 * (y == positive) + (p == positive), empty=0.0)
+    if average == "micro":
+        return accuracy(y, p)  # with one label a row, each error is one false positive and one false negative
+    tables = _Classes(y, p)
+
+    def of(counts: Floats) -> Floats:
+        hits, said, true = tables(counts)
+        each = _divide(2 * hits, said + true, 0.0)
+        if average == "weighted":
+            return _divide((each * true).sum(1), true.sum(1))
+        return _mean_where(each, said + true > 0)
+
+    return of
+
+
+def matthews(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    """Gorodkin's R_K (2004, equation 2) from the counts of each class; 0 where one side is constant."""
+    tables = _Classes(targets, predictions)
+
+    def of(counts: Floats) -> Floats:
+        hits, said, true = tables(counts)
+        n = counts.sum(1)
+        both = hits.sum(1) * n - (said * true).sum(1)
+        spread = (n**2 - (said**2).sum(1)) * (n**2 - (true**2).sum(1))
+        return _divide(both, np.sqrt(np.maximum(spread, 0.0)), 0.0)
+
+    return of
+
+
+def ratio(above: ArrayLike, below: ArrayLike, empty: float = np.nan) -> Measure:
+    """Sum over sum: precision, recall, binary and micro F1."""
+    a, b = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    return lambda counts: _divide(counts @ a, counts @ b, empty)
+
+
+def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: Literal["macro", "micro", "samples"]) -> Measure:
+    """F1 of several labels a row: (n, L) of 0 and 1 on both sides; 0 for a label, or a row, without a true positive."""
+    y, p = (np.asarray(side, np.float64) for side in (targets, predictions))
+    hits, marks = 2 * y * p, y + p
+    if average == "micro":
+        return ratio(hits.sum(1), marks.sum(1), empty=0.0)
+    if average == "samples":
+        return mean(_divide(hits.sum(1), marks.sum(1), 0.0))
+    return lambda counts: np.asarray(_divide(counts @ hits, counts @ marks, 0.0).mean(1))
+
+
+def pearson(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    x, y = (np.asarray(side, np.float64) for side in (targets, predictions))
+    x, y = x - x.mean(), y - y.mean()  # far from zero, sums of squares would lose the spread
+    return lambda counts: _correlation(counts, x[None], y[None])
+
+
+def spearman(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    """Pearson's correlation of the ranks within each resample, ties at their mean rank."""
+    ranks = [_Ranked(side) for side in (targets, predictions)]
+    return lambda counts: _correlation(counts, *(side.ranks(counts) for side in ranks))
+
+
+def r_squared(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    """1 - residual over total sum of squares; NaN where the targets do not vary."""
+    y, p = (np.asarray(side, np.float64) for side in (targets, predictions))
+    errors, y = (y - p) ** 2, y - y.mean()
+
+    def of(counts: Floats) -> Floats:
+        total = counts @ y**2 - _divide((counts @ y) ** 2, counts.sum(1))
+        return 1 - _divide(counts @ errors, np.where(total > 1e-12, total, 0.0))
+
+    return of
+
+
+def auc(positive: ArrayLike, scores: ArrayLike) -> Measure:
+    """Chance that a positive row scores above a negative one, ties half (Mann and Whitney 1947)."""
+    yes, ranked = np.asarray(positive, bool), _Ranked(scores)
+
+    def of(counts: Floats) -> Floats:
+        above, below = ranked.groups(counts * yes), ranked.groups(counts * ~yes)
+        wins = (above * (below.cumsum(1) - below / 2)).sum(1)
+        return _divide(wins, above.sum(1) * below.sum(1))
+
+    return of
+
+
+def average_precision(positive: ArrayLike, scores: ArrayLike) -> Measure:
+    """Sum of precision times the gain in recall, threshold by threshold from the highest score."""
+    yes, ranked = np.asarray(positive, bool), _Ranked(-np.asarray(scores, np.float64))
+
+    def of(counts: Floats) -> Floats:
+        found, all_ = ranked.groups(counts * yes), ranked.groups(counts)
+        precision = _divide(found.cumsum(1), all_.cumsum(1), 0.0)
+        return _divide((precision * found).sum(1), found.sum(1))
+
+    return of
+
+
+def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
+    """Any metric of rows, called once a resample: slow, and right for what has no closed form (Kendall's tau)."""
+    arrays = [np.asarray(side) for side in sides]
+
+    def of(counts: Floats) -> Floats:
+        picked = (np.repeat(np.arange(counts.shape[1]), row.astype(np.int64)) for row in counts)
+        return np.array([metric(*(side[rows] for side in arrays)) for rows in picked])
+
+    return of
+
+
+def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> dict[str, Measure]:
+    """The measures behind `metrics.classification`, by the same names."""
+    y, p = targets, predictions
+    found = {"accuracy": accuracy(y, p), "f1_macro": f1(y, p, "macro"), "mcc": matthews(y, p)}
+    return found | {"f1": f1(y, p, "binary")} if classes == 2 else found
+
+
+def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]:
+    """The measures behind `metrics.regression`, by the same names."""
+    errors = np.asarray(targets, np.float64) - np.asarray(predictions, np.float64)
+    return {
+        "pearson": pearson(targets, predictions),
+        "spearman": spearman(targets, predictions),
+        "mae": mean(np.abs(errors)),
+        "mse": mean(errors**2),
+    }
+
+
+def values(measures: Mapping[str, Measure], rows: int) -> dict[str, float]:
+    """Each measure on the rows as they are."""
+    return {name: float(measure(np.ones((1, rows)))[0]) for name, measure in measures.items()}
+
+
+class _Classes:
+    """counts (R, n) -> true positives, predictions and targets of each class, (R, C) each."""
+
+    def __init__(self, targets: ArrayLike, predictions: ArrayLike) -> None:
+        from scipy import sparse
+
+        y, p = np.asarray(targets), np.asarray(predictions)
+        names, found = np.unique(np.concatenate([y, p]), return_inverse=True)
+        y, p = np.split(found, 2)
+        rows = np.arange(len(y))
+        shape = (len(names), len(y))
+        self.said, self.true = (sparse.csr_array((np.ones(len(y)), (side, rows)), shape=shape) for side in (p, y))
+        self.hits = sparse.csr_array((1.0 * (y == p), (y, rows)), shape=shape)
+
+    def __call__(self, counts: Floats) -> tuple[Any, Any, Any]:
+        return tuple((side @ counts.T).T for side in (self.hits, self.said, self.true))
+
+
+class _Ranked:
+    """A side sorted once, with ties as groups."""
+
+    def __init__(self, side: ArrayLike) -> None:
+        values = np.asarray(side, np.float64)
+        self.order = np.argsort(values, kind="stable")
+        first = np.flatnonzero(np.diff(values[self.order], prepend=np.nan) != 0)
+        self.first = first
+        self.group = np.empty(len(values), np.int64)
+        self.group[self.order] = np.cumsum(np.bincount(first, minlength=len(values))) - 1
+
+    def groups(self, counts: Floats) -> Floats:
+        """(R, n) -> (R, G): how many rows each group of equal values has, from the smallest value."""
+        return np.asarray(np.add.reduceat(counts[:, self.order], self.first, axis=1))
+
+    def ranks(self, counts: Floats) -> Floats:
+        """(R, n): the rank that each row's value has in its resample."""
+        sizes = self.groups(counts)
+        middle = sizes.cumsum(1) - (sizes - 1) / 2
+        return np.asarray(middle[:, self.group])
+
+
+def _correlation(counts: Floats, x: Floats, y: Floats) -> Floats:
+    """Pearson's r with weights; x and y are (1, n) or (R, n). NaN where a side does not vary."""
+    n = counts.sum(1, keepdims=True)
+    x, y = (side - (counts * side).sum(1, keepdims=True) / n for side in (x, y))
+    xx, yy, xy = ((counts * a * b).sum(1) for a, b in ((x, x), (y, y), (x, y)))
+    small = 1e-14 * n[:, 0] * np.maximum(1.0, np.abs(x).max(1) * np.abs(y).max(1))
+    return _divide(xy, np.where((xx > small) & (yy > small), np.sqrt(xx * yy), 0.0))
+
+
+def _divide(above: Any, below: Any, empty: float = np.nan) -> Floats:
+    above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    out = np.full(np.broadcast_shapes(above.shape, below.shape), empty)
+    return np.divide(above, below, out=out, where=below != 0)
+
+
+def _mean_where(values: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    return _divide(np.where(chosen, values, 0.0).sum(1), chosen.sum(1))

@@ -1,0 +1,91 @@
+"""Intervals against scipy, against what is known, and against the truth in simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from maskwright.base.errors import UserError
+from maskwright.stats import intervals, measures
+from maskwright.stats.intervals import Interval
+
+
+def skewed(n: int = 60, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).exponential(size=n)
+
+
+def test_bca_equals_scipys() -> None:
+    x = skewed()
+    mine = intervals.bootstrap(measures.mean(x), len(x), resamples=20_000)
+    theirs = stats.bootstrap((x,), np.mean, n_resamples=20_000, method="BCa", rng=1).confidence_interval
+    assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
+    assert mine.value == pytest.approx(x.mean())
+    assert mine.high - mine.value > mine.value - mine.low  # the long tail is above
+
+
+def test_blocks_of_rows_have_the_skew_of_rows() -> None:
+    """What BCa takes from the leave-one-out figures does not depend on whether rows or blocks are left out."""
+    x = skewed(4000)
+
+    def acceleration(most: int) -> float:
+        found = intervals.left_out(measures.mean(x), len(x), most=most)
+        pull = found.mean() - found
+        return float((pull**3).sum() / (6 * (pull**2).sum() ** 1.5))
+
+    assert acceleration(1000) == pytest.approx(acceleration(4000), abs=0.002)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    measure = measures.mean(skewed())
+    assert intervals.bootstrap(measure, 60, seed=3) == intervals.bootstrap(measure, 60, seed=3)
+    assert intervals.bootstrap(measure, 60, seed=3) != intervals.bootstrap(measure, 60, seed=4)
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    measure = measures.mean(skewed())
+    whole = intervals.left_out(measure, 60)
+    monkeypatch.setattr(intervals, "CELLS", 7 * 60)
+    np.testing.assert_allclose(intervals.left_out(measure, 60), whole)
+    assert len(intervals.resampled(measure, 60, 100)) == 100
+
+
+def test_an_undefined_figure_has_no_bounds() -> None:
+    found = intervals.bootstrap(measures.pearson(np.ones(20), np.arange(20)), 20)
+    assert math.isnan(found.value)
+    assert math.isnan(found.low)
+    assert found.plain() == {"value": None, "low": None, "high": None, "level": 0.95, "over": "examples"}
+    with pytest.raises(UserError, match="no rows"):
+        intervals.bootstrap(measures.mean([]), 0)
+
+
+def test_wilson_equals_scipys() -> None:
+    for hits, rows in ((0, 30), (7, 30), (30, 30), (871, 872)):
+        theirs = stats.binomtest(hits, rows).proportion_ci(method="wilson")
+        mine = intervals.wilson(hits, rows)
+        assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_seeds_follow_students_t() -> None:
+    values = [0.871, 0.876, 0.880]
+    mine = intervals.over_seeds(values)
+    theirs = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert (mine.low, mine.high) == pytest.approx(theirs)
+    assert math.isnan(intervals.over_seeds([0.9]).low)
+
+
+def test_combined_is_wider_than_each() -> None:
+    examples = Interval(0.8, 0.75, 0.84)
+    seeds = Interval(0.8, 0.79, 0.81, over="seeds")
+    both = intervals.combined(examples, seeds)
+    assert both.low == pytest.approx(0.8 - math.hypot(0.05, 0.01))
+    assert both.high == pytest.approx(0.8 + math.hypot(0.04, 0.01))
+    assert both.over == "examples and seeds"
+    assert intervals.combined(examples, intervals.over_seeds([0.8])) is examples
+
+
+def test_average_is_of_the_same_rows() -> None:
+    first, second = measures.mean([1, 0, 1, 1]), measures.mean([0, 0, 1, 1])
+    assert intervals.average([first, second])(np.ones((1, 4)))[0] == pytest.approx((0.75 + 0.5) / 2)
