@@ -9,7 +9,7 @@ from maskwright.nn.activations import Activation
 from maskwright.nn.attention import attend
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import Dropout
-from maskwright.nn.linear import Linear
+from maskwright.nn.linear import Linear, is_recorded
 
 # Inner activations are the largest tensor of an encoder. On CPU without a gradient, more numbers than LARGE are made of
 # SOME tokens at a time: docs/decisions/0004-memory.md.
@@ -56,7 +56,7 @@ class FeedForward(nn.Module):
         return y
 
     def _in_pieces(self, x: Tensor) -> bool:
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not x.is_cpu:
+        if torch.is_grad_enabled() or is_recorded() or not x.is_cpu:
             return False
         return len(x) * self.into.out_features > LARGE
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskwright.nn.batch import Batch, Chosen
+from maskwright.nn.linear import is_recorded
 
 # Measured in docs/decisions/0005-products.md.
 ROWS = 32  #: on CPU the number of rows is rounded up to a multiple of this
@@ -58,6 +58,6 @@ def _round(x: Tensor) -> Tensor:
     every step, a tenth of the time went there.
     """
     blank = -len(x) % ROWS
-    if torch.compiler.is_compiling() or not x.is_cpu or len(x) < FROM:
+    if is_recorded() or not x.is_cpu or len(x) < FROM:
         return x
     return F.pad(x, (0, 0, 0, blank)) if blank else x

@@ -82,6 +82,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Ac
     return y if activation is None else activation(y)
 
 
+def is_recorded() -> bool:
+    """Whether a graph is being compiled, exported or traced. It must not depend on the sizes that it is recorded at."""
+    return torch.compiler.is_compiling() or bool(torch.jit.is_tracing())  # type: ignore[attr-defined]
+
+
 def _autocasts(x: Tensor) -> bool:
     kind = x.device.type
     return x.dtype != torch.float64 and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
@@ -93,9 +98,7 @@ def _format(x: Tensor) -> torch.dtype:
 
 
 def _by_onednn(x: Tensor, weight: Tensor, kind: torch.dtype) -> bool:
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
-        return False
-    if not x.is_cpu or x.numel() == 0 or not (weight.dtype == kind or _autocasts(x)):
+    if is_recorded() or not x.is_cpu or x.numel() == 0 or not (weight.dtype == kind or _autocasts(x)):
         return False
     return kind in _formats() and bool(torch.backends.mkldnn.enabled)
 

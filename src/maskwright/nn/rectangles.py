@@ -1,8 +1,8 @@
 """How attention sees a batch: sequences of like length side by side, as rectangles of cells.
 
 Shape letters as in `batch`. A rectangle is `count` sequences as (count, length). A sequence shorter than `length` is
-filled up with cells that repeat its first row, and a mask says which cells are text. The cells of all rectangles stand
-in one tensor, so that one gather fills them and one gather brings the results back to the rows.
+filled up with cells that repeat its first row, and a mask says which cells are text. A gather fills each rectangle
+from the projections where they lie, and one gather brings the results of all back to the rows.
 
 For each new shape oneDNN compiles a kernel, 0.3 ms for a product. In training, where each rectangle takes part in six,
 shapes are therefore rounded up to ones that come again, which costs less than the kernels would.
