@@ -1,0 +1,149 @@
+"""Do the intervals hold what they promise? Simulated sets whose true figure is known.
+
+    python -m bench.coverage [--sets 2000]
+
+Each set is drawn from a population; the interval of `stats.intervals` covers when the population's own figure lies
+in it. A 95 % interval should cover in 93 to 97 % of sets. Also: how often the tests of `stats.comparison` find
+a difference where there is none (at most 5 %), and where there is one of the size that they call resolvable (80 %).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from bench import _measure as measure
+from maskwright.stats import comparison, intervals, measures
+
+SIZES = (50, 200, 1000, 5000)
+RESAMPLES = 1000
+POPULATION = 1_000_000
+Rows = tuple[np.ndarray, ...]
+
+
+def three_classes(random: np.random.Generator, n: int) -> Rows:
+    """60, 30 and 10 % of rows, right in 85, 75 and 60 % of them."""
+    y = random.choice(3, n, p=[0.6, 0.3, 0.1])
+    right = random.random(n) < np.array([0.85, 0.75, 0.6])[y]
+    return y, np.where(right, y, (y + random.integers(1, 3, n)) % 3)
+
+
+def scored(random: np.random.Generator, n: int) -> Rows:
+    y = random.random(n) < 0.3
+    return y, random.normal(size=n) + 1.2 * y
+
+
+def numbers(random: np.random.Generator, n: int) -> Rows:
+    y = random.normal(size=n)
+    return y, 0.8 * y + 0.6 * random.normal(size=n)
+
+
+#: metric -> (population, measure)
+METRICS: dict[str, tuple[Callable[..., Rows], Callable[..., measures.Measure]]] = {
+    "accuracy": (three_classes, measures.accuracy),
+    "balanced accuracy": (three_classes, measures.balanced_accuracy),
+    "F1, macro": (three_classes, measures.f1),
+    "MCC": (three_classes, measures.matthews),
+    "AUC": (scored, measures.auc),
+    "average precision": (scored, measures.average_precision),
+    "Pearson": (numbers, measures.pearson),
+    "Spearman": (numbers, measures.spearman),
+    "mean absolute error": (numbers, lambda y, p: measures.mean(np.abs(y - p))),
+}
+
+
+def truth(name: str) -> float:
+    draw, make = METRICS[name]
+    rows = draw(np.random.default_rng(12345), POPULATION)
+    return float(make(*rows)(np.ones((1, POPULATION)))[0])
+
+
+def covered(name: str, n: int, true: float, seeds: range) -> tuple[int, float]:
+    """How many sets' intervals hold the truth, and the sum of their widths."""
+    draw, make = METRICS[name]
+    hits, width = 0, 0.0
+    for seed in seeds:
+        rows = draw(np.random.default_rng([7, n, seed]), n)
+        found = intervals.bootstrap(make(*rows), n, resamples=RESAMPLES, seed=seed)
+        hits += true in found
+        width += found.high - found.low
+    return hits, width
+
+
+def wilson_covered(n: int, true: float, sets: int) -> float:
+    draw = METRICS["accuracy"][0]
+    found = (draw(np.random.default_rng([7, n, seed]), n) for seed in range(sets))
+    return float(np.mean([true in intervals.wilson(int((y == p).sum()), n) for y, p in found]))
+
+
+def seeds_covered(runs: int, sets: int) -> tuple[float, float]:
+    """Coverage of the combined interval, and of the one over examples alone, for a mean of `runs` seeds.
+
+    Each seed's accuracy is 0.85 give or take 0.01, and 500 rows judge it.
+    """
+    random, both, alone = np.random.default_rng([8, runs]), 0, 0
+    for set_ in range(sets):
+        rates = random.normal(0.85, 0.01, runs)
+        hard = random.random(500)  # a row is hard for all seeds alike
+        kept = [measures.mean(hard < rate) for rate in rates]
+        values = [float(m(np.ones((1, 500)))[0]) for m in kept]
+        examples = intervals.bootstrap(intervals.average(kept), 500, resamples=RESAMPLES, seed=set_)
+        both += 0.85 in intervals.combined(examples, intervals.over_seeds(values))
+        alone += 0.85 in examples
+    return both / sets, alone / sets
+
+
+def answers(n: int, gain: float, seed: int) -> Rows:
+    """Two systems of which 10 % of rows are right in one alone, A having `gain` more of them."""
+    random = np.random.default_rng([9, n, seed])
+    kind = random.random(n)
+    a = kind < 0.7 + (0.1 + gain) / 2
+    b = (kind < 0.7) | (kind > 1 - (0.1 - gain) / 2)
+    return np.ones(n), a.astype(float), b.astype(float)
+
+
+def found(n: int, gain: float, sets: int) -> dict[str, float]:
+    """How often each test calls a difference real at 5 %."""
+    tests: dict[str, Callable[..., float]] = {
+        "McNemar": comparison.mcnemar,
+        "randomisation": lambda *rows: comparison.randomisation(measures.accuracy, *rows, resamples=RESAMPLES),
+    }
+    drawn = [answers(n, gain, seed) for seed in range(sets)]
+    return {name: float(np.mean([test(*rows) < 0.05 for rows in drawn])) for name, test in tests.items()}
+
+
+def main(sets: int = 2000) -> dict[str, Any]:
+    machine = measure.machine()
+    coverage: list[dict[str, Any]] = []
+    with ProcessPoolExecutor() as pool:
+        for name in METRICS:
+            true = truth(name)
+            for n in SIZES:
+                parts = [range(start, min(sets, start + 100)) for start in range(0, sets, 100)]
+                done = list(pool.map(covered, *zip(*((name, n, true, part) for part in parts), strict=True)))
+                share, width = (sum(column) / sets for column in zip(*done, strict=True))
+                coverage.append({"metric": name, "rows": n, "true": true, "coverage": share, "width": width})
+                print(coverage[-1], flush=True)
+        true = truth("accuracy")
+        for n in SIZES:
+            share = wilson_covered(n, true, sets)
+            coverage.append({"metric": "accuracy, Wilson", "rows": n, "true": true, "coverage": share, "width": None})
+    names = ("combined", "examples")
+    seeds = [{"seeds": k, **dict(zip(names, seeds_covered(k, sets), strict=True))} for k in (2, 3, 5)]
+    tests = []
+    for n in SIZES:
+        gain = min(comparison.smallest_difference(n, 0.1), 0.1)
+        tests.append({"rows": n, "gain": gain, "level": found(n, 0.0, sets), "power": found(n, gain, sets)})
+    result = {"machine": machine, "sets": sets, "coverage": coverage, "seeds": seeds, "tests": tests}
+    measure.save("coverage", result)
+    return result
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--sets", type=int, default=2000)
+    main(parser.parse_args().sets)
