@@ -175,6 +175,39 @@ def linear_rows() -> list[dict[str, Any]]:
     return rows
 
 
+def shape_rows() -> list[dict[str, Any]]:
+    """What a shape costs that oneDNN has not seen: ms of a product's first call, and of its later ones."""
+    import torch
+
+    from maskwright.nn.linear import Linear
+    from maskwright.nn.precision import precision
+
+    into, back = Linear(WIDTH, 4 * WIDTH), Linear(4 * WIDTH, WIDTH)
+    tokens, lengths = range(513, 1024, 17), range(25, 56)
+    products: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
+        f"{WIDTH} to {4 * WIDTH}": (into, [torch.randn(n, WIDTH) for n in tokens]),
+        f"{4 * WIDTH} to {WIDTH}": (back, [torch.randn(n, 4 * WIDTH) for n in tokens]),
+        "scores of attention": (
+            lambda q: torch.bmm(q, q.transpose(1, 2)),
+            [torch.randn(16 * HEADS, length, 32, dtype=torch.bfloat16) for length in lengths],
+        ),
+    }
+    rows = []
+    for what, (product, inputs) in products.items():
+        first, later = [], []
+        with torch.no_grad(), precision("bf16"):
+            for x in inputs:
+                times = []
+                for _ in range(6):
+                    start = time.perf_counter()
+                    product(x)
+                    times.append(1e3 * (time.perf_counter() - start))
+                first.append(times[0])
+                later.append(measure.median(times[2:]))
+        rows.append({"what": what, "first": measure.median(first), "later": measure.median(later)})
+    return rows
+
+
 def memory_row() -> dict[str, float]:
     """Casting 10.6 million weights to fp32, a fresh block of memory each time: ms before and after keeping it."""
     import torch
@@ -210,6 +243,7 @@ def main() -> dict[str, Any]:
         "attention": attention_rows(quiet),
         "dropout": dropout_rows(),
         "linear": linear_rows(),
+        "shapes": shape_rows(),
         "busy": quiet.worst,
     }
     measure.save(NAME, result)
@@ -231,9 +265,9 @@ def section(result: dict[str, Any]) -> str:
     head = ["text", "format", "dropout", "way", "forward, ms", "forward + backward, ms", "times the best of torch"]
     drops = [[r["format"], r["way"], n(r["ms"])] for r in result["dropout"]]
     products = [
-        [r["format"], r["what"], r["way"], n(r["forward"]), n(r["both"]), f"{r['error']:.1e}"]
-        for r in result.get("linear", [])
+        [r["format"], r["what"], r["way"], n(r["forward"]), n(r["both"]), f"{r['error']:.1e}"] for r in result["linear"]
     ]
+    shapes = [[r["what"], n(r["first"]), n(r["later"])] for r in result["shapes"]]
     return "\n\n".join(
         [
             "## Attention, dropout and linear layers",
@@ -246,6 +280,9 @@ def section(result: dict[str, Any]) -> str:
             "One product of 900 tokens; the error is the root mean square of its distance from float64. In bf16"
             " the weight was cast before in the first column, and is cast in the second, where ours is torch's own:",
             measure.table(["format", "product", "way", "forward, ms", "forward + backward, ms", "error"], products),
+            "A product in bf16 without a gradient, of 513 to 1,023 tokens, or of 16 texts of 25 to 55: the first call of"
+            " a shape, for which oneDNN compiles a kernel, and later ones:",
+            measure.table(["product", "first call, ms", "later calls, ms"], shapes),
             f"Casting 10.6 million weights from bf16 to fp32: {n(result['memory']['given back'])} ms when freed memory "
             f"goes back to the kernel, {n(result['memory']['kept'])} ms when it is kept.",
         ]

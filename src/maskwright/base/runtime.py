@@ -93,8 +93,9 @@ def settle_memory(kernels: int = 128) -> bool:
     """Two settings of the process that packed batches want, before the first tensor is computed.
 
     Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to
-    the kernel and asking again page by page. And oneDNN's cache of kernels is bounded, since each may cost a megabyte,
-    to what holds the shapes that come again. Variables that a person has set are left alone. Returns whether glibc took
+    the kernel and asking again page by page. And oneDNN's cache of kernels is bounded to what
+    holds the shapes that come again: training, which has three products where a forward pass has one, wants more
+    `kernels`. Variables that a person has set are left alone. Returns whether glibc took
     its settings; where the C library is another, only the second is done.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(kernels))

@@ -22,15 +22,13 @@ def command(
     The file must name its columns as the training file did; others are said by --set task.text=..., task.label=...
     """
     from maskwright.base import runtime
-    from maskwright.base.config import parse
     from maskwright.cli._table import print_notes, print_table
-    from maskwright.data.settings import Data
     from maskwright.evaluation import evaluate
     from maskwright.tasks import load
 
     runtime.set_threads()
-    loaded, sets = with_sets(load(model, device), set_)
-    judged = evaluate(loaded, data, parse(Data, sets.get("data", {}), "--set data"))
+    loaded, settings = with_sets(load(model, device), set_)
+    judged = evaluate(loaded, data, settings)
     if as_json:
         print(json.dumps(judged.plain()))
         return

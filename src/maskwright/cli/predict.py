@@ -23,12 +23,10 @@ def command(
 ) -> None:
     """Predict for texts given on the command line or in a file: one JSON object a line, in the order of the input."""
     from maskwright.base import runtime
-    from maskwright.base.config import parse
     from maskwright.base.errors import UserError
     from maskwright.base.files import write_text
     from maskwright.cli._table import print_notes
     from maskwright.data.read import read
-    from maskwright.data.settings import Data
     from maskwright.tasks import load
 
     if (data is None) == (not text):
@@ -36,9 +34,8 @@ def command(
     if data is not None and pair:
         raise UserError("--pair goes with --text; in a file the second texts are a column.")
     runtime.set_threads()
-    loaded, sets = with_sets(load(model, device), set_)
+    loaded, settings = with_sets(load(model, device), set_)
     if data is not None:
-        settings = parse(Data, sets.get("data", {}), "--set data")
         table = read(data, settings=settings, needs=loaded.task.columns(with_label=False))
         print_notes(table.notes)
         texts, pairs = loaded.task.texts(table)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.linear import is_recorded
 
-# Measured in docs/decisions/0005-products.md.
+# Why, and what a kernel costs: docs/decisions/0005-products.md.
 ROWS = 32  #: on CPU the number of rows is rounded up to a multiple of this
 FROM = 8 * ROWS  #: from this many rows on, so that few are blank
 
@@ -54,8 +54,8 @@ class Encoder(nn.Module):
 def _round(x: Tensor) -> Tensor:
     """(N, H) with blank rows behind the text's, up to a multiple of ROWS. No sequence has them, so nobody reads them.
 
-    oneDNN compiles a kernel for each number of rows that it has not seen: with those of packed batches, new in nearly
-    every step, a tenth of the time went there.
+    oneDNN compiles a kernel for each number of rows that it has not seen, and those of packed batches are new in nearly
+    every step.
     """
     blank = -len(x) % ROWS
     if is_recorded() or not x.is_cpu or len(x) < FROM:

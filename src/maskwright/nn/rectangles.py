@@ -4,8 +4,8 @@ Shape letters as in `batch`. A rectangle is `count` sequences as (count, length)
 filled up with cells that repeat its first row, and a mask says which cells are text. A gather fills each rectangle
 from the projections where they lie, and one gather brings the results of all back to the rows.
 
-For each new shape oneDNN compiles a kernel, 0.3 ms for a product. In training, where each rectangle takes part in six,
-shapes are therefore rounded up to ones that come again, which costs less than the kernels would.
+For each new shape oneDNN compiles a kernel (docs/decisions/0005-products.md). In training, where each rectangle takes
+part in six products, shapes are therefore rounded up to ones that come again, which costs less than the kernels would.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from torch import Tensor
 # Measured on CPU (docs/decisions/0003 and 0005); on a GPU they may want to be other numbers.
 WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
 CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
-LENGTHS = 8  #: lengths are rounded up to a multiple of this, in training beyond 8 and else beyond 64
-COUNTS = 4  #: counts are rounded up to a multiple of this in training, from 12 on
+LENGTHS = 8  #: lengths beyond EXACT, in training beyond LENGTHS itself, are rounded up to a multiple of this
+EXACT = 64
+COUNTS = 4  #: in training, counts from MANY on are rounded up to a multiple of this
+MANY = 12
 
 
 class Grid:
@@ -59,13 +61,13 @@ class Grid:
         Cells that are no text repeat their sequence's first row, or are 0 if `blank`.
         """
         parts, heads = x.shape[1:3]
-        vectors, steps = _vectors(x)
-        shown = self._index(("cut", parts, heads, *steps), self._vectors)
+        vectors, steps = _as_vectors(x)
+        shown = self._index(("cut", parts, heads, *steps), self._sources)
         blanks = self._index(("blank", parts, heads), self._blanks) if blank else [None] * len(shown)
-        for (count, length), index, empty in zip(self.shapes, shown, blanks, strict=True):
+        for (count, length), index, textless in zip(self.shapes, shown, blanks, strict=True):
             cells = vectors.index_select(0, index)
-            if empty is not None and len(empty):
-                cells.index_fill_(0, empty, 0)
+            if textless is not None and len(textless):
+                cells.index_fill_(0, textless, 0)
             yield cells.view(parts, count * heads, length, x.shape[-1])
 
     def empty(self, shape: Sequence[int], like: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -94,7 +96,7 @@ class Grid:
             self._indices[name] = make(*name[1:])
         return self._indices[name]
 
-    def _vectors(self, parts: int, heads: int, row_step: int, part_step: int) -> list[Tensor]:
+    def _sources(self, parts: int, heads: int, row_step: int, part_step: int) -> list[Tensor]:
         """Of each rectangle: the vector that each cell of each part and head shows; a row's are `row_step` apart."""
         device = self.rows.device
         part = torch.arange(parts, device=device).mul_(part_step).view(-1, 1, 1, 1)
@@ -148,7 +150,7 @@ def make_rectangles(
     if real is not None:
         exact, fill = None, 1
     else:
-        exact, fill = (8, COUNTS) if recurring else (64, 1)
+        exact, fill = (LENGTHS, COUNTS) if recurring else (EXACT, 1)
     asked = Grid(_spans(lengths, groups, fill), device, exact)
     asking = asked if counts is None else Grid(_spans(counts, groups, fill), device, exact)
     return Rectangles(asking, asked, asked.masks if real is None else [_open(real[rows]) for rows in asked.shown])
@@ -173,7 +175,7 @@ def _spans(sizes: Sequence[int], groups: list[list[int]], fill: int) -> list[lis
     """(first row, number of rows) of each sequence, group by group, and nothing up to a multiple of `fill`."""
     starts = [0, *accumulate(sizes)]
     spans = [[(starts[i], sizes[i]) for i in group] for group in groups]
-    return [some + [(some[0][0], 0)] * (-len(some) % fill if len(some) >= 12 else 0) for some in spans]
+    return [some + [(some[0][0], 0)] * (-len(some) % fill if len(some) >= MANY else 0) for some in spans]
 
 
 def _open(mask: Tensor) -> Tensor:
@@ -196,7 +198,7 @@ def _cells(spans: list[tuple[int, int]], exact: int | None) -> tuple[np.ndarray,
     return np.where(inside, starts[:, None] + steps, starts[:, None]), inside
 
 
-def _vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+def _as_vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
     """(R, P, A, D) as vectors (K, D), and how many of them lie between two rows and between two parts.
 
     Part of a wider tensor (queries beside keys and values) is taken where it lies.
@@ -207,7 +209,6 @@ def _vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
     steps = [stride if size > 1 else 0 for stride, size in zip(x.stride(), x.shape, strict=True)]
     whole = (heads == 1 or steps[2] == width) and (width == 1 or steps[3] == 1)
     if not whole or steps[0] % width or steps[1] % width:
-        return _vectors(x.contiguous())
+        return _as_vectors(x.contiguous())
     last = sum(step * (size - 1) for step, size in zip(steps[:3], x.shape, strict=False))
-    count = last // width + 1 if x.numel() else 0
-    return x.as_strided((count, width), (width, 1)), (steps[0] // width, steps[1] // width)
+    return x.as_strided((last // width + 1, width), (width, 1)), (steps[0] // width, steps[1] // width)

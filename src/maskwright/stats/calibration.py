@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maskwright.base.errors import UserError
+from maskwright.stats.measures import Floats
 
-Floats = NDArray[np.float64]
 BINS = 15
 
 
@@ -46,15 +46,16 @@ def reliability(
     p, hit = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
     if not len(p):
         raise UserError("There are no rows to judge; give at least one.")
-    if by == "width":
-        bin_ = np.minimum((p * bins).astype(np.int64), bins - 1)
-    else:
-        below = np.searchsorted(np.sort(p), p, side="left")  # equal ones are as many below: they share a bin
-        bin_ = below * bins // len(p)
+    bin_ = _by_mass(p, bins) if by == "mass" else np.minimum((p * bins).astype(np.int64), bins - 1)
     count = np.bincount(bin_, minlength=bins)
     some = count > 0
     sums = [np.bincount(bin_, weights=side, minlength=bins)[some] / count[some] for side in (p, hit)]
     return Curve(sums[0], sums[1], count[some])
+
+
+def _by_mass(values: Floats, bins: int) -> NDArray[np.int64]:
+    """(n,) the bin of each, all of about equally many; equal values have as many below them, so they share a bin."""
+    return np.searchsorted(np.sort(values), values, side="left") * bins // len(values)
 
 
 def confidence(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
@@ -116,8 +117,7 @@ def decompose(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) ->
     parts = np.zeros(4)
     for c in range(p.shape[1]):
         q, hit = p[:, c], (y == c).astype(np.float64)
-        below = np.searchsorted(np.sort(q), q, side="left")
-        found, bin_ = np.unique(below * bins // len(q), return_inverse=True)
+        found, bin_ = np.unique(_by_mass(q, bins), return_inverse=True)
         share = np.bincount(bin_, minlength=len(found)) / len(q)
         said, was = (np.bincount(bin_, weights=side) / len(q) / share for side in (q, hit))
         base = hit.mean()
@@ -204,6 +204,7 @@ class Isotonic:
 
 
 def softmax(scores: ArrayLike) -> Floats:
+    """(..., C) -> (..., C), each row summing to 1."""
     z = np.asarray(scores, np.float64)
     e = np.exp(z - z.max(-1, keepdims=True))
     return np.asarray(e / e.sum(-1, keepdims=True))

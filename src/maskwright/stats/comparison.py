@@ -6,7 +6,7 @@ All tests are paired: both systems answered the same rows, and most of what make
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maskwright.base.errors import UserError
-from maskwright.stats.intervals import RESAMPLES, Interval, bootstrap
+from maskwright.stats.intervals import CELLS, RESAMPLES, Interval, bootstrap
 from maskwright.stats.measures import Measure
 
 MakeMeasure = Callable[[NDArray[Any], NDArray[Any]], Measure]  #: (targets, outputs) -> measure
@@ -64,7 +64,7 @@ def randomisation(
     random = np.random.default_rng([seed, rows, 2])
     ones = np.concatenate([np.ones(rows), np.zeros(rows)])[None]
     observed = abs(float((both(ones) - both(1 - ones))[0]))
-    extreme, chunk, done = 0, max(1, 2**21 // rows), 0
+    extreme, chunk, done = 0, max(1, CELLS // (2 * rows)), 0
     while done < resamples:
         size = min(chunk, resamples - done)
         kept = random.integers(0, 2, (size, rows)).astype(np.float64)
@@ -95,7 +95,7 @@ def holm(ps: Mapping[str, float]) -> dict[str, float]:
 
 
 def smallest_difference(rows: int, discordant: float, *, level: float = 0.95, power: float = 0.8) -> float:
-    """The smallest difference in accuracy that `rows` paired rows show with `power` (Connor 1987, equation 2).
+    """The smallest difference in accuracy that `rows` paired rows show with `power` (Connor 1987).
 
     discordant: the share of rows that exactly one of the two systems gets right. 1 where no difference would do.
     """
@@ -138,9 +138,3 @@ def sentence(name_a: str, name_b: str, metric: str, verdict: Verdict, rows: int)
         f"({100 * d.level:.0f} % interval {d.low:+.3f} to {d.high:+.3f}, p = {verdict.p:.3g}); "
         f"they would show a difference of {verdict.resolvable:.3f} in four of five cases."
     )
-
-
-def resolvable_pairs(verdicts: Sequence[Verdict]) -> list[bool]:
-    """Which of many comparisons hold when read together (Holm)."""
-    adjusted = holm({str(i): v.p for i, v in enumerate(verdicts)})
-    return [adjusted[str(i)] < 1 - v.difference.level for i, v in enumerate(verdicts)]

@@ -67,7 +67,7 @@ def f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Average = "m
 
 
 def matthews(targets: ArrayLike, predictions: ArrayLike) -> Measure:
-    """Gorodkin's R_K (2004, equation 2) from the counts of each class; 0 where one side is constant."""
+    """Gorodkin's R_K (2004) from the counts of each class; 0 where one side is constant."""
     tables = _Classes(targets, predictions)
 
     def of(counts: Floats) -> Floats:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from maskwright.base.errors import UserError
-
-Floats = NDArray[np.float64]
+from maskwright.stats.measures import Floats
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from maskwright.data.labels import Labels
 from maskwright.models import load_network, locate, save_network
 from maskwright.nn.batch import Batch
 from maskwright.nn.precision import precision
+from maskwright.runs import RunFolder
 from maskwright.tasks._task import Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
@@ -186,12 +187,12 @@ def load(path: str | Path, device: str = "auto") -> Model:
 
 
 def _from_hugging_face(folder: Path) -> dict[str, Any]:
-    config = read_json(folder / "config.json")
-    if "settings" in config and "data" in config:
+    if RunFolder(folder).is_run:
         raise UserError(
             f"{folder} is a run that is not finished: it holds no proved model. Go on with it: maskwright finetune ... "
             f"--out {folder} --resume"
         )
+    config = read_json(folder / "config.json")
     names = config.get("id2label")
     architecture = (config.get("architectures") or [""])[0]
     if not architecture.endswith("ForSequenceClassification"):

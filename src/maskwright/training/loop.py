@@ -148,7 +148,8 @@ class Loop:
         p.loss_sum += facts["loss_sum"]
         p.items += facts["items"]
         p.tokens += facts["tokens"]
-        p.sums = {**p.sums, **{name: p.sums.get(name, 0.0) + more for name, more in facts["sums"].items()}}
+        for name, more in facts["sums"].items():
+            p.sums[name] = p.sums.get(name, 0.0) + more
         log.bar.show(p.step, facts["loss_sum"] / facts["items"], facts["tokens"] / seconds)
         if p.step % self.settings.log_steps and p.step != self.plan.total:
             return
