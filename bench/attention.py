@@ -280,7 +280,7 @@ def section(result: dict[str, Any]) -> str:
             "One product of 900 tokens; the error is the root mean square of its distance from float64. In bf16"
             " the weight was cast before in the first column, and is cast in the second, where ours is torch's own:",
             measure.table(["format", "product", "way", "forward, ms", "forward + backward, ms", "error"], products),
-            "A product in bf16 without a gradient, of 513 to 1,023 tokens, or of 16 texts of 25 to 55: the first call of"
+            "A product in bf16 without a gradient, of 513 to 1,023 tokens, or of 16 texts of 25 to 55: first calls of"
             " a shape, for which oneDNN compiles a kernel, and later ones:",
             measure.table(["product", "first call, ms", "later calls, ms"], shapes),
             f"Casting 10.6 million weights from bf16 to fp32: {n(result['memory']['given back'])} ms when freed memory "
