@@ -136,7 +136,6 @@ class Loop:
         if self.settings.optimizer.scales_gradients:
             optimizer: Any = self.optimizer
             optimizer.grad_scale = torch.tensor(1 / scale, device=self.device)
-            optimizer.found_inf = torch.tensor(0.0, device=self.device)
         else:
             grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
             torch._foreach_mul_(grads, scale)

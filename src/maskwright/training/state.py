@@ -17,6 +17,7 @@ from maskwright.base import runtime
 from maskwright.base.errors import UserError
 from maskwright.base.files import open_folder, read_json, write_bytes, write_folder, write_json
 from maskwright.nn.dropout import noise
+from maskwright.training.optimizers import Mover
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Progress:
     evaluations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def save(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save(folder: Path, network: nn.Module, optimizer: Mover, progress: Progress) -> None:
     """Write a checkpoint atomically, with checksums."""
 
     def fill(into: Path) -> None:
@@ -48,9 +49,7 @@ def save(folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, pro
     write_folder(folder, fill)
 
 
-def restore(
-    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, allow_drift: bool = False
-) -> Progress | None:
+def restore(folder: Path, network: nn.Module, optimizer: Mover, allow_drift: bool = False) -> Progress | None:
     """Continue from a checkpoint, or None when there is none.
 
     Raises UserError when the machine or its settings differ in a way that changes bits, unless `allow_drift`.
@@ -89,12 +88,12 @@ def _restore_generators(saved: dict[str, Tensor]) -> None:
         torch.cuda.set_rng_state(state, int(name.partition(".")[2]))
 
 
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _moments(optimizer: Mover) -> dict[str, Tensor]:
     state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
     return {f"{i}.{name}": tensor.contiguous() for i, slot in state.items() for name, tensor in slot.items()}
 
 
-def _restore_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
+def _restore_moments(optimizer: Mover, saved: dict[str, Tensor]) -> None:
     whole = optimizer.state_dict()
     whole["state"] = {}
     for key, tensor in saved.items():

@@ -1,5 +1,5 @@
 """How gradients move weights; one file each."""
 
-from maskwright.training.optimizers._optimizer import Optimizer
+from maskwright.training.optimizers._optimizer import Mover, Optimizer
 
-__all__ = ["Optimizer"]
+__all__ = ["Mover", "Optimizer"]

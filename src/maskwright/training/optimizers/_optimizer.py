@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-import torch
 from torch import nn
 
 from maskwright.base.choice import Part
 
 
+class Mover(Protocol):
+    """What the loop and its checkpoints use of an optimizer; every `torch.optim.Optimizer` has it."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+
+    def step(self) -> Any: ...
+
+    def zero_grad(self) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
 class Optimizer(Part):
-    """Builds a torch optimizer; the loop sets the learning rate of its groups before each step."""
+    """Builds what moves the weights; the loop sets the learning rate of its groups before each step."""
 
     scales_gradients: ClassVar[bool] = False
     """Whether its step divides the gradients by `grad_scale`, an attribute set on it (torch's fused kernels do)."""
@@ -21,7 +35,7 @@ class Optimizer(Part):
     weight_decay: float = 0.01
 
     @abstractmethod
-    def build(self, named: Iterable[tuple[str, nn.Parameter]], lr: float) -> torch.optim.Optimizer: ...
+    def build(self, named: Iterable[tuple[str, nn.Parameter]], lr: float) -> Mover: ...
 
     def groups(self, named: Iterable[tuple[str, nn.Parameter]]) -> list[dict[str, Any]]:
         """Two groups: matrices decay; vectors (biases, norms) do not, as in BERT's own training code."""
