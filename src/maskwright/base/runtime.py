@@ -89,14 +89,14 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def settle_memory(kernels: int = 128) -> bool:
+def settle_memory(kernels: int = 64) -> bool:
     """Two settings of the process that packed batches want, before the first tensor is computed.
 
     Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to
-    the kernel and asking again page by page. And oneDNN's cache of kernels is bounded to what
-    holds the shapes that come again: training, which has three products where a forward pass has one, wants more
-    `kernels`. Variables that a person has set are left alone. Returns whether glibc took
-    its settings; where the C library is another, only the second is done.
+    the kernel and asking again page by page. And oneDNN's cache of kernels is bounded to what holds the shapes that
+    come again: training, which has three products where a forward pass has one, wants more `kernels`. Variables that a
+    person has set are left alone. Returns whether glibc took its settings; where the C library is another, only the
+    second is done.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(kernels))
     os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
