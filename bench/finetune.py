@@ -69,7 +69,9 @@ def train_ours(request: dict[str, Any]) -> dict[str, Any]:
             seed=request["seed"],
             max_length=RECIPE["max_length"],
             overwrite=True,
-            settings={"train": OURS},
+            seeds=1,
+            baselines=False,
+            settings={"train": OURS, "data": {"eval_chooses": True}},  # as the peer does: dev chooses the epoch
         )
         whole, memory = time.perf_counter() - start, measure.peak_memory()
         seconds = our_span(clocks.calls, start)

@@ -16,6 +16,15 @@ Run = Callable[..., tuple[int, str, str]]
 Reviews = dict[str, list[Any]]
 
 
+def plain(out: str) -> dict[str, Any]:
+    """The metrics and counts of a JSON object, each metric of which also has an interval."""
+    told = json.loads(out)
+    intervals = told.pop("intervals")
+    assert all(intervals[name]["value"] == pytest.approx(told[name]) for name in intervals)
+    assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in intervals.values())
+    return told
+
+
 def test_it_prints_the_metrics_of_the_model(
     run: Run, finished: dict[str, Path], csv_file: str, reviews: Reviews
 ) -> None:
@@ -25,7 +34,7 @@ def test_it_prints_the_metrics_of_the_model(
     assert expected["accuracy"] > 0.8
     rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:]}
     assert rows["accuracy"] == f"{expected['accuracy']:.4f}"
-    assert rows["rows"] == "80"
+    assert "80 rows" in out.splitlines()[0]
     assert err == f"note: {csv_file}: comma-separated, header (text, other, label, score), quoting on.\n"
 
 
@@ -35,7 +44,7 @@ def test_json_is_one_object_and_a_run_folder_will_do(
 ) -> None:
     code, out, _ = run("evaluate", finished[kind], "--data", csv_file, "--json")
     assert code == 0
-    assert json.loads(out) == evaluate(maskwright.load(finished[kind]), reviews).plain()
+    assert plain(out) == evaluate(maskwright.load(finished[kind]), reviews).plain()
     assert out.count("\n") == 1
 
 
@@ -50,7 +59,7 @@ def test_other_columns_are_said_by_set(
     columns = ("--set", "task.text=sentence", "--set", "task.label=gold")
     code, out, _ = run("evaluate", finished["single"], "--data", file, "--json", *columns)
     assert code == 0
-    assert json.loads(out) == evaluate(maskwright.load(finished["single"]), reviews).plain()
+    assert plain(out) == evaluate(maskwright.load(finished["single"]), reviews).plain()
 
 
 def test_how_the_file_is_read_is_said_by_set(run: Run, finished: dict[str, Path], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def tune(run: Run, tiny: Path, csv_file: str, sets: list[str], tmp_path: Path) -
     """The command with what it needs, into `run` under the test's folder."""
 
     def go(*more: Any) -> tuple[int, str, str]:
-        base = ["--train", csv_file, "--model", tiny, "--out", tmp_path / "run", "--set", "train.epochs=2"]
+        base = ["--seeds", "1", "--train", csv_file, "--model", tiny, "--out", tmp_path / "run", "--set", "train.epochs=2"]
         return run("finetune", *base, *sets, *more)
 
     return go
@@ -34,13 +34,13 @@ def tune(run: Run, tiny: Path, csv_file: str, sets: list[str], tmp_path: Path) -
 def test_it_prints_a_table_and_where_the_model_is(tune: Run, tmp_path: Path) -> None:
     code, out, err = tune("--task", "classification", "--text", "text", "--label", "label")
     assert code == 0
-    lines = out.splitlines()
-    assert lines[0].split() == ["eval", "test"]
-    table = {line.split()[0]: line.split()[1:] for line in lines[1:] if line and not line.startswith("model")}
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert list(table) == ["accuracy", "f1_macro", "mcc", "f1", "rows", "texts_cut", "pieces_cut", "unknown_pieces"]
-    assert table["accuracy"] == [f"{metrics[side]['accuracy']:.4f}" for side in ("eval", "test")]
-    assert table["rows"] == ["8", "8"]
+    told = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    table = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:5]}
+    assert table == {name: f"{figure['value']:.4f}" for name, figure in told["figures"].items()}
+    assert list(table) == ["accuracy", "f1_macro", "mcc", "f1"]
+    assert "8 rows" in out.splitlines()[0]
+    assert "95 % over examples" in out.splitlines()[0]
+    assert all(word in out for sentence in told["verdict"] for word in sentence.split())
     assert out.endswith(f"\nmodel: {tmp_path / 'run' / 'model'}\n")
     notes = err.splitlines()
     assert all(note.startswith("note: ") for note in notes)
@@ -57,7 +57,7 @@ def test_quiet_leaves_the_table_alone(tune: Run) -> None:
 def test_what_was_cut_is_said(tune: Run) -> None:
     _, out, err = tune("--max-length", "6", "--keep", "tail")
     assert re.search(r"note: \d+ of 64 train texts are longer than 6 pieces and were cut at the start", err)
-    assert re.search(r"texts_cut +[1-9]", out)
+    assert re.search(r"[1-9] texts were cut", out)
 
 
 def test_every_option_reaches_its_setting(tune: Run, csv_file: str, tmp_path: Path) -> None:
@@ -184,3 +184,15 @@ def test_the_block_blocks() -> None:
     done = subprocess.run([sys.executable, "-c", code, ""], capture_output=True, text=True)
     assert done.returncode != 0
     assert "an oracle was imported at run time: transformers" in done.stderr
+
+
+def test_several_seeds_stand_beside_each_other_and_baselines_below(tune: Run, tmp_path: Path) -> None:
+    code, out, _ = tune("--seeds", "2", "--quiet")
+    assert code == 0
+    assert "each seed" in out.splitlines()[0]
+    assert re.search(r"^TF-IDF \+ logistic regression: accuracy +[01]\.\d{4}  ", out, re.M)
+    assert "Saved: the model of seed" in out
+    assert {p.name for p in (tmp_path / "run/seeds").iterdir()} == {"0", "1"}
+    code, out, _ = tune("--overwrite", "--no-baselines", "--quiet")
+    assert code == 0
+    assert "TF-IDF" not in out

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from maskwright.base.choice import Choice
 from maskwright.base.config import Config
 from maskwright.cli._options import given, with_options
-from maskwright.cli._table import cell, print_notes, print_table
+from maskwright.cli._table import cell, print_counts, print_figures, print_notes
 from maskwright.training.schedules import Schedule
 from maskwright.training.schedules.linear import Linear
 
@@ -86,16 +86,20 @@ def test_its_own_options_stand_before_and_after() -> None:
     assert names == ["file", *Settings.model_fields, "last"]
 
 
-def test_a_table_has_a_row_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table({"eval": {"accuracy": 0.5, "rows": 12345}, "test": {"accuracy": None, "extra": 1.0}})
+def test_a_table_has_a_row_a_metric_of_each_system(capsys: pytest.CaptureFixture[str]) -> None:
+    sure = {"value": 0.5, "low": 0.4, "high": 0.6, "over": "examples and seeds", "seeds": [0.4, 0.6]}
+    none = {"value": None, "low": None, "high": None, "over": "examples and seeds", "seeds": [None]}
+    print_figures("rows.csv", {"": {"accuracy": sure, "mcc": none}, "majority": {"accuracy": sure}})
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines] == [
-        ["eval", "test"],
-        ["accuracy", "0.5000", "undefined"],
-        ["rows", "12,345", "undefined"],
-        ["extra", "undefined", "1.0000"],
-    ]
-    assert len({len(line) for line in lines}) == 1, "columns are aligned"
+    assert lines[0] == "rows.csv                value  95 % over examples and seeds  each seed"
+    assert lines[1] == "accuracy               0.5000  0.4000 to 0.6000              0.4000  0.6000"
+    assert lines[2] == "mcc                 undefined  undefined"
+    assert lines[3].startswith("majority: accuracy     0.5000  0.4000 to 0.6000")
+
+
+def test_counts_are_said_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    print_counts({"rows": 5, "texts_cut": 1200, "pieces_cut": 0})
+    assert capsys.readouterr().out == "1,200 texts were cut\n"
 
 
 def test_cells() -> None:

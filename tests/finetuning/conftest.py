@@ -16,6 +16,8 @@ from maskwright.finetuning.run import Run, finetune
 #: One thread, because tiny matrices are quickest on it; no checkpoints but the best; a rate for tiny weights.
 TRAIN = {"epochs": 2, "batch_size": 8, "lr": 3e-3, "threads": 1, "log_steps": 1, "checkpoint_minutes": None}
 
+USUAL = {"train": TRAIN, "data": {"eval_chooses": True}}
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -33,13 +35,14 @@ def train() -> dict[str, Any]:
 
 @pytest.fixture
 def tune(tiny: Path, reviews: dict[str, list[Any]], tmp_path: Path) -> Callable[..., Run]:
-    """`finetune` on the reviews with the tiny encoder, into `out` under the test's folder; `settings` on top."""
+    """`finetune` with one seed on the reviews with the tiny encoder, into `out` under the test's folder; `settings` on
+    top. Eval rows choose the checkpoint, and nothing stands beside the model, unless a test says otherwise."""
 
     def go(
         config: Any = None, *, out: str | Path = "run", settings: dict[str, Any] | None = None, **options: Any
     ) -> Run:
-        options = {"train": reviews, "model": tiny, "quiet": True, **options}
+        options = {"train": reviews, "model": tiny, "quiet": True, "seeds": 1, "baselines": False, **options}
         options = {name: value for name, value in options.items() if value is not None}
-        return finetune(config, out=tmp_path / out, settings=merge({"train": TRAIN}, settings or {}), **options)
+        return finetune(config, out=tmp_path / out, settings=merge(USUAL, settings or {}), **options)
 
     return go

@@ -14,6 +14,7 @@ import torch
 import maskwright
 from maskwright.base.errors import UserError
 from maskwright.data.read import read
+from maskwright.finetuning import _rows, _seeds
 from maskwright.finetuning import run as runs
 from maskwright.finetuning.settings import gather
 from maskwright.tasks import Model
@@ -62,11 +63,13 @@ def test_its_folder_holds_the_facts_of_a_run(tune: Tune, reviews: Reviews) -> No
     assert held >= {
         "config.json", "metrics.json", "model/config.json", "model/model.safetensors", "model/maskwright.json",
         "model/tokenizer.json", "seeds/0/log.jsonl", "seeds/0/timings.jsonl", "seeds/0/metrics.json",
+        "seeds/0/scores.safetensors", "predictions.jsonl",
     }  # fmt: skip
     metrics = json.loads((run.folder / "metrics.json").read_text())
-    assert metrics == run.metrics == json.loads((run.folder / "seeds" / "0" / "metrics.json").read_text())
-    assert set(metrics) == {"eval", "test"}
-    assert set(metrics["eval"]) == {
+    assert metrics == run.summary
+    assert metrics["metrics"] == run.metrics == json.loads((run.folder / "seeds" / "0" / "metrics.json").read_text())
+    assert set(run.metrics) == {"eval", "test"}
+    assert set(run.metrics["eval"]) == {
         "accuracy", "f1_macro", "mcc", "f1", "rows", "texts_cut", "pieces_cut", "unknown_pieces",
     }  # fmt: skip
     config = json.loads((run.folder / "config.json").read_text())
@@ -144,7 +147,7 @@ def test_rows_in_memory_are_as_good_as_a_file(
 
 def sides(tiny: Path, reviews: Reviews, seed: int = 0, **data: float) -> dict[str, Any]:
     asked = gather(None, {"model": tiny, "out": "unused", "seed": seed}, {"data": data})
-    return runs._tables(asked, {"train": reviews, "eval": None, "test": None})[0]
+    return _rows.read_tables(asked, {"train": reviews, "eval": None, "test": None})[0]
 
 
 def test_one_file_is_split_by_class_the_same_way_each_time(tune: Tune, tiny: Path, reviews: Reviews) -> None:
@@ -194,7 +197,7 @@ def test_given_sides_are_used_as_they_are(
 
 def planted(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> list[dict[str, torch.Tensor]]:
     """Evaluations in training that say these accuracies; gives the weights at each."""
-    judge, seen = runs.judge, []
+    judge, seen = _seeds.judge, []
 
     def said(model: Model, *args: Any) -> Any:
         found = judge(model, *args)
@@ -203,7 +206,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> list[di
             seen.append({name: tensor.clone() for name, tensor in model.network.state_dict().items()})
         return found
 
-    monkeypatch.setattr(runs, "judge", said)
+    monkeypatch.setattr(_seeds, "judge", said)
     return seen
 
 

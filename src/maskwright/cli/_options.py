@@ -20,8 +20,9 @@ def option(name: str, field: FieldInfo) -> inspect.Parameter:
     shown = default.name if isinstance(default, Part) else default
     known = shown is not None and not field.is_required()
     words = f"{field.description or ''}{f' (default: {shown})' if known else ''}"
-    typed = typer.Option(f"--{name.replace('_', '-')}", help=words)
-    annotation = Annotated[_plain(name, field.annotation) | None, typed]
+    kind, flag = _plain(name, field.annotation), f"--{name.replace('_', '-')}"
+    typed = typer.Option(f"{flag}/--no-{flag[2:]}" if kind is bool else flag, help=words)
+    annotation = Annotated[kind | None, typed]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

@@ -1,19 +1,59 @@
-"""Metrics as aligned text on stdout; notes on stderr, where they do not end up in a pipe."""
+"""Figures as aligned text on stdout; notes on stderr, where they do not end up in a pipe."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+COUNTS = {
+    "texts_cut": "texts were cut",
+    "pieces_cut": "pieces were cut off",
+    "unknown_pieces": "pieces are not in the vocabulary",
+}
 
-def print_table(columns: Mapping[str, Mapping[str, Any]]) -> None:
-    """One row for each metric, one column for each split."""
-    names = list(dict.fromkeys(name for metrics in columns.values() for name in metrics))
-    width = max(len(name) for name in names)
-    print(" " * width, *(f"{title:>12}" for title in columns))
-    for name in names:
-        print(f"{name:<{width}}", *(f"{cell(metrics.get(name)):>12}" for metrics in columns.values()))
+
+def print_figures(title: str, systems: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """One row for each metric of each system: its value, its interval, and each seed's own where there are several."""
+    rows = []
+    for system, figures in systems.items():
+        for name, figure in figures.items():
+            seeds = figure.get("seeds", [])
+            each = "  ".join(map(cell, seeds)) if len(seeds) > 1 else ""
+            rows.append([f"{system}: {name}" if system else name, cell(figure["value"]), bounds(figure), each])
+    over = next((figure["over"] for figures in systems.values() for figure in figures.values()), "examples")
+    head = [title, "value", f"95 % over {over}", "each seed" if any(row[3] for row in rows) else ""]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
+    for row in [head, *rows]:
+        line = [row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].ljust(widths[2]), row[3]]
+        print("  ".join(line).rstrip())
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """The figures that a run reports, its baselines' main figure, the verdict, and which seed's model was saved."""
+    reported, main = summary["reported"], summary["main"]
+    others = {other["name"]: {main: other["figures"][main]} for other in summary["baselines"]}
+    print_figures(f"{reported['source']}, {reported['rows']:,} rows", {"": summary["figures"], **others})
+    print()
+    for line in summary["verdict"]:
+        print(textwrap.fill(line, 100))
+    saved = summary["saved"]
+    if len(summary["seeds"]) > 1:
+        print(f"Saved: the model of seed {saved['seed']}, {saved['why']}.")
+
+
+def print_counts(metrics: Mapping[str, Any]) -> None:
+    """What was cut or unknown, where anything was."""
+    for name, words in COUNTS.items():
+        if metrics.get(name):
+            print(f"{metrics[name]:,} {words}")
+
+
+def bounds(figure: Mapping[str, Any]) -> str:
+    if figure.get("low") is None:
+        return "undefined"
+    return f"{cell(figure['low'])} to {cell(figure['high'])}"
 
 
 def cell(value: Any) -> str:

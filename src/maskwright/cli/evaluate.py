@@ -22,7 +22,7 @@ def command(
     The file must name its columns as the training file did; others are said by --set task.text=..., task.label=...
     """
     from maskwright.base import runtime
-    from maskwright.cli._table import print_notes, print_table
+    from maskwright.cli._table import print_counts, print_figures, print_notes
     from maskwright.evaluation import evaluate
     from maskwright.tasks import load
 
@@ -30,7 +30,8 @@ def command(
     loaded, settings = with_sets(load(model, device), set_)
     judged = evaluate(loaded, data, settings)
     if as_json:
-        print(json.dumps(judged.plain()))
+        print(json.dumps({**judged.plain(), "intervals": judged.figures}))
         return
     print_notes(judged.notes)
-    print_table({"all": judged.plain()})
+    print_figures(f"{data}, {judged.rows:,} rows", {"": judged.figures})
+    print_counts(judged.plain())

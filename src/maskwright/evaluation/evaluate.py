@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from maskwright.data.read import Source, read
 from maskwright.data.settings import Data
+from maskwright.evaluation.figures import figures
 from maskwright.tasks import Examples, Model
 from maskwright.text.encodings import Encodings
 
@@ -24,6 +25,8 @@ class Judgement:
     pieces_cut: int
     unknown_pieces: int
     notes: tuple[str, ...] = ()  #: what was detected about the file
+    scores: np.ndarray | None = field(default=None, repr=False, compare=False)  #: (rows, classes)
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)  #: each metric with its interval over examples
 
     def plain(self) -> dict[str, Any]:
         """As JSON; a metric that is not defined on these rows (a correlation with a constant) is null."""
@@ -33,11 +36,13 @@ class Judgement:
 
 
 def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgement:
-    """Metrics of `model` on a file or table that holds its task's columns."""
+    """Metrics of `model`, each with its interval over examples, on a file or table that holds its task's columns."""
     table = read(data, settings=settings, needs=model.task.columns())
     examples = model.task.examples(table, model.labels)
     encodings = model.encode(examples.texts, examples.pairs)
-    return judge(model, encodings, examples, tuple(table.notes))
+    found = judge(model, encodings, examples, tuple(table.notes))
+    assert found.scores is not None
+    return replace(found, figures=figures(model.task, [found.scores], examples.targets))
 
 
 def judge(model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = ()) -> Judgement:
@@ -45,4 +50,6 @@ def judge(model: Model, encodings: Encodings, examples: Examples, notes: tuple[s
     assert examples.targets is not None
     scores: np.ndarray = model.scores(encodings)
     metrics = model.task.metrics(scores, examples.targets)
-    return Judgement(metrics, len(examples), encodings.truncated, encodings.pieces_cut, encodings.unknown, notes)
+    return Judgement(
+        metrics, len(examples), encodings.truncated, encodings.pieces_cut, encodings.unknown, notes, scores
+    )

@@ -16,14 +16,24 @@ from maskwright.tasks import Task
 from maskwright.training.settings import Train
 
 
+SEEDS = 3  #: the least that have a spread which means something
+SMALL = 10_000  #: training rows up to which several seeds are the default
+
+
 class Data(_Data):
     """The files, and how they are read."""
 
     train: str | None = Field(None, description="training rows: a CSV, TSV or JSONL file")
-    eval: str | None = Field(None, description="rows that choose the best checkpoint; split off when not given")
-    test: str | None = Field(None, description="rows that are only reported on")
-    eval_share: float = Field(0.1, gt=0, lt=1, description="share of the training rows split off when no eval is given")
+    eval: str | None = Field(None, description="rows that choose the checkpoint; reported on when there are no test rows")
+    test: str | None = Field(None, description="rows that are only reported on; the eval rows when not given")
+    eval_share: float = Field(
+        0.1, gt=0, lt=1, description="share of the training rows split off to choose the checkpoint and calibrate"
+    )
     test_share: float = Field(0.1, ge=0, lt=1, description="share split off when neither eval nor test is given")
+
+    eval_chooses: bool = Field(
+        False, description="without test rows: let the eval rows choose the checkpoint and be reported on, uncalibrated"
+    )
 
     def reading(self) -> _Data:
         """Only how files are read."""
@@ -42,6 +52,15 @@ class Finetune(Config):
     max_length: int | None = Field(None, ge=3, description="most pieces of a text; all positions by default")
     keep: Literal["head", "tail"] = Field("head", description="which end of a longer text stays")
     seed: int = Field(0, ge=0, description="fixes splits, order, new weights and dropout")
+    seeds: int | None = Field(
+        None, ge=1, description=f"runs, from `seed` on; by default 3 for up to {SMALL:,} training rows, else 1"
+    )
+    baselines: bool = Field(True, description="judge the commonest class and TF-IDF + logistic regression beside it")
+
+    def numbers(self, rows: int) -> list[int]:
+        """The seeds of this run on so many training rows."""
+        count = self.seeds or (SEEDS if rows <= SMALL else 1)
+        return list(range(self.seed, self.seed + count))
 
 
 #: Options that name files stand at the top on the command line and under `data` in a run file.

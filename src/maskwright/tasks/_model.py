@@ -21,6 +21,7 @@ from maskwright.models import load_network, locate, save_network
 from maskwright.nn.batch import Batch
 from maskwright.nn.precision import precision
 from maskwright.runs import RunFolder
+from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._task import Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
@@ -45,6 +46,7 @@ class Model:
     keep: Literal["head", "tail"] = "head"  #: which end of a text that is too long is kept
     precision: runtime.Precision = "auto"
     provenance: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None  #: fitted on held-out rows; predictions apply it
     notes: list[str] = field(default_factory=list)  #: what was assumed while building it, one sentence each
 
     @classmethod
@@ -72,7 +74,7 @@ class Model:
         length = _length(max_length, loaded.config.positions)
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config, length, keep, precision,
-            {"base": str(model), "weights": weights}, [n for n in notes if n],
+            {"base": str(model), "weights": weights}, None, [n for n in notes if n],
         )  # fmt: skip
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encodings:
@@ -108,7 +110,7 @@ class Model:
         for start in range(0, len(texts), WINDOW):
             window = slice(start, start + WINDOW)
             encodings = self.encode(texts[window], pairs[window] if pairs is not None else None)
-            answers = self.task.decode(self.scores(encodings), self.labels)
+            answers = self.task.decode(self.scores(encodings), self.labels, self.calibration)
             cut = encodings.full_lengths - encodings.lengths
             out += [{**a, "pieces_cut": int(n)} if n else a for a, n in zip(answers, cut, strict=True)]
         return out
@@ -146,6 +148,7 @@ class Model:
                 "max_length": self.max_length,
                 "keep": self.keep,
                 "precision": self.precision,
+                "calibration": None if self.calibration is None else self.calibration.plain(),
                 "golden": golden(self.tokenizer),
                 "provenance": {**self.provenance, "versions": runtime.versions()},
             }
@@ -177,6 +180,8 @@ def load(path: str | Path, device: str = "auto") -> Model:
         folder, task, labels, max_length=facts["max_length"], keep=facts["keep"], precision=facts["precision"]
     )
     model.provenance = facts["provenance"]
+    if facts.get("calibration"):
+        model.calibration = Calibration.from_plain(facts["calibration"])
     if facts["golden"]:
         check_golden(model.tokenizer, facts["golden"])
     head = [note for note in model.notes if "start from random" in note]

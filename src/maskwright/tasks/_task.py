@@ -14,6 +14,8 @@ from maskwright.base.choice import Part
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
+from maskwright.stats.measures import Measure, values
+from maskwright.tasks._calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,28 @@ class Task(Part):
         """The loss summed over the items. scores: (B, classes); targets: (B,)."""
 
     @abstractmethod
-    def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
+    def decode(
+        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+    ) -> list[dict[str, Any]]:
         """B predictions as plain values. scores: (B, classes) fp32."""
 
     @abstractmethod
+    def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Measure]:
+        """The task's metrics by name, `main` first, as functions of how often each row counts: what intervals need."""
+
     def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """The task's metrics by name, `main` first."""
+        """The task's metrics by name, `main` first; NaN where one is undefined on these rows."""
+        if not len(targets):
+            raise UserError("There are no rows to judge; give at least one.")
+        return values(self.measures(scores, targets), len(targets))
+
+    def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray | None:
+        """(B, classes) float64, calibrated where that was fitted. None for a task that gives none."""
+        return None
+
+    def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration | None:
+        """What held-out rows say of the scores; `split` names the rows. None for a task that has no use for it."""
+        return None
 
     @abstractmethod
     def describe(self, labels: Labels | None) -> dict[str, Any]:

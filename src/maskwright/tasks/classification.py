@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
-from maskwright.stats import metrics
+from maskwright.stats import measures
+from maskwright.stats.calibration import Temperature
+from maskwright.stats.measures import Measure
+from maskwright.stats.selection import Conformal
+from maskwright.tasks._calibration import Calibration, quantiles
 from maskwright.tasks._task import Examples, Task
 
 
@@ -38,10 +41,17 @@ class Classification(Task):
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(scores.float(), targets, reduction="sum")
 
-    def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
+    def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray:
+        """softmax(scores / T), (B, classes) float64; T is 1 without a calibration."""
+        temperature = calibration.temperature if calibration is not None else None
+        return Temperature(temperature or 1.0)(scores)
+
+    def decode(
+        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+    ) -> list[dict[str, Any]]:
         assert labels is not None
-        probabilities = torch.from_numpy(scores).double().softmax(-1).numpy()
-        best = probabilities.argmax(-1)
+        probabilities = self.probabilities(scores, calibration)
+        best = scores.argmax(-1)
         return [
             {
                 "label": labels[int(i)],
@@ -51,8 +61,15 @@ class Classification(Task):
             for i, row in zip(best, probabilities, strict=True)
         ]
 
-    def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        return metrics.classification(targets, scores.argmax(-1), scores.shape[-1])
+    def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Measure]:
+        return measures.classification(targets, scores.argmax(-1), scores.shape[-1])
+
+    def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
+        """A temperature (Guo et al. 2017) and the quantiles of conformal sets (Sadinle et al. 2019)."""
+        temperature = Temperature.fit(scores, targets)
+        found = temperature(scores)
+        fitted = quantiles(lambda coverage: Conformal.fit(found, targets, coverage).quantile)
+        return Calibration(split, len(targets), temperature=temperature.value, conformal=fitted)
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         assert labels is not None

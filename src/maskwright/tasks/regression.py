@@ -12,7 +12,9 @@ from torch import Tensor
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
-from maskwright.stats import metrics
+from maskwright.stats import measures
+from maskwright.stats.measures import Measure
+from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._task import Task
 
 
@@ -31,11 +33,13 @@ class Regression(Task):
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.mse_loss(scores.float().squeeze(-1), targets, reduction="sum")
 
-    def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
+    def decode(
+        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+    ) -> list[dict[str, Any]]:
         return [{"score": float(s)} for s in scores[:, 0]]
 
-    def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        return metrics.regression(targets, scores[:, 0])
+    def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Measure]:
+        return measures.regression(targets, scores[:, 0])
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         return {"id2label": {"0": self.label}, "label2id": {self.label: 0}, "problem_type": "regression"}

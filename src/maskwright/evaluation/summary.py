@@ -1,0 +1,192 @@
+"""What a run says in the end: figures with intervals, beside the baselines, calibrated, and in three sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from maskwright.data.labels import Labels
+from maskwright.evaluation.baselines import baselines
+from maskwright.evaluation.figures import figures
+from maskwright.stats import measures
+from maskwright.stats.calibration import brier, log_loss, reliability
+from maskwright.stats.comparison import compare, sentence
+from maskwright.stats.intervals import bootstrap
+from maskwright.stats.selection import Conformal, risk_coverage
+from maskwright.tasks import Examples, Task
+from maskwright.tasks._calibration import Calibration
+
+POINTS = 100  #: a curve is kept with at most so many
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What all seeds of a run said of the rows that are reported on, and which of them was saved."""
+
+    task: Task
+    labels: Labels | None
+    examples: Examples
+    source: str  #: what a person calls the rows
+    split: str
+    seeds: Sequence[int]
+    scores: Sequence[np.ndarray]  #: of each seed, (rows, classes)
+    saved: int  #: the seed whose model is kept
+    why: str  #: how it was chosen
+    calibration: Calibration | None = None
+    chosen_here: bool = False  #: whether these rows also chose checkpoints: the figures flatter then
+
+    @property
+    def kept(self) -> np.ndarray:
+        """The scores of the model that is saved."""
+        return self.scores[list(self.seeds).index(self.saved)]
+
+    @property
+    def classes(self) -> bool:
+        """Whether each row has one class."""
+        targets = self.examples.targets
+        return self.labels is not None and targets is not None and targets.ndim == 1
+
+
+def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bool = True) -> dict[str, Any]:
+    """As JSON. train, held: rows for the baselines to learn from and to be tuned on; `beside`: whether there are any."""
+    o, targets = outcome, outcome.examples.targets
+    assert targets is not None
+    found = figures(o.task, o.scores, targets)
+    others = _baselines(o, train, held) if beside and o.classes else []
+    sure = _sureness(o) if o.classes else None
+    return {
+        "task": o.task.name,
+        "main": o.task.main,
+        "reported": {"split": o.split, "source": o.source, "rows": len(targets), "chose": o.chosen_here},
+        "seeds": list(o.seeds),
+        "saved": {"seed": o.saved, "why": o.why},
+        "labels": None if o.labels is None else list(o.labels.names),
+        "figures": found,
+        "baselines": others,
+        "calibration": None if o.calibration is None else {**o.calibration.plain(), **(sure or {})},
+        "verdict": _verdict(o, found, others, sure),
+    }
+
+
+def _baselines(o: Outcome, train: Examples, held: Examples | None) -> list[dict[str, Any]]:
+    """The commonest class and TF-IDF with logistic regression on the same rows, and what sets the saved model apart."""
+    assert o.labels is not None
+    assert train.targets is not None
+    targets, names = o.examples.targets, o.labels.names
+    known = {name: i for i, name in enumerate(names)}
+    tuned = {} if held is None else {"eval_texts": _texts(held), "eval_labels": _names(held, o.labels)}
+    out = []
+    for system in baselines(_texts(train), _names(train, o.labels), _texts(o.examples), **tuned):
+        said = np.zeros((len(o.examples), len(names)), np.float32)
+        said[np.arange(len(said)), [known[label] for label in system.predictions]] = 1
+        verdict = compare(lambda y, scores: o.task.measures(scores, y)[o.task.main], targets, o.kept, said)
+        out.append(
+            {
+                "name": system.name,
+                "figures": figures(o.task, [said], targets),
+                "seconds": system.seconds,
+                "settings": dict(system.settings),
+                "difference": {**verdict.difference.plain(), "p": verdict.p, "resolvable": verdict.resolvable},
+                "sentence": sentence("the saved model", system.name, o.task.main, verdict, len(o.examples)),
+            }
+        )
+    return out
+
+
+def _texts(examples: Examples) -> list[Any]:
+    return examples.texts if examples.pairs is None else list(zip(examples.texts, examples.pairs, strict=True))
+
+
+def _names(examples: Examples, labels: Labels) -> list[str]:
+    assert examples.targets is not None
+    return [labels[int(i)] for i in examples.targets]
+
+
+def _sureness(o: Outcome) -> dict[str, Any]:
+    """How well the saved model's probabilities mean what they say, before and after its calibration."""
+    targets = o.examples.targets
+    assert targets is not None
+    hits = o.kept.argmax(-1) == targets
+    out: dict[str, Any] = {"error": {}, "log_loss": {}, "brier": {}, "curves": {}}
+    for when, calibration in (("before", None), ("after", o.calibration)):
+        if when == "after" and calibration is None:
+            continue
+        p = _probabilities(o, calibration)
+        curve = reliability(p.max(-1), hits)
+        out["error"][when] = curve.error
+        out["curves"][when] = curve.plain()
+        for name, each in (("log_loss", log_loss), ("brier", brier)):
+            out[name][when] = bootstrap(measures.mean(each(p, targets)), len(targets)).plain()
+    p = _probabilities(o, o.calibration)
+    answered = risk_coverage(p.max(-1), hits)
+    some = np.unique(np.linspace(0, len(answered.coverage) - 1, POINTS).round().astype(int))
+    out["risk_coverage"] = {
+        "coverage": answered.coverage[some].tolist(),
+        "risk": answered.risk[some].tolist(),
+        "area": answered.area,
+    }
+    if o.calibration is not None:
+        out["sets"] = {name: _sets(p, targets, o.calibration, float(name)) for name in o.calibration.conformal}
+    return out
+
+
+def _probabilities(o: Outcome, calibration: Calibration | None) -> np.ndarray:
+    found = o.task.probabilities(o.kept, calibration)
+    assert found is not None
+    return found
+
+
+def _sets(p: np.ndarray, targets: np.ndarray, calibration: Calibration, coverage: float) -> dict[str, float]:
+    """The share of rows whose true label stands in its set, and the mean number of labels in one."""
+    inside = Conformal(calibration.quantile(coverage), coverage)(p)
+    return {"coverage": float(inside[np.arange(len(p)), targets].mean()), "size": float(inside.sum(1).mean())}
+
+
+def _verdict(
+    o: Outcome, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]], sure: Mapping[str, Any] | None
+) -> list[str]:
+    """The figure, whether a cheaper system would do, and whether the probabilities can be believed."""
+    main = found[o.task.main]
+    seeds = f"mean of {len(o.seeds)} seeds" if len(o.seeds) > 1 else "one seed"
+    if main["value"] is None:
+        first = f"{o.task.main} is not defined on the {len(o.examples):,} rows of {o.source}."
+    else:
+        reach = "" if main["low"] is None else f" (95 % interval {main['low']:.3f} to {main['high']:.3f}, over {main['over']})"
+        first = f"{o.task.main} is {main['value']:.3f}{reach} on the {len(o.examples):,} rows of {o.source}, {seeds}."
+    if o.chosen_here:
+        first += " These rows also chose the checkpoint, so the figure flatters."
+    out = [first]
+    if others:
+        strongest = max(others, key=lambda other: other["figures"][o.task.main]["value"] or 0.0)
+        said = str(strongest["sentence"])
+        out.append(said[0].upper() + said[1:])
+    if sure is not None:
+        out.append(_believed(o, sure))
+    return out
+
+
+def _believed(o: Outcome, sure: Mapping[str, Any]) -> str:
+    before = sure["error"]["before"]
+    if o.calibration is None:
+        return (
+            f"Its probabilities are off by {before:.3f} on average; they were not calibrated, because no rows were left "
+            "that no figure uses."
+        )
+    return (
+        f"Its probabilities are off by {sure['error']['after']:.3f} on average, and were by {before:.3f} before the "
+        f"temperature of {o.calibration.temperature:.2f}, which was fitted on {o.calibration.rows:,} other rows."
+    )
+
+
+def mean_metrics(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The seeds' metrics of one split as their means; None where one is undefined; counts are alike in all."""
+    out: dict[str, Any] = {}
+    for name, first in each[0].items():
+        values = [metrics[name] for metrics in each]
+        same = all(value == first for value in values)
+        out[name] = first if same else None if None in values else float(np.mean(values))
+    return out
+

@@ -1,0 +1,137 @@
+"""The rows of a run: who reads what, what is split off, what was cut, and digests of all of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.base.files import sha256
+from maskwright.data.read import Source, read
+from maskwright.data.splits import split
+from maskwright.data.table import Table
+from maskwright.finetuning.settings import Finetune
+from maskwright.tasks import Examples, Model
+from maskwright.text.encodings import Encodings
+
+Sources = dict[str, Source | None]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One side of the data, as texts and as pieces."""
+
+    examples: Examples
+    encodings: Encodings
+
+
+def roles(asked: Finetune, sources: Sources) -> tuple[Sources, list[str]]:
+    """Who is what. Rows that are reported on choose nothing: eval rows without test rows are reported on, and others,
+    split off the training rows, choose the checkpoint in their place."""
+    if sources["eval"] is None or sources["test"] is not None or asked.data.eval_chooses:
+        return sources, []
+    note = (
+        "There are no test rows, so the eval rows are the ones reported on, under the name of test, and choose nothing; "
+        "to let them choose the checkpoint too: --set data.eval_chooses=true."
+    )
+    return {**sources, "eval": None, "test": sources["eval"]}, [note]
+
+
+def read_tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[dict[str, Table], list[str]]:
+    """The rows of each side; what is not given is split off the training rows, the same way each time."""
+    if sources["train"] is None:
+        raise UserError('No training rows were given: --train FILE, or [data] train = "FILE" in the run file.')
+    needs = asked.task.columns()
+    found = {
+        name: read(source, settings=asked.data.reading(), needs=needs)
+        for name, source in sources.items()
+        if source is not None
+    }
+    notes = [note for table in found.values() for note in table.notes]
+    if "eval" not in found:
+        found, note = _split_off(asked, found)
+        notes.append(note)
+    return found, notes
+
+
+def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Table], str]:
+    table, data = tables["train"], asked.data
+    shares = {"eval": data.eval_share, **({} if "test" in tables else {"test": data.test_share})}
+    shares = {name: share for name, share in shares.items() if share}
+    rest = 1 - sum(shares.values())
+    if rest <= 0:
+        raise UserError(f"data.eval_share and data.test_share leave nothing to train on: {shares}.")
+    labels = asked.task.discover(table)
+    strata = asked.task.strata(asked.task.examples(table, labels))
+    try:
+        parts = split(strata, len(table), (rest, *shares.values()), asked.seed)
+    except UserError as problem:
+        raise UserError(f"{table.source} cannot be split: {problem} More rows or an eval file would do.") from None
+    named = dict(zip(("train", *shares), parts, strict=True))
+    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
+    how = " by class" if strata is not None else ""
+    out = {**tables, **{name: table.select(rows) for name, rows in named.items()}}
+    return out, f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
+
+
+def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:
+    out = {}
+    for name, table in tables.items():
+        examples = model.task.examples(table, model.labels)
+        out[name] = Split(examples, model.encode(examples.texts, examples.pairs))
+    return out
+
+
+def cut_notes(splits: Mapping[str, Split], model: Model) -> list[str]:
+    notes = []
+    for name, side in splits.items():
+        cut = side.encodings.truncated
+        if cut:
+            end = "end" if model.keep == "head" else "start"
+            notes.append(
+                f"{cut:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces and were "
+                f"cut at the {end} ({side.encodings.pieces_cut:,} pieces lost); keep=head or keep=tail says which end "
+                "stays."
+            )
+    return notes
+
+
+def count_pieces(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
+    """What went in, what was cut off, and what the vocabulary does not know, for the log."""
+    return {
+        name: {
+            "rows": len(side.examples),
+            "pieces": len(side.encodings.ids),
+            "texts_cut": side.encodings.truncated,
+            "pieces_cut": side.encodings.pieces_cut,
+            "unknown_pieces": side.encodings.unknown,
+        }
+        for name, side in splits.items()
+    }
+
+
+def start_digests(model: Model, splits: Mapping[str, Split]) -> dict[str, str]:
+    """Digests of the first weights and of the pieces that texts became: other ones make another run."""
+    weights, pieces = hashlib.sha256(), hashlib.sha256()
+    for name, tensor in model.network.state_dict().items():
+        weights.update(name.encode())
+        weights.update(tensor.contiguous().numpy())
+    for side in splits.values():
+        pieces.update(np.ascontiguousarray(side.encodings.ids))
+        pieces.update(np.ascontiguousarray(side.encodings.offsets))
+    return {"weights": weights.hexdigest(), "pieces": pieces.hexdigest()}
+
+
+def fingerprint(table: Table, source: Source | None) -> dict[str, Any]:
+    """Where rows came from, and a digest: of the file, or of the cells when they came from memory or a split."""
+    if isinstance(source, str | Path):
+        return {"source": str(source), "rows": len(table), "sha256": sha256(Path(source).expanduser())}
+    digest = hashlib.sha256()
+    for name, cells in table.columns.items():
+        digest.update(repr((name, cells)).encode())
+    return {"source": table.source, "rows": len(table), "sha256": digest.hexdigest()}

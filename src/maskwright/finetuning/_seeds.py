@@ -1,0 +1,109 @@
+"""The seeds of a run: each trains its own model from the same rows; what one is done with is not done again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from maskwright.base import runtime
+from maskwright.base.files import read_json, write_bytes, write_json
+from maskwright.evaluation.evaluate import Judgement, judge
+from maskwright.finetuning._rows import Split, count_pieces
+from maskwright.finetuning.settings import Finetune
+from maskwright.nn.dropout import noise
+from maskwright.tasks import Model, Task
+from maskwright.tasks._objective import ExampleFeed, TaskObjective
+from maskwright.training.loop import Loop
+from maskwright.training.state import load_weights, save_weights
+
+Build = Callable[[], Model]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one seed left in its folder."""
+
+    seed: int
+    folder: Path
+    metrics: dict[str, dict[str, Any]]  #: of each held-out split, its counts among them
+    scores: dict[str, np.ndarray]  #: of each held-out split, (rows, classes)
+
+    @property
+    def weights(self) -> Path:
+        """The network of its best evaluation, until one seed's model has been saved."""
+        return self.folder / "weights.safetensors"
+
+    @classmethod
+    def found(cls, seed: int, folder: Path) -> Trained | None:
+        """A seed that was finished before; its metrics are written last."""
+        if not (folder / "metrics.json").exists():
+            return None
+        return cls(seed, folder, read_json(folder / "metrics.json"), load_file(folder / "scores.safetensors"))
+
+
+def seeded(seed: int, build: Build) -> Model:
+    """A model whose new weights depend on the seed alone, and the generators as training wants them."""
+    runtime.set_seed(seed)
+    noise.seed(seed)
+    return build()
+
+
+def train_seed(
+    asked: Finetune,
+    model: Model,
+    splits: Mapping[str, Split],
+    seed: int,
+    folder: Path,
+    quiet: bool = False,
+    allow_drift: bool = False,
+) -> Trained:
+    """Train, take the best evaluation's weights, judge what was held out. Goes on where a checkpoint is."""
+    held, objective = splits["eval"], TaskObjective(model.network, model.task)
+    targets = splits["train"].examples.targets
+    assert targets is not None
+    loop = Loop(
+        objective,
+        ExampleFeed(splits["train"].encodings, targets, asked.train, seed),
+        asked.train,
+        folder,
+        lambda: _ranked(judge(model, held.encodings, held.examples), model.task),
+        {"data": count_pieces(splits)},
+        quiet,
+        allow_drift,
+    )
+    progress = loop.run()
+    if progress.best_step is not None and progress.best_step < progress.step:
+        load_weights(loop.best, objective)
+    model.network.eval()
+    judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
+    out = Trained(
+        seed,
+        folder,
+        {name: found.plain() for name, found in judged.items()},
+        {name: found.scores for name, found in judged.items() if found.scores is not None},
+    )
+    save_weights(out.weights, model.network)
+    write_bytes(folder / "scores.safetensors", save(out.scores))
+    write_json(folder / "metrics.json", out.metrics)
+    return out
+
+
+def choose(trained: list[Trained], main: str, reported: str) -> tuple[Trained, str]:
+    """The seed whose model is saved, and why: the best on rows that no reported figure uses, of equals the first."""
+    if len(trained) == 1:
+        return trained[0], "the only seed"
+    if reported == "eval":
+        return trained[0], "the first seed: there are no rows but the reported ones, which may not choose"
+    best = max(trained, key=lambda one: one.metrics["eval"][main] if one.metrics["eval"][main] is not None else -math.inf)
+    return best, f"the best {main} on the eval rows, which no reported figure uses"
+
+
+def _ranked(judged: Judgement, task: Task) -> dict[str, float]:
+    """The metrics, the one that decides first."""
+    return {task.main: judged.metrics[task.main], **judged.metrics}
