@@ -143,7 +143,50 @@ def main(sets: int = 2000) -> dict[str, Any]:
     return result
 
 
+PAGE = measure.HERE.parent / "docs" / "honesty.md"
+MARKS = ("<!-- simulated: begin -->", "<!-- simulated: end -->")
+
+
+def section(result: dict[str, Any]) -> str:
+    """The figures as the page shows them."""
+
+    def percent(share: float) -> str:
+        return f"{100 * share:.1f} %"
+
+    sizes = sorted({row["rows"] for row in result["coverage"]})
+    by = {(row["metric"], row["rows"]): row["coverage"] for row in result["coverage"]}
+    names = list(dict.fromkeys(row["metric"] for row in result["coverage"]))
+    cover = [[name, *(percent(by[name, n]) for n in sizes)] for name in names]
+    seeds = [[str(row["seeds"]), percent(row["combined"]), percent(row["examples"])] for row in result["seeds"]]
+    tests = [
+        [f"{row['rows']:,}", test, percent(row["level"][test]), f"{100 * row['gain']:.1f} points", percent(row["power"][test])]
+        for row in result["tests"]
+        for test in row["level"]
+    ]  # fmt: skip
+    off = [f"{name} on {n:,} rows ({percent(by[name, n])})" for name in names for n in sizes if not 0.93 <= by[name, n] <= 0.97]
+    outside = f"Outside of 93 to 97 %: {', '.join(off)}." if off else "All lie within 93 to 97 %."
+    return "\n\n".join([
+        f"`python -m bench.coverage --sets {result['sets']}`, {result['machine']['date']}.",
+        f"How many of {result['sets']:,} simulated sets have a 95 % interval that holds the true figure:",
+        measure.table(["metric", *(f"{n:,} rows" for n in sizes)], cover),
+        outside,
+        "A mean over seeds, judged on 500 rows: the interval over examples and seeds, and the one over examples alone:",
+        measure.table(["seeds", "examples and seeds", "examples alone"], seeds),
+        "How often a test calls a difference real: where there is none (it should be at most 5 %), and where there is one "
+        "of the size that the set is said to show in four of five cases:",
+        measure.table(["rows", "test", "no difference", "difference", "found"], tests),
+    ])  # fmt: skip
+
+
+def write(result: dict[str, Any]) -> None:
+    """The figures between the marks of docs/honesty.md."""
+    text = PAGE.read_text()
+    before, rest = text.split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    PAGE.write_text(f"{before}{MARKS[0]}\n\n{section(result)}\n\n{MARKS[1]}{after}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sets", type=int, default=2000)
-    main(parser.parse_args().sets)
+    write(main(parser.parse_args().sets))
