@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.setup-done
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint types docs clean
+.PHONY: help setup demo test bench results lint types docs clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ test: $(STAMP)  ## every test but those marked slow, gpu or network, on two proc
 
 bench: $(STAMP)  ## measure beside the peers and print the ratios
 	$(BIN)/python -m bench
+
+results: $(STAMP)  ## fine-tune the real tasks of docs/results.md, three seeds each
+	$(BIN)/python -m bench.tasks
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import typer
 def command(
     out: Annotated[str, typer.Option(help="the folder for the two runs, the facts and the page")] = "runs/demo",
     seed: Annotated[int, typer.Option(min=0, help="fixes new weights, order and dropout; the rows stay")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="how often each network is trained")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="a twelfth of the rows: only to see that it works")] = False,
 ) -> None:
     """Fine-tune MiniLM on text that every Python carries, beside what it must beat, and print one table.
@@ -22,7 +23,7 @@ def command(
     from maskwright.training.stop import Interrupted
 
     try:
-        result = demo(out, seed, quick, say=lambda text: print(text, flush=True))
+        result = demo(out, seed, quick, say=lambda text: print(text, flush=True), seeds=seeds)
     except Interrupted as stopped:
         print(f"maskwright: {stopped}.", file=sys.stderr)
         raise typer.Exit(stopped.code) from None

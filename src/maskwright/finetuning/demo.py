@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import write_json, write_text
 from maskwright.data.table import Table
-from maskwright.evaluation.baselines import baselines
 from maskwright.finetuning._demo_corpus import corpus
 from maskwright.finetuning._demo_page import page
 from maskwright.finetuning.run import Run, finetune
@@ -34,8 +34,10 @@ class System:
 
     name: str
     accuracy: float
+    low: float  # the 95 % interval of the accuracy: over examples, and over seeds too where there are several
+    high: float
     f1_macro: float
-    seconds: float  # baselines: training; networks: from rows to a saved, reloaded and compared model
+    seconds: float  # baselines: training; networks: from rows to a saved, reloaded and compared model, all seeds
     how: str
 
 
@@ -62,15 +64,21 @@ class DemoResult:
     notes: list[str]
     command: str
     seconds: float
+    verdict: list[str]
+    seeds: int = 1
 
 
 def demo(
-    out: str | Path = "runs/demo", seed: int = 0, quick: bool = False, say: Callable[[str], None] | None = None
+    out: str | Path = "runs/demo",
+    seed: int = 0,
+    quick: bool = False,
+    say: Callable[[str], None] | None = None,
+    seeds: int = 3,
 ) -> DemoResult:
     """Train and judge the four systems and write `demo.json`, `report.html` and two run folders into `out`.
 
-    The rows and their split are the same for every seed; `seed` fixes new weights, order and dropout. quick: a twelfth
-    of the rows and one epoch, to see that all works; its figures mean nothing. `say` is told what is being done.
+    The rows and their split are the same for every seed; `seed` and those after it fix new weights, order and dropout.
+    quick: a twelfth of the rows, one epoch and one seed, to see that all works; its figures mean nothing. `say` is told what is being done.
     Raises UserError where `out` holds something else.
     """
     start = time.perf_counter()
@@ -79,13 +87,14 @@ def demo(
     tables = {side: _thin(table) if quick else table for side, table in corpus().items()}
     sizes = ", ".join(f"{len(t):,} {side}" for side, t in tables.items())
     say(f"Passages from the documentation of Python {platform.python_version()}: {sizes}; no module on two sides.")
-    systems = _baselines(tables, say)
-    runs = {}
+    seeds, epochs = (1, 1) if quick else (seeds, EPOCHS)
+    networks, runs = [], {}
     for weights, name in (("random", "the same network, random weights"), ("pretrained", "MiniLM, fine-tuned")):
-        say(f"Training: {name} ...")
-        system, runs[weights] = _network(folder, tables, seed, weights, name, 1 if quick else EPOCHS)
-        systems.append(system)
-    command = f"maskwright demo --out {out} --seed {seed}" + (" --quick" if quick else "")
+        say(f"Training: {name}, {seeds} {'seeds' if seeds > 1 else 'seed'} ...")
+        system, runs[weights] = _network(folder, tables, seed, weights, name, epochs, seeds)
+        networks.append(system)
+    systems = [*_baselines(runs["pretrained"]), *networks]
+    command = f"maskwright demo --out {out} --seed {seed}" + (" --quick" if quick else f" --seeds {seeds}")
     result = DemoResult(
         folder=folder,
         page=folder / "report.html",
@@ -95,6 +104,8 @@ def demo(
         notes=[*tables["train"].notes, *(n for n in runs["pretrained"].notes if n not in tables["train"].notes)],
         command=command,
         seconds=time.perf_counter() - start,
+        verdict=runs["pretrained"].summary["verdict"],
+        seeds=seeds,
     )
     facts = {"command": command, "rows": {side: len(t) for side, t in tables.items()}, "seconds": result.seconds}
     write_json(folder / "demo.json", {**facts, "systems": [asdict(s) for s in systems], "notes": result.notes})
@@ -106,15 +117,19 @@ def text_table(result: DemoResult) -> str:
     """The table as a person reads it in a terminal."""
     test = result.tables["test"]
     wide = max(len(s.name) for s in result.systems)
-    head = f"{'on the test rows':<{wide}}  accuracy  macro F1  seconds"
-    rows = [f"{s.name:<{wide}}  {s.accuracy:8.1%}  {s.f1_macro:8.3f}  {s.seconds:7.1f}" for s in result.systems]
+    head = f"{'on the test rows':<{wide}}  accuracy   95 % interval  macro F1  seconds"
+    rows = [
+        f"{s.name:<{wide}}  {s.accuracy:8.1%}  {s.low:5.1%} to {s.high:5.1%}  {s.f1_macro:8.3f}  {s.seconds:7.1f}"
+        for s in result.systems
+    ]
     modules = len(set(test.column("module")))
     areas = len(set(test.column("area")))
     foot = (
         f"{len(test):,} test passages of {modules} modules, none of which any system was trained on or chosen by; "
-        f"{areas} areas. {result.seconds:.0f} seconds in all."
+        f"{areas} areas. Intervals are over passages{' and seeds' if result.seeds > 1 else ''}; passages of one module are "
+        f"alike, so they are a little too narrow. {result.seconds:.0f} seconds in all."
     )
-    return "\n".join([head, "-" * len(head), *rows, "", foot])
+    return "\n".join([head, "-" * len(head), *rows, "", foot, *result.verdict])
 
 
 def _folder(path: Path) -> Path:
@@ -134,28 +149,24 @@ def _thin(table: Table) -> Table:
     return table.select(range(0, len(table), QUICK))
 
 
-def _baselines(tables: dict[str, Table], say: Callable[[str], None]) -> list[System]:
-    say("Training: majority class, TF-IDF + logistic regression ...")
-    train, held, test = (tables[side] for side in ("train", "eval", "test"))
-    found = baselines(
-        train.column("passage"),
-        train.column("area"),
-        test.column("passage"),
-        eval_texts=held.column("passage"),
-        eval_labels=held.column("area"),
-    )
+def _baselines(run: Run) -> list[System]:
+    """What the run itself put beside its model."""
     systems = []
-    for b in found:
-        figures = b.metrics(test.column("area"))
+    for other in run.summary["baselines"]:
         how = ", ".join(
-            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in b.settings.items()
+            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in other["settings"].items()
         )
-        systems.append(System(b.name, figures["accuracy"], figures["f1_macro"], b.seconds, how))
+        systems.append(_system(other["name"], other["figures"], other["seconds"], how))
     return systems
 
 
+def _system(name: str, figures: dict[str, Any], seconds: float, how: str) -> System:
+    sure = figures["accuracy"]
+    return System(name, sure["value"], sure["low"], sure["high"], figures["f1_macro"]["value"], seconds, how)
+
+
 def _network(
-    folder: Path, tables: dict[str, Table], seed: int, weights: str, name: str, epochs: int
+    folder: Path, tables: dict[str, Table], seed: int, weights: str, name: str, epochs: int, seeds: int
 ) -> tuple[System, Run]:
     start = time.perf_counter()
     run = finetune(
@@ -169,14 +180,15 @@ def _network(
         label="area",
         out=str(folder / weights),
         seed=seed,
+        seeds=seeds,
+        baselines=weights == "pretrained",
         overwrite=True,
         max_length=LENGTH,
         settings={"train": {"epochs": epochs, "batch_size": 32, "lr": RATES[weights], "order": "grouped"}},
     )
     seconds = time.perf_counter() - start
-    figures = run.metrics["test"]
-    how = f"{epochs} epochs, batch 32, learning rate {RATES[weights]:g}, best epoch by eval accuracy"
-    return System(name, figures["accuracy"], figures["f1_macro"], seconds, how), run
+    how = f"{epochs} epochs, batch 32, learning rate {RATES[weights]:g}, best epoch by eval accuracy; mean of {seeds} seeds"
+    return _system(name, run.summary["figures"], seconds, how), run
 
 
 def _answers(run: Run, test: Table) -> list[Answer]:
