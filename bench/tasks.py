@@ -109,8 +109,8 @@ def run(name: str, seeds: int) -> dict[str, Any]:
             raise measure.Stop(f"{line} failed: {done.stderr.strip()[-500:]}")
         told = json.loads((Path(folder) / "run/metrics.json").read_text())
     told.pop("facts", None)
-    (told.get("calibration") or {}).pop("curves", None)
-    (told.get("calibration") or {}).pop("risk_coverage", None)
+    for long in ("curves", "risk_coverage"):
+        (told.get("sureness") or {}).pop(long, None)
     return {"machine": measure.machine(), "command": command(name, seeds), "seconds": seconds, "summary": told}
 
 

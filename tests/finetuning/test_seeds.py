@@ -105,7 +105,7 @@ def test_the_model_carries_its_calibration_and_predictions_apply_it(tune: Tune, 
     wanted = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
     assert model.predict(text)[0]["probability"] == pytest.approx(wanted.max(), abs=1e-6)
     assert set(fitted["conformal"]) == {"0.8", "0.9", "0.95", "0.99"}
-    assert set(fitted["error"]) == {"before", "after"}
+    assert set(run.summary["sureness"]["error"]) == {"before", "after"}
 
 
 def test_a_seed_that_is_done_is_not_trained_again(tune: Tune, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from maskwright.data.table import Table as Rows
 from maskwright.evaluation.slices import rarity, slices
 from maskwright.evaluation.summary import Outcome
-from maskwright.runs.shapes import Curve, Histogram, Line, Matrix, Shape, Table, Texts
+from maskwright.runs.shapes import Curve, Histogram, Line, Mark, Matrix, Series, Shape, Table, Text, Texts
 from maskwright.stats.intervals import wilson
 from maskwright.text.encodings import Encodings
 
@@ -66,7 +66,7 @@ def _confusion(targets: np.ndarray, said: np.ndarray, names: Sequence[str]) -> M
         title="What is taken for what",
         rows=list(names),
         columns=list(names),
-        cells=cells.tolist(),
+        cells=cells,
         row_name="true",
         column_name="predicted",
         note="Rows of the reported split, by the saved model.",
@@ -153,31 +153,30 @@ def _regression(outcome: Outcome, table: Rows) -> list[Shape]:
     counts, edges = np.histogram(errors, BINS)
     worst = np.argsort(-np.abs(errors), kind="stable")[:MISTAKES]
     texts = [_text(outcome, table, int(i), {"true": float(targets[i]), "answer": float(said[i])}) for i in worst]
-    dots = Line(name="rows", x=targets[some].tolist(), y=said[some].tolist(), kind="points")
+    dots = Line(name="rows", x=targets[some], y=said[some], kind="points")
     return [
         Curve(title="Predicted beside true", x="true", y="predicted", lines=[dots], diagonal=True, note=f"{len(some)} rows."),
-        Histogram(
-            title="Errors", edges=edges.tolist(), series={"rows": counts.tolist()}, x="predicted - true", note="", mark=None
-        ),
-        Texts(title="Furthest off", texts=texts, note=""),
+        Histogram(title="Errors", edges=edges, series=[Series("rows", counts)], x="predicted - true"),
+        Texts(title="Furthest off", texts=texts),
     ]
 
 
-def _text(outcome: Outcome, table: Rows, row: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    second = {} if outcome.examples.pairs is None else {"pair": outcome.examples.pairs[row]}
-    return {"text": outcome.examples.texts[row], **second, "values": {"where": table.where(row), **values}}
+def _text(outcome: Outcome, table: Rows, row: int, values: Mapping[str, Any]) -> Text:
+    pairs = outcome.examples.pairs
+    second = None if pairs is None else pairs[row]
+    return Text(outcome.examples.texts[row], second, {"where": table.where(row), **values})
 
 
 def _lengths(encodings: Mapping[str, Encodings], cut: int) -> Histogram:
     longest = max(int(e.full_lengths.max(initial=1)) for e in encodings.values())
     edges = np.unique(np.linspace(0, longest, BINS + 1).round())
-    series = {name: np.histogram(e.full_lengths, edges)[0].tolist() for name, e in encodings.items()}
+    series = [Series(name, np.histogram(e.full_lengths, edges)[0]) for name, e in encodings.items()]
     lost = sum(e.truncated for e in encodings.values())
     return Histogram(
         title="How long the texts are",
-        edges=edges.tolist(),
+        edges=edges,
         series=series,
         x="word pieces",
         note=f"{lost:,} texts are longer than the {cut} pieces that are read.",
-        mark={"at": cut, "name": "cut"} if lost else None,
+        mark=Mark(cut, "cut") if lost else None,
     )

@@ -66,7 +66,8 @@ def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bo
         "labels": None if o.labels is None else list(o.labels.names),
         "figures": found,
         "baselines": others,
-        "calibration": None if o.calibration is None else {**o.calibration.plain(), **(sure or {})},
+        "calibration": None if o.calibration is None else o.calibration.plain(),
+        "sureness": sure,
         "verdict": _verdict(o, found, others, sure),
     }
 

@@ -18,6 +18,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.read import Source
 from maskwright.data.table import Table
 from maskwright.evaluation.compare import PREDICTIONS, predictions
+from maskwright.evaluation.sections import sections
 from maskwright.evaluation.summary import Outcome, mean_metrics, summary
 from maskwright.finetuning._rows import (
     Sources,
@@ -32,6 +33,8 @@ from maskwright.finetuning._rows import (
 from maskwright.finetuning._seeds import Trained, choose, seeded, train_seed
 from maskwright.finetuning.settings import FILES, Finetune, gather
 from maskwright.runs import RunFolder
+from maskwright.runs.card import write_card
+from maskwright.runs.report import write_report
 from maskwright.tasks import Model, load
 from maskwright.text.encodings import Encodings
 from maskwright.training.state import load_weights
@@ -170,10 +173,16 @@ def _finish(
         chosen_here=reported == "eval",
     )
     told = summary(outcome, splits["train"].examples, held if reported != "eval" else None, asked.baselines)
+    shapes = sections(
+        outcome, told["sureness"], {n: s.encodings for n, s in splits.items()}, tables[reported], model.max_length
+    )
+    told["facts"] = [shape.plain() for shape in shapes]
     told["metrics"] = {name: mean_metrics([one.metrics[name] for one in trained]) for name in splits if name != "train"}
     write_text(folder.path / PREDICTIONS, _answers(model, outcome, tables[reported]))
     folder.accept()
     write_json(folder.metrics, told)
+    write_report(folder.path)
+    write_card(folder.path)
     for one in trained:
         one.weights.unlink(missing_ok=True)  # the chosen ones are in model/
     return told
