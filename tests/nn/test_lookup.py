@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskwright.nn.lookup import Lookup, gradients, kept_gradients
+from maskwright.nn.lookup import Lookup, gradients, kept_gradients, narrowed
 
 
 @pytest.fixture
@@ -85,3 +85,47 @@ def test_the_norm_needs_only_the_rows_seen(table: Lookup, tied: bool) -> None:
             whole = [p.grad.norm() for p in module.parameters() if p.grad is not None]
             torch.testing.assert_close([some.norm() for some in found], whole)
             module.zero_grad()
+
+
+def test_a_narrowed_table_trains_only_the_rows_in_use(table: Lookup) -> None:
+    """As the whole table does, step by step; the others stay, also where weights decay."""
+    module, used = nn.ModuleList([table]), torch.tensor([1, 4, 7])
+    start, plain_table = table.weight.detach().clone(), Lookup(9, 4)
+    plain_table.load_state_dict(table.state_dict())
+    whole = torch.optim.AdamW(plain_table.parameters(), lr=0.1, weight_decay=0.5)
+    with narrowed(module, [table], used) as tables, kept_gradients(module):
+        few = torch.optim.AdamW(module.parameters(), lr=0.1, weight_decay=0.5)
+        for ids in (torch.tensor([1, 4, 4]), torch.tensor([7, 1]), torch.tensor([4])):
+            for each, optimizer in ((table, few), (plain_table, whole)):
+                each(ids).square().sum().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+            assert table.weight.shape == (3, 4)
+            with tables.whole():
+                assert table.weight.shape == (9, 4)
+                torch.testing.assert_close(table.weight[used], plain_table.weight[used])
+                assert torch.equal(table(torch.tensor([0])), start[:1]), "rows out of use can be read"
+        with pytest.raises(IndexError):
+            table(torch.tensor([2]))
+    assert table.places is None
+    torch.testing.assert_close(table.weight[used], plain_table.weight[used])
+    unused = [i for i in range(9) if i not in used]
+    assert torch.equal(table.weight[unused], start[unused])
+
+
+def test_what_is_loaded_while_it_is_whole_is_trained_on(table: Lookup) -> None:
+    with narrowed(nn.ModuleList([table]), [table], torch.tensor([2, 3])) as tables:
+        with tables.whole():
+            table.load_state_dict({"weight": torch.arange(36.0).view(9, 4)})
+        assert table(torch.tensor([3]))[0].tolist() == [12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("why", ["unknown", "frozen", "tied"])
+def test_a_table_that_others_read_is_left_whole(table: Lookup, why: str) -> None:
+    other = nn.Linear(4, 9, bias=False)
+    if why == "tied":
+        other.weight = table.weight
+    if why == "frozen":
+        table.weight.requires_grad_(False)
+    with narrowed(nn.ModuleList([table, other]), [table], None if why == "unknown" else torch.tensor([1])):
+        assert table.weight.shape == (9, 4)

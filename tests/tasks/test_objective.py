@@ -142,7 +142,10 @@ def test_a_step_stands_by_length(setup: Any) -> None:
 
 @pytest.mark.parametrize(("task", "clip"), [("classification", 1.0), ("classification", 0.05), ("regression", None)])
 def test_five_steps_equal_a_plain_loop_of_torch(setup: Any, tmp_path: Path, task: str, clip: float | None) -> None:
-    """Mean loss, clip_grad_norm_, torch's AdamW without decay on norms and biases, the linear schedule written out."""
+    """Mean loss, clip_grad_norm_, torch's AdamW without decay on norms and biases, the linear schedule written out.
+
+    All but the rows of words that no text has: torch shrinks those, here they stay.
+    """
     ours, feed, train = setup(task, clip=clip, micro_tokens=60)
     theirs, _, _ = setup(task)
     seen: list[dict[str, torch.Tensor]] = []
@@ -157,6 +160,10 @@ def test_five_steps_equal_a_plain_loop_of_torch(setup: Any, tmp_path: Path, task
     groups = [{"params": list(decayed.values()), "weight_decay": 0.01}, {"params": free, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, eps=1e-4, foreach=False, fused=False)
     theirs.train()
+    (word,) = (name for name in theirs.state_dict() if name.endswith("word.weight"))
+    used = torch.from_numpy(feed.vocabulary()).long()
+    start, unused = theirs.state_dict()[word].clone(), torch.ones(len(theirs.state_dict()[word]), dtype=torch.bool)
+    unused[used] = False
     norms = []
     for step, rows in enumerate(feed.epoch(0)):
         scores = theirs.network(Batch.from_encodings(feed.encodings, rows))
@@ -169,7 +176,8 @@ def test_five_steps_equal_a_plain_loop_of_torch(setup: Any, tmp_path: Path, task
             group["lr"] = 1e-3 * (1 - step / 5)
         optimizer.step()
         for name, tensor in theirs.state_dict().items():
-            assert torch.allclose(seen[step][name], tensor, atol=1e-6, rtol=0), (step, name)
+            want = torch.where(unused[:, None], start, tensor) if name == word else tensor
+            assert torch.allclose(seen[step][name], want, atol=1e-6, rtol=0), (step, name)
     assert len(seen) == 5
     losses = [line for line in logged(tmp_path) if "loss" in line]
     assert [line["gradient_norm"] for line in losses] == pytest.approx(norms, rel=1e-5)

@@ -54,6 +54,9 @@ class Rows:
     def pieces(self, rows: np.ndarray) -> list[np.ndarray]:
         return [rows[i : i + self.piece] for i in range(0, len(rows), self.piece)]
 
+    def vocabulary(self) -> None:
+        return None
+
     def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Any, int]:
         return (self.x[rows], self.y[rows]), 3 * len(rows)
 

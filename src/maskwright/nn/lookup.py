@@ -1,7 +1,8 @@
-"""A table of vectors, and a gradient of it that costs what the rows seen cost."""
+"""A table of vectors, and ways to train it that cost what the rows in use cost."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,12 +20,69 @@ class Lookup(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, width))  # drawn or read by whoever builds the network
         self.kept: KeptGradient | None = None
+        self.places: Tensor | None = None  #: (V,) where each row stands while `weight` holds only some of them
 
     def forward(self, ids: Tensor) -> Tensor:
+        if self.places is not None:
+            ids = self.places[ids]
         if self.kept is None or not torch.is_grad_enabled():
             return F.embedding(ids, self.weight)
         vectors: Tensor = _Gather.apply(self.kept.leaf, self.weight.detach(), ids, self.kept)
         return vectors
+
+
+class Narrowed:
+    """Tables of which only the rows in use are trained: while it holds, `weight` of each is a table of those alone.
+
+    An optimizer then moves, and remembers, 11,567 rows of MiniLM's 30,522 on SST-2. A row that no text uses keeps its
+    value; weight decay would shrink it without a loss that could answer.
+    """
+
+    def __init__(self, tables: list[Lookup], used: Tensor) -> None:
+        self._used = used.long()
+        self._full = [(table, table.weight) for table in tables]
+        self._few = [nn.Parameter(torch.empty_like(full[: len(used)])) for _, full in self._full]
+        self._places = [torch.full((len(full),), -1, device=full.device) for _, full in self._full]
+        for places in self._places:
+            places[used.to(places.device)] = torch.arange(len(used), device=places.device)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Within it the tables are whole, as evaluation and checkpoints want them; they may be loaded anew."""
+        self.leave()
+        try:
+            yield
+        finally:
+            self.enter()
+
+    @torch.no_grad()
+    def enter(self) -> None:
+        for (table, full), few, places in zip(self._full, self._few, self._places, strict=True):
+            few.copy_(full[self._used.to(full.device)])
+            table.weight, table.places = few, places
+
+    @torch.no_grad()
+    def leave(self) -> None:
+        for (table, full), few in zip(self._full, self._few, strict=True):
+            full.index_copy_(0, self._used.to(full.device), few)
+            table.weight, table.places = full, None
+
+
+@contextmanager
+def narrowed(module: nn.Module, tables: list[Lookup], used: Tensor | None) -> Iterator[Narrowed]:
+    """Within it `tables` of `module` hold only the rows `used` (K,), which must be all that batches ask for.
+
+    Nothing is narrowed where that is not known (None), where a table is not trained, or where another module has it too
+    (a tied decoder reads all rows).
+    """
+    shared = Counter(id(p) for m in module.modules() for p in m.parameters(recurse=False))
+    fit = [t for t in tables if t.weight.requires_grad and shared[id(t.weight)] == 1]
+    found = Narrowed(fit if used is not None else [], torch.empty(0) if used is None else used)
+    found.enter()
+    try:
+        yield found
+    finally:
+        found.leave()
 
 
 class KeptGradient:

@@ -72,6 +72,9 @@ class ExampleFeed:
         ordered = rows[np.argsort(self.encodings.lengths[rows], kind="stable")]
         return batching.by_tokens(ordered, self.encodings.lengths, self.settings.micro_tokens)
 
+    def vocabulary(self) -> np.ndarray:
+        return np.unique(self.encodings.ids)
+
     def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Labelled, int]:
         batch = Batch.from_encodings(self.encodings, rows).to(device)
         return Labelled(batch, torch.from_numpy(self.targets[rows]).to(device)), len(batch.ids)

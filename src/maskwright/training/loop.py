@@ -15,7 +15,8 @@ import torch
 
 from maskwright.base import runtime
 from maskwright.nn.dropout import noise
-from maskwright.nn.lookup import gradients, kept_gradients
+from maskwright.nn.embeddings import Embeddings
+from maskwright.nn.lookup import gradients, kept_gradients, narrowed
 from maskwright.nn.precision import precision
 from maskwright.training import state
 from maskwright.training.log import Log
@@ -50,21 +51,28 @@ class Loop:
         self.format = runtime.resolve_precision(self.settings.precision, self.device)
         self.objective.to(self.device).train()
         self.plan = Plan(self.feed, self.settings.epochs)
-        self.optimizer = self.settings.optimizer.build(self.objective.named_parameters(), self.settings.lr)
-        restored = state.restore(self.last, self.objective, self.optimizer, self.allow_drift)
-        self.progress = restored or self.progress
+        used = self.feed.vocabulary()
+        words = [module.word for module in self.objective.modules() if isinstance(module, Embeddings)]
+        with narrowed(self.objective, words, None if used is None else torch.from_numpy(used)) as self.tables:
+            self.optimizer = self.settings.optimizer.build(self.objective.named_parameters(), self.settings.lr)
+            with self.tables.whole():
+                restored = state.restore(self.last, self.objective, self.optimizer, self.allow_drift)
+            self.progress = restored or self.progress
+            self._go(restored is not None)
+        return self.progress
+
+    def _go(self, resumed: bool) -> None:
         log = Log(self.folder, self.quiet)
         log.rewind(self.progress.log_bytes)
-        if self.preface and not restored:
+        if self.preface and not resumed:
             log.fact(**self.preface)
-        log.clock(event="resume" if restored else "start", step=self.progress.step, **runtime.facts(self.device))
+        log.clock(event="resume" if resumed else "start", step=self.progress.step, **runtime.facts(self.device))
         log.bar.start(self.plan.total, self.progress.step)
         try:
             with listening() as heard, kept_gradients(self.objective):
                 self._steps(log, heard)
         finally:
             log.close()
-        return self.progress
 
     @property
     def last(self) -> Path:
@@ -161,7 +169,8 @@ class Loop:
         assert self.evaluate is not None
         p = self.progress
         self.objective.eval()
-        metrics = self.evaluate()
+        with self.tables.whole():
+            metrics = self.evaluate()
         self.objective.train()
         log.fact(step=p.step, evaluation={k: v if math.isfinite(v) else None for k, v in metrics.items()})
         p.evaluations.append({"step": p.step, **{k: v if math.isfinite(v) else None for k, v in metrics.items()}})
@@ -169,13 +178,15 @@ class Loop:
         if p.best is None or (math.isfinite(main) and main > p.best):
             p.best, p.best_step = main if math.isfinite(main) else None, p.step
             if p.step < self.plan.total:  # the last step's weights need no copy
-                state.save_weights(self.best, self.objective)
+                with self.tables.whole():
+                    state.save_weights(self.best, self.objective)
             if not self.last.exists():  # no checkpoint needs an older one
                 self._tidy()
 
     def _save(self, log: Log) -> None:
         self.progress.log_bytes = log.position()
-        state.save(self.last, self.objective, self.optimizer, self.progress)
+        with self.tables.whole():
+            state.save(self.last, self.objective, self.optimizer, self.progress)
         self._tidy()
 
     def _tidy(self) -> None:

@@ -35,5 +35,8 @@ class Feed(Protocol):
     def pieces(self, rows: np.ndarray) -> list[np.ndarray]:
         """A step's rows in pieces that fit in memory at once."""
 
+    def vocabulary(self) -> np.ndarray | None:
+        """(K,) every piece that a batch may hold, once; None where that is not known before."""
+
     def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Any, int]:
         """The batch of these rows and its number of tokens."""
