@@ -12,14 +12,18 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import sha256
+from maskwright.data.facts import Facts, Side, examine
+from maskwright.data.groups import number_groups
 from maskwright.data.read import Source, read
-from maskwright.data.splits import split
+from maskwright.data.splits import split, split_groups
 from maskwright.data.table import Table
-from maskwright.finetuning.settings import Finetune
+from maskwright.finetuning.settings import FILES, Finetune
 from maskwright.tasks import Examples, Model
 from maskwright.text.encodings import Encodings
 
 Sources = dict[str, Source | None]
+
+NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows: about a minute
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,15 @@ def read_tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[
     """The rows of each side; what is not given is split off the training rows, the same way each time."""
     if sources["train"] is None:
         raise UserError('No training rows were given: --train FILE, or [data] train = "FILE" in the run file.')
-    needs = asked.task.columns()
+    group = asked.data.group
+    if group and sources["eval"] is not None:
+        raise UserError(
+            "data.group says how rows are split off, but an eval file is given and nothing is. Leave one of them out."
+        )
+    needs = dict.fromkeys(sources, asked.task.columns())
+    needs["train"] += (group,) if group else ()
     found = {
-        name: read(source, settings=asked.data.reading(), needs=needs)
+        name: read(source, settings=asked.data.reading(), needs=needs[name])
         for name, source in sources.items()
         if source is not None
     }
@@ -66,17 +76,25 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
     rest = 1 - sum(shares.values())
     if rest <= 0:
         raise UserError(f"data.eval_share and data.test_share leave nothing to train on: {shares}.")
+    cut = (rest, *shares.values())
     labels = asked.task.discover(table)
     strata = asked.task.strata(asked.task.examples(table, labels))
+    groups = number_groups(table.column(data.group), table.where) if data.group else None
     try:
-        parts = split(strata, len(table), (rest, *shares.values()), asked.seed)
+        if groups is None:
+            parts = split(strata, len(table), cut, asked.seed)
+        else:
+            parts = split_groups(strata, groups, cut, asked.seed)
     except UserError as problem:
         raise UserError(f"{table.source} cannot be split: {problem} More rows or an eval file would do.") from None
     named = dict(zip(("train", *shares), parts, strict=True))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
-    how = " by class" if strata is not None else ""
-    out = {**tables, **{name: table.select(rows) for name, rows in named.items()}}
-    return out, f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
+    how = "" if strata is None else " by class" if strata.ndim == 1 else " by label"
+    note = f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
+    if groups is not None:
+        held = ", ".join(f"{len(set(groups[rows])):,} {name}" for name, rows in named.items())
+        note += f" Groups of {data.group!r} were kept whole: {held}."
+    return {**tables, **{name: table.select(rows) for name, rows in named.items()}}, note
 
 
 def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:
@@ -85,6 +103,21 @@ def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]
         examples = model.task.examples(table, model.labels)
         out[name] = Split(examples, model.encode(examples.texts, examples.pairs))
     return out
+
+
+def examined(model: Model, tables: Mapping[str, Table], splits: Mapping[str, Split]) -> Facts:
+    """What is worth knowing of the rows; all of it goes to data.json, the warnings to the notes."""
+    sides = [
+        Side(name, tables[name], s.examples.texts, s.examples.pairs, s.examples.targets, s.encodings)
+        for name, s in ((name, splits[name]) for name in FILES if name in splits)
+    ]
+    names = model.labels.names if model.labels else ()
+    return examine(sides, names=names, tokenizer=model.tokenizer, max_length=model.max_length, near=NEAR_ROWS)
+
+
+def remarks(splits: Mapping[str, Split], model: Model) -> list[str]:
+    """What the task has to say of each side."""
+    return [f"{name}: {note}" for name, s in splits.items() for note in model.task.notes(s.examples, model.labels)]
 
 
 def cut_notes(splits: Mapping[str, Split], model: Model) -> list[str]:
@@ -128,8 +161,8 @@ def start_digests(model: Model, splits: Mapping[str, Split]) -> dict[str, str]:
 
 
 def fingerprint(table: Table, source: Source | None) -> dict[str, Any]:
-    """Where rows came from, and a digest: of the file, or of the cells when they came from memory or a split."""
-    if isinstance(source, str | Path):
+    """Where rows came from, and a digest: of the file, or of the cells where there is not one file for the rows."""
+    if isinstance(source, str | Path) and Path(source).expanduser().is_file():
         return {"source": str(source), "rows": len(table), "sha256": sha256(Path(source).expanduser())}
     digest = hashlib.sha256()
     for name, cells in table.columns.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from maskwright.evaluation.evaluate import Judgement, judge
 from maskwright.finetuning._rows import Split, count_pieces
 from maskwright.finetuning.settings import Finetune
 from maskwright.nn.dropout import noise
+from maskwright.runs import RunFolder
 from maskwright.tasks import Model, Task
 from maskwright.tasks._objective import ExampleFeed, TaskObjective
 from maskwright.training.loop import Loop
 from maskwright.training.state import load_weights, save_weights
+from maskwright.training.tracking import Tracking
 
 Build = Callable[[], Model]
 
@@ -33,6 +35,7 @@ class Trained:
     folder: Path
     metrics: dict[str, dict[str, Any]]  #: of each held-out split, its counts among them
     scores: dict[str, np.ndarray]  #: of each held-out split, (rows, classes)
+    notes: list[str] = field(default_factory=list)  #: what its tracker had to say
 
     @property
     def weights(self) -> Path:
@@ -59,11 +62,34 @@ def train_seed(
     model: Model,
     splits: Mapping[str, Split],
     seed: int,
-    folder: Path,
+    run: RunFolder,
+    facts: Mapping[str, Any],
     quiet: bool = False,
     allow_drift: bool = False,
 ) -> Trained:
     """Train, take the best evaluation's weights, judge what was held out. Goes on where a checkpoint is."""
+    folder = run.seed(seed)
+    with Tracking(asked.train.tracker, folder, f"{run.path.resolve().name}-{seed}", dict(facts)) as tracking:
+        metrics, scores = _trained(asked, model, splits, seed, folder, tracking, quiet, allow_drift)
+        tracking.final(metrics)
+    out = Trained(seed, folder, metrics, scores, tracking.notes)
+    save_weights(out.weights, model.network)
+    write_bytes(folder / "scores.safetensors", save(out.scores))
+    write_json(folder / "metrics.json", out.metrics)
+    return out
+
+
+def _trained(
+    asked: Finetune,
+    model: Model,
+    splits: Mapping[str, Split],
+    seed: int,
+    folder: Path,
+    tracking: Tracking,
+    quiet: bool,
+    allow_drift: bool,
+) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """The metrics and the scores of each held-out split."""
     held, objective = splits["eval"], TaskObjective(model.network, model.task)
     targets = splits["train"].examples.targets
     assert targets is not None
@@ -76,22 +102,15 @@ def train_seed(
         {"data": count_pieces(splits)},
         quiet,
         allow_drift,
+        tracking=tracking,
     )
     progress = loop.run()
     if progress.best_step is not None and progress.best_step < progress.step:
         load_weights(loop.best, objective)
     model.network.eval()
     judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
-    out = Trained(
-        seed,
-        folder,
-        {name: found.plain() for name, found in judged.items()},
-        {name: found.scores for name, found in judged.items() if found.scores is not None},
-    )
-    save_weights(out.weights, model.network)
-    write_bytes(folder / "scores.safetensors", save(out.scores))
-    write_json(folder / "metrics.json", out.metrics)
-    return out
+    metrics = {name: found.plain() for name, found in judged.items()}
+    return metrics, {name: found.scores for name, found in judged.items() if found.scores is not None}
 
 
 def choose(trained: list[Trained], main: str, reported: str) -> tuple[Trained, str]:

@@ -25,8 +25,10 @@ from maskwright.finetuning._rows import (
     Split,
     cut_notes,
     encode_splits,
+    examined,
     fingerprint,
     read_tables,
+    remarks,
     roles,
     start_digests,
 )
@@ -87,9 +89,7 @@ def finetune(
         name: source if source is not None and name not in paths else getattr(asked.data, name)
         for name, source in given.items()
     }
-    runtime.settle_memory(kernels=256)
-    runtime.set_threads(asked.train.threads)
-    runtime.device(asked.train.device)  # one that cannot be used is said before anything is read
+    _settle(asked)
     sources, notes = roles(asked, sources)
     tables, more = read_tables(asked, sources)
     notes += more
@@ -98,10 +98,12 @@ def finetune(
     if resume and folder.complete:
         return _done(folder)
     labels = asked.task.discover(tables["train"])
+    notes += labels.doubtful() if labels is not None else []
     seeds = asked.numbers(len(tables["train"]))
     first = seeded(seeds[0], lambda: _build(asked, labels))
     splits = encode_splits(first, tables)
-    notes += first.notes + cut_notes(splits, first)
+    seen = examined(first, tables, splits)
+    notes += first.notes + remarks(splits, first) + cut_notes(splits, first) + seen.notes(said=("lengths",))
     begun = {**facts, "start": start_digests(first, splits)}
     with folder.held():
         # Again: another process may have been here, and now it is known what the run starts from.
@@ -109,15 +111,26 @@ def finetune(
         if resume and folder.complete:
             return _done(folder)
         folder.start({**begun, "notes": notes})
+        write_json(folder.data, seen.plain())
         trained = []
         for seed in seeds:
             done = Trained.found(seed, folder.seed(seed))
             if done is None:
                 model = first if seed == seeds[0] else seeded(seed, lambda: _build(asked, labels))
-                done = train_seed(asked, model, splits, seed, folder.seed(seed), quiet, allow_drift)
+                done = train_seed(asked, model, splits, seed, folder, begun, quiet, allow_drift)
+                notes += done.notes
             trained.append(done)
         told = _finish(asked, labels, tables, splits, folder, trained, facts)
     return Run(folder.path, told["metrics"], told, notes)
+
+
+def _settle(asked: Finetune) -> None:
+    """Set up the machine; what it does not have is said before anything is read."""
+    runtime.settle_memory(kernels=256)
+    runtime.set_threads(asked.train.threads)
+    runtime.device(asked.train.device)
+    if asked.train.tracker is not None:
+        asked.train.tracker.check()
 
 
 def _build(asked: Finetune, labels: Labels | None) -> Model:
