@@ -159,11 +159,19 @@ def section(result: dict[str, Any]) -> str:
     cover = [[name, *(percent(by[name, n]) for n in sizes)] for name in names]
     seeds = [[str(row["seeds"]), percent(row["combined"]), percent(row["examples"])] for row in result["seeds"]]
     tests = [
-        [f"{row['rows']:,}", test, percent(row["level"][test]), f"{100 * row['gain']:.1f} points", percent(row["power"][test])]
+        [
+            f"{row['rows']:,}", test, percent(row["level"][test]), f"{100 * row['gain']:.1f} points",
+            percent(row["power"][test]),
+        ]
         for row in result["tests"]
         for test in row["level"]
     ]  # fmt: skip
-    off = [f"{name} on {n:,} rows ({percent(by[name, n])})" for name in names for n in sizes if not 0.93 <= by[name, n] <= 0.97]
+    off = [
+        f"{name} on {n:,} rows ({percent(by[name, n])})"
+        for name in names
+        for n in sizes
+        if not 0.93 <= by[name, n] <= 0.97
+    ]
     outside = f"Outside of 93 to 97 %: {', '.join(off)}." if off else "All lie within 93 to 97 %."
     return "\n\n".join([
         f"`python -m bench.coverage --sets {result['sets']}`, {result['machine']['date']}.",
@@ -172,8 +180,8 @@ def section(result: dict[str, Any]) -> str:
         outside,
         "A mean over seeds, judged on 500 rows: the interval over examples and seeds, and the one over examples alone:",
         measure.table(["seeds", "examples and seeds", "examples alone"], seeds),
-        "How often a test calls a difference real: where there is none (it should be at most 5 %), and where there is one "
-        "of the size that the set is said to show in four of five cases:",
+        "How often a test calls a difference real: where there is none (it should be at most 5 %), and where there "
+        "is one of the size that the set is said to show in four of five cases:",
         measure.table(["rows", "test", "no difference", "difference", "found"], tests),
     ])  # fmt: skip
 

@@ -16,7 +16,7 @@ def test_a_run_beside_a_file(run: Run, finished: dict[str, Path], tmp_path: Path
     code, out, err = run("compare", finished["single"], other)
     assert (code, err) == (0, "")
     assert out.splitlines()[0].startswith(("These 8 rows do not tell", str(finished["single"])))
-    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+    rows = {words[0]: words[1] for line in out.splitlines() if len(words := line.split()) > 1}
     right = sum(a["label"] == a["target"] for a in answers) - sum(a["target"] == "good" for a in answers)
     assert float(rows["accuracy"]) == round(right / len(answers), 4)
     assert "McNemar, exact: p = " in out

@@ -25,7 +25,18 @@ def tune(run: Run, tiny: Path, csv_file: str, sets: list[str], tmp_path: Path) -
     """The command with what it needs, into `run` under the test's folder."""
 
     def go(*more: Any) -> tuple[int, str, str]:
-        base = ["--seeds", "1", "--train", csv_file, "--model", tiny, "--out", tmp_path / "run", "--set", "train.epochs=2"]
+        base = [
+            "--seeds",
+            "1",
+            "--train",
+            csv_file,
+            "--model",
+            tiny,
+            "--out",
+            tmp_path / "run",
+            "--set",
+            "train.epochs=2",
+        ]
         return run("finetune", *base, *sets, *more)
 
     return go

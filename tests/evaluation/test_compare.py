@@ -62,9 +62,19 @@ def test_numbers_are_compared_as_a_regression() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "options", "words"),
     [
-        ({"prediction": ["1", "2"], "target": ["1", "2"]}, {"prediction": ["1"]}, {}, "answers 2 rows and .* 1; a paired"),
+        (
+            {"prediction": ["1", "2"], "target": ["1", "2"]},
+            {"prediction": ["1"]},
+            {},
+            "answers 2 rows and .* 1; a paired",
+        ),
         ({"prediction": ["1", "2"]}, {"prediction": ["1", "2"]}, {}, "says what is true: it needs a column target"),
-        ({"said": ["1", "2"]}, {"prediction": ["1", "2"]}, {}, "has no column of answers. Name one of its columns \\(said"),
+        (
+            {"said": ["1", "2"]},
+            {"prediction": ["1", "2"]},
+            {},
+            "has no column of answers. Name one of its columns \\(said",
+        ),
         (
             {"prediction": ["1", "2"], "target": ["1", "2"], "text": ["x", "y"]},
             {"prediction": ["1", "2"], "text": ["x", "z"]},

@@ -174,7 +174,15 @@ def test_a_split_puts_each_area_on_all_sides_or_on_none(modules: dict[str, tuple
 def result_of(systems: list[System], answers: list[Answer], command: str = "maskwright demo") -> DemoResult:
     table = Table({"passage": ["p", "q"], "area": ["a", "<b>"], "module": ["m", "n"]}, "here", [1, 2], unit="row")
     return DemoResult(
-        Path("x"), Path("x/report.html"), systems, answers, dict.fromkeys(SHARES, table), ["a <note>"], command, 3, ["It <works>."]
+        Path("x"),
+        Path("x/report.html"),
+        systems,
+        answers,
+        dict.fromkeys(SHARES, table),
+        ["a <note>"],
+        command,
+        3,
+        ["It <works>."],
     )
 
 
@@ -204,7 +212,9 @@ class Tags(HTMLParser):
 def test_the_page_is_whole_offline_and_escaped() -> None:
     evil = "<script>alert('x')</script> & more"
     answers = [Answer(evil, "<m>", "a", "a", 0.9), Answer("plain", "n", "<b>", "a", 0.8)]
-    html = page(result_of([System("<img src=x>", 0.5, 0.4, 0.6, 0.25, 1.0, "<how>")], answers, "maskwright demo --out '<x>'"))
+    html = page(
+        result_of([System("<img src=x>", 0.5, 0.4, 0.6, 0.25, 1.0, "<how>")], answers, "maskwright demo --out '<x>'")
+    )
     tags = Tags()
     tags.feed(html)
     assert not tags.open
@@ -227,7 +237,10 @@ def test_the_most_confident_answers_are_chosen_one_an_area() -> None:
 
 
 def test_the_table_lines_up() -> None:
-    systems = [System("short", 0.1234, 0.1, 0.2, 0.5, 1.0, ""), System("a much longer name", 1.0, 1.0, 1.0, 1.0, 123.4, "")]
+    systems = [
+        System("short", 0.1234, 0.1, 0.2, 0.5, 1.0, ""),
+        System("a much longer name", 1.0, 1.0, 1.0, 1.0, 123.4, ""),
+    ]
     lines = text_table(result_of(systems, [])).splitlines()
     assert len({len(line) for line in lines[:4]}) == 1
     assert lines[2].split() == ["short", "12.3%", "10.0%", "to", "20.0%", "0.500", "1.0"]

@@ -25,7 +25,7 @@ Reviews = dict[str, list[Any]]
 
 def outcome(folder: Path, seed: int = 0) -> tuple[bytes, bytes, bytes]:
     """The weights, the log and the metrics as bytes."""
-    names = ("model/model.safetensors", f"seeds/{seed}/log.jsonl", "metrics.json")
+    names = ("model/model.safetensors", f"seeds/{seed}/log.jsonl", f"seeds/{seed}/metrics.json")
     return tuple((folder / name).read_bytes() for name in names)  # type: ignore[return-value]
 
 
@@ -117,9 +117,10 @@ def test_a_run_file_options_and_sets_make_one_run(
     data = write_csv(tmp_path / "reviews.csv", reviews)
     file = tmp_path / "run.toml"
     file.write_text(
-        f'model = "{tiny}"\nout = "{tmp_path / "toml"}"\nseed = 9\ntask = {{name = "classification", pair = "other"}}\n'
-        f'[data]\ntrain = "{data}"\n[train]\nepochs = 2\nbatch_size = 8\nlr = 1\nthreads = 1\nlog_steps = 1\n'
-        'checkpoint_minutes = "none"\n'
+        f'model = "{tiny}"\nout = "{tmp_path / "toml"}"\nseed = 9\nseeds = 1\nbaselines = false\n'
+        'task = {name = "classification", pair = "other"}\n'
+        f'[data]\ntrain = "{data}"\neval_chooses = true\n[train]\nepochs = 2\nbatch_size = 8\nlr = 1\nthreads = 1\n'
+        'log_steps = 1\ncheckpoint_minutes = "none"\n'
     )
     from_file = maskwright.finetune(file, seed=0, settings={"train": {"lr": 3e-3}})
     by_hand = tune(train=data, pair="other")
@@ -325,7 +326,7 @@ def test_undefined_metrics_are_null(tune: Tune, reviews: Reviews) -> None:
     held = {"text": reviews["text"][:5], "score": [2.5] * 5}
     run = tune(task="regression", label="score", eval=held)
     assert run.metrics["eval"]["pearson"] is None
-    assert json.loads((run.folder / "metrics.json").read_text())["eval"]["spearman"] is None
+    assert json.loads((run.folder / "metrics.json").read_text())["metrics"]["eval"]["spearman"] is None
     assert run.metrics["eval"]["mse"] > 0
 
 

@@ -43,5 +43,7 @@ def test_few_rows_promise_little() -> None:
     found = Classification().calibrate(*overconfident(8), "eval")
     assert found.conformal["0.99"] is None
     assert found.quantile(0.99) == math.inf
-    with pytest.raises(UserError, match="Sets of coverage 0.5 were asked for; this model was calibrated for: 0.8, 0.9"):
+    with pytest.raises(
+        UserError, match=r"Sets of coverage 0\.5 were asked for; this model was calibrated for: 0\.8, 0\.9"
+    ):
         found.quantile(0.5)

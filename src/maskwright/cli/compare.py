@@ -12,7 +12,9 @@ import typer
 def command(
     a: Annotated[str, typer.Argument(help="a run folder, or a file with a column prediction, label or score")],
     b: Annotated[str, typer.Argument(help="the other system: a run folder or a file, the same rows in the same order")],
-    data: Annotated[str | None, typer.Option("--data", help="a file with the true labels, where a and b have none")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="a file with the true labels, where a and b have none")
+    ] = None,
     label: Annotated[str, typer.Option("--label", help="the column of --data that holds them")] = "label",
     metric: Annotated[str | None, typer.Option("--metric", help="what the sentence is about")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,

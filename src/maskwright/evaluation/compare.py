@@ -21,7 +21,12 @@ from maskwright.stats.comparison import compare as paired
 from maskwright.stats.measures import Measure
 
 PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
-ANSWERS = ("prediction", "predicted", "label", "score")  #: columns that may hold a system's answers, the first that is there
+ANSWERS = (
+    "prediction",
+    "predicted",
+    "label",
+    "score",
+)  #: columns that may hold a system's answers, the first that is there
 TARGETS = ("target", "gold", "true")  #: and the true ones
 
 
@@ -132,14 +137,14 @@ def _of_run(path: Path) -> Path:
 def _same_rows(a: Answers, b: Answers) -> None:
     if len(a.said) != len(b.said):
         raise UserError(
-            f"{a.name} answers {len(a.said):,} rows and {b.name} {len(b.said):,}; a paired comparison needs the same rows "
-            "in the same order."
+            f"{a.name} answers {len(a.said):,} rows and {b.name} {len(b.said):,}; a paired comparison needs the same "
+            "rows in the same order."
         )
     for i, (one, two) in enumerate(zip(a.texts or [], b.texts or [], strict=False)):
         if str(one).split() != str(two).split():
             raise UserError(
-                f"{a.table.where(i)} and {b.table.where(i)} are not the same text ({_short(one)} and {_short(two)}). Give "
-                "both systems the same rows in the same order."
+                f"{a.table.where(i)} and {b.table.where(i)} are not the same text ({_short(one)} and {_short(two)}). "
+                "Give both systems the same rows in the same order."
             )
 
 
@@ -157,7 +162,8 @@ def _targets(a: Answers, b: Answers, data: Source | None, label: str) -> list[An
     found = a.targets if a.targets is not None else b.targets
     if found is None:
         raise UserError(
-            f"Neither {a.name} nor {b.name} says what is true: it needs a column {TARGETS[0]}, or --data FILE --label COLUMN."
+            f"Neither {a.name} nor {b.name} says what is true: it needs a column {TARGETS[0]}, or --data FILE "
+            "--label COLUMN."
         )
     return found
 
@@ -166,7 +172,9 @@ def _comparable(targets: Sequence[Any], a: Answers, b: Answers) -> tuple[np.ndar
     """Targets and answers as indices of classes, or as numbers where all are numbers and some are no whole ones."""
     sides = [list(targets), a.said, b.said]
     numbers = [_numbers(side) for side in sides]
-    if all(found is not None for found in numbers) and any((found % 1 != 0).any() for found in numbers if found is not None):
+    if all(found is not None for found in numbers) and any(
+        (found % 1 != 0).any() for found in numbers if found is not None
+    ):
         y, first, second = (found for found in numbers if found is not None)
         return y, [first, second]
     tables = [a.table, a.table, b.table]
@@ -184,7 +192,11 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray | None:
 
 
 def predictions(
-    answers: Sequence[dict[str, Any]], targets: Sequence[Any], texts: Sequence[str], pairs: Sequence[str] | None, table: Table
+    answers: Sequence[dict[str, Any]],
+    targets: Sequence[Any],
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    table: Table,
 ) -> str:
     """A run's answers as JSON lines: where the row stands, its texts, what is true, what was said."""
     lines = []

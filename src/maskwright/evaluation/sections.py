@@ -85,8 +85,8 @@ def _sure(sureness: Mapping[str, Any] | None) -> list[Shape]:
             y="share that was right",
             lines=curves,
             diagonal=True,
-            note="Bins of equally many rows; on the diagonal, nine in ten answers given with 90 % are right. Before and "
-            "after the calibration.",
+            note="Bins of equally many rows; on the diagonal, nine in ten answers given with 90 % are right. Before "
+            "and after the calibration.",
         ),
         Curve(
             title="If it answered only where it is surest",
@@ -134,7 +134,8 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
     texts = [
         _text(outcome, table, int(i), {
-            "true": outcome.labels[int(targets[i])], "answer": outcome.labels[int(said[i])], "probability": float(sure[i]),
+            "true": outcome.labels[int(targets[i])], "answer": outcome.labels[int(said[i])],
+            "probability": float(sure[i]),
         })
         for i in worst
     ]  # fmt: skip
@@ -155,7 +156,14 @@ def _regression(outcome: Outcome, table: Rows) -> list[Shape]:
     texts = [_text(outcome, table, int(i), {"true": float(targets[i]), "answer": float(said[i])}) for i in worst]
     dots = Line(name="rows", x=targets[some], y=said[some], kind="points")
     return [
-        Curve(title="Predicted beside true", x="true", y="predicted", lines=[dots], diagonal=True, note=f"{len(some)} rows."),
+        Curve(
+            title="Predicted beside true",
+            x="true",
+            y="predicted",
+            lines=[dots],
+            diagonal=True,
+            note=f"{len(some)} rows.",
+        ),
         Histogram(title="Errors", edges=edges, series=[Series("rows", counts)], x="predicted - true"),
         Texts(title="Furthest off", texts=texts),
     ]

@@ -32,9 +32,7 @@ class Slice:
         return self.p < 1 - self.accuracy.level and self.accuracy.value < self.rest
 
 
-def slices(
-    hits: np.ndarray, numbers: Mapping[str, np.ndarray], columns: Mapping[str, Sequence[Any]]
-) -> list[Slice]:
+def slices(hits: np.ndarray, numbers: Mapping[str, np.ndarray], columns: Mapping[str, Sequence[Any]]) -> list[Slice]:
     """Thirds of each number and values of each column, the worst first.
 
     hits: (rows,) bool. A column takes part when it has 2 to VALUES different values that are not all rare.

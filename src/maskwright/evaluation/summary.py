@@ -51,7 +51,7 @@ class Outcome:
 
 
 def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bool = True) -> dict[str, Any]:
-    """As JSON. train, held: rows for the baselines to learn from and to be tuned on; `beside`: whether there are any."""
+    """As JSON. train, held: rows for the baselines to learn from and be tuned on; `beside`: whether there are any."""
     o, targets = outcome, outcome.examples.targets
     assert targets is not None
     found = figures(o.task, o.scores, targets)
@@ -155,7 +155,11 @@ def _verdict(
     if main["value"] is None:
         first = f"{o.task.main} is not defined on the {len(o.examples):,} rows of {o.source}."
     else:
-        reach = "" if main["low"] is None else f" (95 % interval {main['low']:.3f} to {main['high']:.3f}, over {main['over']})"
+        reach = (
+            ""
+            if main["low"] is None
+            else f" (95 % interval {main['low']:.3f} to {main['high']:.3f}, over {main['over']})"
+        )
         first = f"{o.task.main} is {main['value']:.3f}{reach} on the {len(o.examples):,} rows of {o.source}, {seeds}."
     if o.chosen_here:
         first += " These rows also chose the checkpoint, so the figure flatters."
@@ -173,8 +177,8 @@ def _believed(o: Outcome, sure: Mapping[str, Any]) -> str:
     before = sure["error"]["before"]
     if o.calibration is None:
         return (
-            f"Its probabilities are off by {before:.3f} on average; they were not calibrated, because no rows were left "
-            "that no figure uses."
+            f"Its probabilities are off by {before:.3f} on average; they were not calibrated, because no rows were "
+            "left that no figure uses."
         )
     return (
         f"Its probabilities are off by {sure['error']['after']:.3f} on average, and were by {before:.3f} before the "
@@ -190,4 +194,3 @@ def mean_metrics(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         same = all(value == first for value in values)
         out[name] = first if same else None if None in values else float(np.mean(values))
     return out
-

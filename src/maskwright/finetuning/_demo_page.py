@@ -59,10 +59,10 @@ def page(result: DemoResult) -> str:
 chosen by.</p>
 {_systems(result)}
 <ul>{"".join(f"<li>{escape(sentence)}</li>" for sentence in result.verdict)}</ul>
-<p class="soft">{result.seeds} {"seeds" if result.seeds > 1 else "seed"}; below each accuracy its 95 % interval. Passages of
-one module are alike, so intervals over passages are a little too narrow. The whole report of the fine-tuned model is in
-<code>pretrained/report.html</code>. Seconds are training for the first two; for the networks, from rows to a model that was saved,
-reloaded and found equal. In all: {result.seconds:.0f} seconds.</p>
+<p class="soft">{result.seeds} {"seeds" if result.seeds > 1 else "seed"}; below each accuracy its 95 % interval.
+Passages of one module are alike, so intervals over passages are a little too narrow. The whole report of the fine-tuned model is in
+<code>pretrained/report.html</code>. Seconds are training for the first two; for the networks, from rows to a model
+that was saved, reloaded and found equal. In all: {result.seconds:.0f} seconds.</p>
 <h2>The passages</h2>
 {_corpus(result)}
 <p class="soft">Cells are passages / modules. A module stands on one side only, so eval (which chose the best epoch) and
@@ -94,7 +94,8 @@ def _systems(result: DemoResult) -> str:
     best = max(s.accuracy for s in result.systems)
     rows = "".join(
         f"<tr{' class=best' if s.accuracy == best else ''}><td>{escape(s.name)}<small>{escape(s.how)}</small></td>"
-        f"<td>{s.accuracy:.1%}<small>{s.low:.1%} to {s.high:.1%}</small></td><td>{s.f1_macro:.3f}</td><td>{s.seconds:.1f}</td>"
+        f"<td>{s.accuracy:.1%}<small>{s.low:.1%} to {s.high:.1%}</small></td>"
+        f"<td>{s.f1_macro:.3f}</td><td>{s.seconds:.1f}</td>"
         f'<td><meter min="0" max="1" value="{s.accuracy:.4f}">{s.accuracy:.1%}</meter></td></tr>'
         for s in result.systems
     )

@@ -40,8 +40,8 @@ def roles(asked: Finetune, sources: Sources) -> tuple[Sources, list[str]]:
     if sources["eval"] is None or sources["test"] is not None or asked.data.eval_chooses:
         return sources, []
     note = (
-        "There are no test rows, so the eval rows are the ones reported on, under the name of test, and choose nothing; "
-        "to let them choose the checkpoint too: --set data.eval_chooses=true."
+        "There are no test rows, so the eval rows are the ones reported on, under the name of test, and choose "
+        "nothing; to let them choose the checkpoint too: --set data.eval_chooses=true."
     )
     return {**sources, "eval": None, "test": sources["eval"]}, [note]
 

@@ -119,7 +119,9 @@ def choose(trained: list[Trained], main: str, reported: str) -> tuple[Trained, s
         return trained[0], "the only seed"
     if reported == "eval":
         return trained[0], "the first seed: there are no rows but the reported ones, which may not choose"
-    best = max(trained, key=lambda one: one.metrics["eval"][main] if one.metrics["eval"][main] is not None else -math.inf)
+    best = max(
+        trained, key=lambda one: one.metrics["eval"][main] if one.metrics["eval"][main] is not None else -math.inf
+    )
     return best, f"the best {main} on the eval rows, which no reported figure uses"
 
 

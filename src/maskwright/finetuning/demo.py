@@ -78,8 +78,8 @@ def demo(
     """Train and judge the four systems and write `demo.json`, `report.html` and two run folders into `out`.
 
     The rows and their split are the same for every seed; `seed` and those after it fix new weights, order and dropout.
-    quick: a twelfth of the rows, one epoch and one seed, to see that all works; its figures mean nothing. `say` is told what is being done.
-    Raises UserError where `out` holds something else.
+    quick: a twelfth of the rows, one epoch and one seed, to see that all works; its figures mean nothing. `say` is
+    told what is being done. Raises UserError where `out` holds something else.
     """
     start = time.perf_counter()
     say = say or (lambda text: None)
@@ -126,8 +126,8 @@ def text_table(result: DemoResult) -> str:
     areas = len(set(test.column("area")))
     foot = (
         f"{len(test):,} test passages of {modules} modules, none of which any system was trained on or chosen by; "
-        f"{areas} areas. Intervals are over passages{' and seeds' if result.seeds > 1 else ''}; passages of one module are "
-        f"alike, so they are a little too narrow. {result.seconds:.0f} seconds in all."
+        f"{areas} areas. Intervals are over passages{' and seeds' if result.seeds > 1 else ''}; passages of one module "
+        f"are alike, so they are a little too narrow. {result.seconds:.0f} seconds in all."
     )
     return "\n".join([head, "-" * len(head), *rows, "", foot, *result.verdict])
 
@@ -154,7 +154,8 @@ def _baselines(run: Run) -> list[System]:
     systems = []
     for other in run.summary["baselines"]:
         how = ", ".join(
-            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in other["settings"].items()
+            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+            for name, value in other["settings"].items()
         )
         systems.append(_system(other["name"], other["figures"], other["seconds"], how))
     return systems
@@ -187,7 +188,8 @@ def _network(
         settings={"train": {"epochs": epochs, "batch_size": 32, "lr": RATES[weights], "order": "grouped"}},
     )
     seconds = time.perf_counter() - start
-    how = f"{epochs} epochs, batch 32, learning rate {RATES[weights]:g}, best epoch by eval accuracy; mean of {seeds} seeds"
+    how = f"{epochs} epochs, batch 32, learning rate {RATES[weights]:g}, best epoch by eval accuracy"
+    how += f"; mean of {seeds} seeds" if seeds > 1 else ""
     return _system(name, run.summary["figures"], seconds, how), run
 
 

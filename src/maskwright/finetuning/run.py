@@ -46,7 +46,7 @@ PROOF_ROWS = 256  #: rows on which a saved model must repeat the trained one's o
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder, its metrics by split (means over the seeds), all it has to say, its model on demand."""
+    """A finished run: its folder, its metrics by split (means over seeds), all it has to say, its model on demand."""
 
     folder: Path
     metrics: dict[str, dict[str, Any]]

@@ -15,7 +15,6 @@ from maskwright.data.settings import Data as _Data
 from maskwright.tasks import Task
 from maskwright.training.settings import Train
 
-
 SEEDS = 3  #: the least that have a spread which means something
 SMALL = 10_000  #: training rows up to which several seeds are the default
 
@@ -24,7 +23,9 @@ class Data(_Data):
     """The files, and how they are read."""
 
     train: str | None = Field(None, description="training rows: a CSV, TSV or JSONL file")
-    eval: str | None = Field(None, description="rows that choose the checkpoint; reported on when there are no test rows")
+    eval: str | None = Field(
+        None, description="rows that choose the checkpoint; reported on when there are no test rows"
+    )
     test: str | None = Field(None, description="rows that are only reported on; the eval rows when not given")
     eval_share: float = Field(
         0.1, gt=0, lt=1, description="share of the training rows split off to choose the checkpoint and calibrate"

@@ -31,7 +31,7 @@ class Calibration:
         return cls(**{**given, "thresholds": None if thresholds is None else tuple(thresholds)})
 
     def quantile(self, coverage: float) -> float:
-        """How strange a label may be to stand in a set of this coverage. Raises UserError for one that was not fitted."""
+        """How strange a label of such a set may be. Raises UserError for a coverage that was not fitted."""
         name = f"{coverage:g}"
         if name not in self.conformal:
             raise UserError(
