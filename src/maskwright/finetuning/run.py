@@ -28,6 +28,7 @@ from maskwright.tasks._objective import ExampleFeed, TaskObjective
 from maskwright.text.encodings import Encodings
 from maskwright.training.loop import Loop
 from maskwright.training.state import load_weights
+from maskwright.training.tracking import Tracking
 
 PROOF_ROWS = 256  #: rows on which a saved model must repeat the trained one's outputs
 
@@ -83,9 +84,7 @@ def finetune(
         name: source if source is not None and name not in paths else getattr(asked.data, name)
         for name, source in given.items()
     }
-    runtime.settle_memory(kernels=256)
-    runtime.set_threads(asked.train.threads)
-    runtime.device(asked.train.device)  # one that cannot be used is said before anything is read
+    _settle(asked)
     tables, notes = _tables(asked, sources)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
@@ -113,9 +112,21 @@ def finetune(
         if resume and folder.complete:
             return _done(folder)
         folder.start({**begun, "notes": notes})
-        _train(asked, model, splits, folder, {"data": _counts(splits)}, quiet, allow_drift)
-        metrics = _finish(asked, model, splits, folder)
-    return Run(folder.path, metrics, notes)
+        name = f"{folder.path.resolve().name}-{asked.seed}"
+        with Tracking(asked.train.tracker, folder.seed(asked.seed), name, begun) as tracking:
+            _train(asked, model, splits, folder, {"data": _counts(splits)}, quiet, allow_drift, tracking)
+            metrics = _finish(asked, model, splits, folder)
+            tracking.final(metrics)
+    return Run(folder.path, metrics, notes + tracking.notes)
+
+
+def _settle(asked: Finetune) -> None:
+    """Set up the machine; what it does not have is said before anything is read."""
+    runtime.settle_memory(kernels=256)
+    runtime.set_threads(asked.train.threads)
+    runtime.device(asked.train.device)
+    if asked.train.tracker is not None:
+        asked.train.tracker.check()
 
 
 def _done(folder: RunFolder) -> Run:
@@ -203,6 +214,7 @@ def _train(
     preface: dict[str, Any],
     quiet: bool,
     allow_drift: bool,
+    tracking: Tracking,
 ) -> None:
     """Train, and leave the best evaluation's weights in the model."""
     held, task = splits["eval"], TaskObjective(model.network, model.task)
@@ -217,6 +229,7 @@ def _train(
         preface,
         quiet,
         allow_drift,
+        tracking=tracking,
     )
     progress = loop.run()
     if progress.best_step is not None and progress.best_step < progress.step:
