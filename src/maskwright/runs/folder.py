@@ -150,8 +150,13 @@ def _lock(handle: int, path: Path) -> None:
 
 
 def _bare(settings: Any) -> Any:
-    """Settings without the folder itself, which may have been moved or be spelt otherwise from another place."""
-    return {k: v for k, v in settings.items() if k != "out"} if isinstance(settings, dict) else settings
+    """Settings without what changes no number: the folder, which may have been moved, and who is told of the run."""
+    if not isinstance(settings, dict):
+        return settings
+    bare = {k: v for k, v in settings.items() if k != "out"}
+    if isinstance(bare.get("train"), dict):
+        bare["train"] = {k: v for k, v in bare["train"].items() if k != "tracker"}
+    return bare
 
 
 def _differences(was: Any, now: Any, path: str = "") -> list[str]:

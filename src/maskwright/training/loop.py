@@ -24,6 +24,7 @@ from maskwright.training.objective import Feed, Objective
 from maskwright.training.settings import Train
 from maskwright.training.state import Progress
 from maskwright.training.stop import Interrupted, Signals, bad_gradient, explain_nan, listening
+from maskwright.training.tracking import Tracking
 
 Evaluate = Callable[[], dict[str, float]]
 
@@ -44,6 +45,7 @@ class Loop:
     quiet: bool = False
     allow_drift: bool = False
     progress: Progress = field(default_factory=Progress)
+    tracking: Tracking = field(default_factory=Tracking)
 
     def run(self) -> Progress:
         """From the last checkpoint, or from the start, to the end. Raises Interrupted after saving on a signal."""
@@ -62,6 +64,7 @@ class Loop:
         return self.progress
 
     def _go(self, resumed: bool) -> None:
+        self.tracking.open(self.progress.step)
         log = Log(self.folder, self.quiet)
         log.rewind(self.progress.log_bytes)
         if self.preface and not resumed:
@@ -161,8 +164,11 @@ class Loop:
         if p.step % self.settings.log_steps and p.step != self.plan.total:
             return
         means = {"loss": p.loss_sum / p.items, **{name: total / p.items for name, total in p.sums.items()}}
-        log.fact(step=p.step, **means, lr=facts["lr"], gradient_norm=facts["norm"], items=p.items, tokens=p.tokens)
-        log.clock(step=p.step, seconds=round(p.seconds, 3), tokens_per_second=round(facts["tokens"] / seconds, 1))
+        line = {**means, "lr": facts["lr"], "gradient_norm": facts["norm"], "items": p.items, "tokens": p.tokens}
+        clocks = {"seconds": round(p.seconds, 3), "tokens_per_second": round(facts["tokens"] / seconds, 1)}
+        log.fact(step=p.step, **line)
+        log.clock(step=p.step, **clocks)
+        self.tracking.log(p.step, {"train": {**line, **clocks}})
         p.loss_sum, p.items, p.tokens, p.sums = 0.0, 0, 0, {}
 
     def _evaluate(self, log: Log) -> None:
@@ -173,6 +179,7 @@ class Loop:
             metrics = self.evaluate()
         self.objective.train()
         log.fact(step=p.step, evaluation={k: v if math.isfinite(v) else None for k, v in metrics.items()})
+        self.tracking.log(p.step, {"evaluation": metrics})
         p.evaluations.append({"step": p.step, **{k: v if math.isfinite(v) else None for k, v in metrics.items()}})
         main = next(iter(metrics.values()))
         if p.best is None or (math.isfinite(main) and main > p.best):

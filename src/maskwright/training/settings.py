@@ -12,6 +12,7 @@ from maskwright.training.optimizers import Optimizer
 from maskwright.training.optimizers.adamw import AdamW
 from maskwright.training.schedules import Schedule
 from maskwright.training.schedules.linear import Linear
+from maskwright.training.trackers import Tracker
 
 
 class Train(Config):
@@ -32,8 +33,9 @@ class Train(Config):
     evaluations: int = Field(1, ge=1, description="evaluations per epoch")
     checkpoint_minutes: float | None = Field(5.0, ge=0, description="time between checkpoints; none: none are written")
     log_steps: int = Field(10, ge=1, description="steps between lines of log.jsonl")
+    tracker: Choice[Tracker] | None = Field(None, description="shows the run elsewhere too; none: nowhere")
 
-    @field_validator("batch_tokens", "clip", "threads", "checkpoint_minutes", mode="before")
+    @field_validator("batch_tokens", "clip", "threads", "checkpoint_minutes", "tracker", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         """TOML has no word for nothing; here it is "none"."""
