@@ -15,9 +15,10 @@ from maskwright.base import runtime
 from maskwright.base.choice import dump
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, sha256, write_json
+from maskwright.data.groups import number_groups
 from maskwright.data.labels import Labels
 from maskwright.data.read import Source, read
-from maskwright.data.splits import split
+from maskwright.data.splits import split, split_groups
 from maskwright.data.table import Table
 from maskwright.evaluation.evaluate import Judgement, judge
 from maskwright.finetuning.settings import FILES, Finetune, gather
@@ -94,6 +95,7 @@ def finetune(
     runtime.set_seed(asked.seed)
     noise.seed(asked.seed)
     labels = asked.task.discover(tables["train"])
+    notes += labels.doubtful() if labels is not None else []
     model = Model.build(
         asked.model,
         asked.task,
@@ -126,9 +128,15 @@ def _tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[dict
     """The rows of each side; what is not given is split off the training rows, the same way each time."""
     if sources["train"] is None:
         raise UserError('No training rows were given: --train FILE, or [data] train = "FILE" in the run file.')
-    needs = asked.task.columns()
+    group = asked.data.group
+    if group and sources["eval"] is not None:
+        raise UserError(
+            "data.group says how rows are split off, but an eval file is given and nothing is. Leave one of them out."
+        )
+    needs = dict.fromkeys(sources, asked.task.columns())
+    needs["train"] += (group,) if group else ()
     tables = {
-        name: read(source, settings=asked.data.reading(), needs=needs)
+        name: read(source, settings=asked.data.reading(), needs=needs[name])
         for name, source in sources.items()
         if source is not None
     }
@@ -146,17 +154,25 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
     rest = 1 - sum(shares.values())
     if rest <= 0:
         raise UserError(f"data.eval_share and data.test_share leave nothing to train on: {shares}.")
+    cut = (rest, *shares.values())
     labels = asked.task.discover(table)
     strata = asked.task.strata(asked.task.examples(table, labels))
+    groups = number_groups(table.column(data.group), table.where) if data.group else None
     try:
-        parts = split(strata, len(table), (rest, *shares.values()), asked.seed)
+        if groups is None:
+            parts = split(strata, len(table), cut, asked.seed)
+        else:
+            parts = split_groups(strata, groups, cut, asked.seed)
     except UserError as problem:
         raise UserError(f"{table.source} cannot be split: {problem} More rows or an eval file would do.") from None
     named = dict(zip(("train", *shares), parts, strict=True))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
     how = " by class" if strata is not None else ""
-    out = {**tables, **{name: table.select(rows) for name, rows in named.items()}}
-    return out, f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
+    note = f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
+    if groups is not None:
+        held = ", ".join(f"{len(set(groups[rows])):,} {name}" for name, rows in named.items())
+        note += f" Groups of {data.group!r} were kept whole: {held}."
+    return {**tables, **{name: table.select(rows) for name, rows in named.items()}}, note
 
 
 def _splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:
@@ -280,8 +296,8 @@ def _start(model: Model, splits: Mapping[str, Split]) -> dict[str, str]:
 
 
 def _fingerprint(table: Table, source: Source | None) -> dict[str, Any]:
-    """Where rows came from, and a digest: of the file, or of the cells when they came from memory or a split."""
-    if isinstance(source, str | Path):
+    """Where rows came from, and a digest: of the file, or of the cells where there is not one file for the rows."""
+    if isinstance(source, str | Path) and Path(source).expanduser().is_file():
         return {"source": str(source), "rows": len(table), "sha256": sha256(Path(source).expanduser())}
     digest = hashlib.sha256()
     for name, cells in table.columns.items():

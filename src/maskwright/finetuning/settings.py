@@ -19,11 +19,18 @@ from maskwright.training.settings import Train
 class Data(_Data):
     """The files, and how they are read."""
 
-    train: str | None = Field(None, description="training rows: a CSV, TSV or JSONL file")
+    train: str | None = Field(
+        None, description="training rows: a CSV, TSV, JSONL or Parquet file, or a folder with one folder for each class"
+    )
     eval: str | None = Field(None, description="rows that choose the best checkpoint; split off when not given")
     test: str | None = Field(None, description="rows that are only reported on")
     eval_share: float = Field(0.1, gt=0, lt=1, description="share of the training rows split off when no eval is given")
     test_share: float = Field(0.1, ge=0, lt=1, description="share split off when neither eval nor test is given")
+    group: str | None = Field(
+        None,
+        coerce_numbers_to_str=True,  # columns of files without a header are called 1, 2, ...
+        description="column whose rows of one value (a person, a document) all go to one side of that split",
+    )
 
     def reading(self) -> _Data:
         """Only how files are read."""
