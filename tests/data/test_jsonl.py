@@ -63,3 +63,8 @@ def test_jsonl_has_no_use_for_settings_of_cells(file, fails):
     message = fails(path, settings=Data(header=False))
     assert f"data, for the jsonl file {path}: There is no setting 'header'." in message
     assert "Allowed: encoding." in message
+
+
+def test_what_python_writes_for_a_missing_number_is_missing(file):
+    table = read(file("a.jsonl", '{"text": "a", "score": NaN}\n{"text": "b", "score": -Infinity}\n'))
+    assert table.column("score") == [None, float("-inf")]

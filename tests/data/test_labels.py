@@ -74,3 +74,101 @@ def test_a_label_that_is_not_in_the_set():
         labels.encode(["x", "y", "y"], where)
     with pytest.raises(UserError, match="2 other labels are not in the set either"):
         labels.encode(["x", "y", "z"], where)
+
+
+# Texts of the world
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("👍", "👎", "👨‍👩‍👧"),
+        ("سلبي", "إيجابي"),
+        ("שלילי", "חיובי"),
+        ("ดี", "ไม่ดี"),
+        ("bon", "mauvais", "e\u0301tonnant"),
+        ("a b", "a  b"),
+        ("\u200fx", "y"),
+    ],
+)
+def test_labels_in_any_script_are_kept_as_they_are(names):
+    labels = Labels.discover(names, where)
+    assert set(labels.names) == set(names)
+    assert [labels[i] for i in labels.encode(names, where)] == list(names)
+
+
+def test_two_spellings_of_one_text():
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    told = (
+        "the labels 'cafe\\u0301' and 'caf\\xe9' are one text, cafe\u0301, in two spellings of Unicode: a letter and "
+        "its mark are one character or two. Write both the same way, for example in the form NFC."
+    )
+    with pytest.raises(UserError) as caught:
+        Labels.discover(["bar", composed, apart], where)
+    assert str(caught.value) == f"train.csv line 4: {told}"
+    with pytest.raises(UserError) as caught:
+        Labels.discover(["bar", composed], where).encode(["bar", apart], where)
+    assert str(caught.value) == f"train.csv line 3: {told}"
+
+
+def test_numbers_and_truths_as_texts_and_as_themselves():
+    labels = Labels.discover(["1", 0, "0", 1], where)
+    assert labels.names == ("0", "1")
+    assert labels.encode([1, "0"], where).tolist() == [1, 0]
+    assert Labels.discover([True, "false"], where).names == ("false", "true")
+
+
+# Columns that hold no classes
+
+
+def test_a_column_of_texts_or_amounts_is_no_set_of_classes():
+    with pytest.raises(UserError) as caught:
+        Labels.discover([f"text {i}" for i in range(100_000)], where)
+    assert str(caught.value) == (
+        "train.csv line 2 onwards: 100,000 different labels stand in 100,000 rows, 100,000 of them in one row only "
+        "('text 0', 'text 1', 'text 2', ...). A classifier needs classes that come again: check which column holds "
+        "the label; for numbers use --task regression."
+    )
+    with pytest.raises(UserError, match="61 of them in one row only"):
+        Labels.discover([*(str(i / 7) for i in range(61)), *["0.5"] * 59], where)
+
+
+@pytest.mark.parametrize(
+    ("classes", "rows_each"), [(150, 100), (150, 2), (20, 1), (2, 1), (21, 2)], ids=lambda n: str(n)
+)
+def test_many_classes_and_few_rows_are_no_hindrance(classes, rows_each):
+    assert len(Labels.discover([f"intent {i}" for i in range(classes)] * rows_each, where)) == classes
+
+
+def test_rare_classes_beside_common_ones_are_no_hindrance():
+    assert len(Labels.discover([*(f"rare {i}" for i in range(100)), *["common"] * 100], where)) == 101
+
+
+# What is allowed and doubtful
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            ("NEG", "Pos", "neg", "pos"),
+            "The labels 'NEG' and 'neg' differ only in upper and lower case (one of 2 such pairs); they are separate "
+            "classes.",
+        ),
+        (("1", "1.0", "2"), "The labels '1' and '1.0' differ only in how the number is written; they are"),
+        (("01", "1"), "The labels '01' and '1' differ only in how the number is written"),
+        (("a b", "a\u00a0b"), "The labels 'a b' and 'a\\xa0b' differ only in spaces or characters that cannot"),
+        (("go", "g\u200bo"), "The labels 'go' and 'g\\u200bo' differ only in spaces or characters that cannot be seen"),
+        (("❤", "❤\ufe0f"), "The labels '\\u2764' and '\\u2764\\ufe0f' differ only in spaces or characters"),
+        (("0.5", "1", "2.0"), "All 3 labels are numbers, some with fractions (0.5): if they are amounts and not"),
+    ],
+)
+def test_labels_that_are_nearly_one_are_allowed_and_doubtful(names, told):
+    notes = Labels.discover(names * 2, where).doubtful()
+    assert len(notes) == 1
+    assert told in notes[0]
+
+
+@pytest.mark.parametrize("names", [("neg", "pos"), ("0", "1"), ("1.0", "2.0"), ("a", "0.5"), ("👍", "👎"), ("a", "á")])
+def test_plain_labels_are_not_doubtful(names):
+    assert Labels.discover(names, where).doubtful() == []

@@ -122,6 +122,48 @@ def test_too_few_rows_to_split(say: Say, tmp_path: Path, count: int) -> None:
     assert message.endswith("More rows or an eval file would do.")
 
 
+def test_groups_that_split_nothing(say: Say, tmp_path: Path) -> None:
+    held = rows(tmp_path / "dev.csv", FEW)
+    assert say("--set", "data.group=other", eval=held) == (
+        "data.group says how rows are split off, but an eval file is given and nothing is. Leave one of them out."
+    )
+    assert "There is no column 'users'. Did you mean 'user'?" in say("--set", "data.group=users", train=owned(tmp_path))
+    message = say("--set", "data.group=user", train=owned(tmp_path, users=("ann", "bob")))
+    assert message.startswith(
+        f"{tmp_path / 'owned.csv'} cannot be split: The rows form 2 groups, too few for 3 parts: "
+    )
+    assert message.endswith("More rows or an eval file would do.")
+    message = say("--set", "data.group=user", train=owned(tmp_path, users=("ann", "")))
+    assert message.startswith(f"{tmp_path / 'owned.csv'} line 3: the group is empty, so nothing says which rows")
+
+
+def owned(folder: Path, users: tuple[str, ...] = ("ann", "bob", "cem", "dee")) -> str:
+    lines = FEW.splitlines()[1:]
+    content = "".join(f"{line},{users[row % len(users)]}\n" for row, line in enumerate(lines))
+    return rows(folder / "owned.csv", f"text,label,user\n{content}")
+
+
+def test_a_column_that_holds_no_classes(say: Say) -> None:
+    message = say(label="score")
+    assert "A classifier needs classes that come again: check which column holds the label;" in message
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["2.5"] * 20, "All 20 rows have the score 2.5 ({file} line 2 onwards); a regression learns from scores that"),
+        (["2.5", "inf", *["1"] * 18], "{file} line 3: the label 'inf' is not a finite number."),
+        (
+            ["2.5", "1e39", *["1"] * 18],
+            "{file} line 3: the label '1e39' is beyond 3.4e+38, the largest single precision",
+        ),
+    ],
+)
+def test_scores_that_teach_nothing(say: Say, tmp_path: Path, cells: list[str], said: str) -> None:
+    file = rows(tmp_path / "scores.csv", "text,label\n" + "".join(f"a film,{cell}\n" for cell in cells))
+    assert say(train=file, task="regression").startswith(said.format(file=file))
+
+
 def test_shares_that_leave_nothing(say: Say) -> None:
     message = say("--set", "data.eval_share=0.6", "--set", "data.test_share=0.4")
     assert message.startswith("data.eval_share and data.test_share leave nothing to train on: ")

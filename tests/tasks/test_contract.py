@@ -132,7 +132,7 @@ def test_regression_is_squared_error() -> None:
     assert float(task.loss(scores, targets)) == 4.25
 
 
-@pytest.mark.parametrize("label", ["high", "", None, "nan", "inf", float("inf"), [1]])
+@pytest.mark.parametrize("label", ["high", "", None, "nan", "inf", float("inf"), [1], True, 10**400])
 def test_a_label_that_is_no_number_is_named_with_its_row(label: Any) -> None:
     with pytest.raises(UserError) as caught:
         find(Task, "regression")().targets(table(label=["1.5", label, 2]), None)
@@ -145,6 +145,26 @@ def test_numbers_of_regression_are_read_from_texts_and_numbers() -> None:
     found = find(Task, "regression")().targets(table(label=["1.5", 2, " 3e-1 "]), None)
     assert found.dtype == np.float32
     assert found.tolist() == pytest.approx([1.5, 2, 0.3])
+
+
+def test_a_number_beyond_single_precision_does_not_become_infinite() -> None:
+    for label in (1e39, "-1e39"):
+        with pytest.raises(
+            UserError, match=r"row 2: the label .* is beyond 3\.4e\+38, the largest single precision number"
+        ):
+            find(Task, "regression")().targets(table(label=["1.5", label, 2]), None)
+    assert find(Task, "regression")().targets(table(label=[3e38, -3e38, 0]), None).tolist() == pytest.approx(
+        [3e38, -3e38, 0]
+    )
+
+
+def test_scores_that_are_all_the_same_teach_nothing() -> None:
+    with pytest.raises(UserError) as caught:
+        find(Task, "regression")().discover(table(label=["2.50", 2.5, 2.5]))
+    assert str(caught.value) == (
+        "All 3 rows have the score 2.5 (the data given row 1 onwards); a regression learns from scores that differ. "
+        "Check which column holds them."
+    )
 
 
 def test_a_setting_that_a_task_does_not_have_is_named() -> None:

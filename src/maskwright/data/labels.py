@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from maskwright.base.errors import UserError, unknown
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_FEW = 20  # labels that stand in one row only: so many may be the rare classes of a small set
 
 
 @dataclass(frozen=True)
@@ -25,29 +27,27 @@ class Labels:
     def discover(cls, values: Iterable[Any], where: Callable[[int], str]) -> Labels:
         """The set of `values`. `where(i)` says where value i stands, for messages.
 
-        Raises UserError for an empty label, for fewer than two classes, and for names that differ only in the spaces
-        around them.
+        Raises UserError for an empty label, for fewer than two classes, for names that differ only in the spaces
+        around them or in Unicode's spelling of one text, and for a column that does not hold classes: more than half
+        of its rows have a label that no other row has, and there are more than 20 of those.
         """
-        found: dict[str, int] = {}
-        count = 0
-        for count, value in enumerate(values, 1):
-            found.setdefault(_name(value, count - 1, where), count - 1)
-        if not found:
+        first: dict[str, int] = {}
+        counts: Counter[str] = Counter()
+        for row, value in enumerate(values):
+            name = _name(value, row, where)
+            first.setdefault(name, row)
+            counts[name] += 1
+        if not first:
             raise UserError("There are no labels: no rows were given.")
-        if len(found) == 1:
+        if len(first) == 1:
             raise UserError(
-                f"All {count} rows have the label {next(iter(found))!r} ({where(0)} onwards); a classifier needs at "
-                f"least two classes. Check which column holds the label."
+                f"All {counts.total()} rows have the label {next(iter(first))!r} ({where(0)} onwards); a classifier "
+                f"needs at least two classes. Check which column holds the label."
             )
-        bare: dict[str, str] = {}
-        for name, row in found.items():
-            other = bare.setdefault(name.strip(), name)
-            if other != name:
-                raise UserError(
-                    f"{where(row)}: the labels {name!r} and {other!r} differ only in spaces. Make them one."
-                )
-        by_number = all(_INTEGER.fullmatch(name) for name in found)
-        return cls(tuple(sorted(found, key=(lambda name: (int(name), name)) if by_number else None)))
+        _refuse_twins(first, where)
+        _refuse_what_does_not_repeat(counts, where)
+        by_number = all(_INTEGER.fullmatch(name) for name in first)
+        return cls(tuple(sorted(first, key=(lambda name: (int(name), name)) if by_number else None)))
 
     def encode(self, values: Iterable[Any], where: Callable[[int], str]) -> np.ndarray:
         """The index of each value, (rows,) int64. Raises UserError for a label that is not in the set."""
@@ -56,6 +56,9 @@ class Labels:
         strange = Counter(name for name in given if name not in index)
         if strange:
             row, name = next((i, name) for i, name in enumerate(given) if name in strange)
+            twin = next((n for n in self.names if _composed(n) == _composed(name)), None)
+            if twin is not None:
+                raise UserError(f"{where(row)}: {_twins(name, twin)}")
             more = f" {len(strange) - 1} other labels are not in the set either." if len(strange) > 1 else ""
             more = more.replace("1 other labels are", "1 other label is") if len(strange) == 2 else more
             raise UserError(
@@ -63,6 +66,25 @@ class Labels:
                 f"{'row' if strange[name] == 1 else 'rows'}.{more}"
             )
         return np.fromiter((index[name] for name in given), dtype=np.int64, count=len(given))
+
+    def doubtful(self) -> list[str]:
+        """What is allowed but looks like a slip, one sentence each, for a run's notes: labels that are nearly one, and
+        numbers with fractions, which are rarely classes."""
+        notes = []
+        for how, key, show in _NEARLY_ONE:
+            seen: dict[Any, str] = {}
+            pairs = [(other, name) for name in self.names if (other := seen.setdefault(key(name), name)) != name]
+            if pairs:
+                one, two = map(show, pairs[0])
+                more = f" (one of {len(pairs):,} such pairs)" if len(pairs) > 1 else ""
+                notes.append(f"The labels {one} and {two} differ only in {how}{more}; they are separate classes.")
+        fractions = [name for name in self.names if isinstance(n := _number(name), float) and not n.is_integer()]
+        if fractions and all(isinstance(_number(name), float) for name in self.names):
+            notes.append(
+                f"All {len(self.names):,} labels are numbers, some with fractions ({fractions[0]}): if they are "
+                f"amounts and not classes, use --task regression."
+            )
+        return notes
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,3 +104,57 @@ def _name(value: Any, row: int, where: Callable[[int], str]) -> str:
     if isinstance(value, int | float | np.integer | np.floating):
         return str(value)
     raise UserError(f"{where(row)}: the label is {value!r}, a {type(value).__name__}. Give a text or a number.")
+
+
+def _refuse_twins(first: dict[str, int], where: Callable[[int], str]) -> None:
+    """`first`: the row where each name first stands. Raises UserError for two names that a person cannot tell apart."""
+    bare: dict[str, str] = {}
+    for name, row in first.items():
+        other = bare.setdefault(_composed(name).strip(), name)
+        if other == name:
+            continue
+        if name.strip() == other.strip():
+            raise UserError(f"{where(row)}: the labels {name!r} and {other!r} differ only in spaces. Make them one.")
+        raise UserError(f"{where(row)}: {_twins(name, other)}")
+
+
+def _twins(name: str, other: str) -> str:
+    return (
+        f"the labels {name!a} and {other!a} are one text, {name}, in two spellings of Unicode: a letter and "
+        f"its mark are one character or two. Write both the same way, for example in the form NFC."
+    )
+
+
+def _refuse_what_does_not_repeat(counts: Counter[str], where: Callable[[int], str]) -> None:
+    once = [name for name, count in counts.items() if count == 1]
+    if len(once) > _FEW and 2 * len(once) > counts.total():
+        raise UserError(
+            f"{where(0)} onwards: {len(counts):,} different labels stand in {counts.total():,} rows, {len(once):,} of "
+            f"them in one row only ({', '.join(map(repr, once[:3]))}, ...). A classifier needs classes that come "
+            f"again: check which column holds the label; for numbers use --task regression."
+        )
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _number(name: str) -> float | str:
+    try:
+        return float(name)
+    except ValueError:
+        return name
+
+
+def _seen(name: str) -> str:
+    """A name without what leaves no trace on a screen: joiners, marks of direction, variants of emoji, extra spaces."""
+    kept = (c for c in name if unicodedata.category(c) != "Cf" and not "\ufe00" <= c <= "\ufe0f")
+    return " ".join("".join(kept).split())
+
+
+# How two names may differ, what they then have in common, and how to show them.
+_NEARLY_ONE: tuple[tuple[str, Callable[[str], Any], Callable[[str], str]], ...] = (
+    ("upper and lower case", str.casefold, repr),
+    ("how the number is written", _number, repr),
+    ("spaces or characters that cannot be seen", _seen, ascii),
+)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from maskwright.base.choice import find, names, resolve
 from maskwright.base.config import parse
 from maskwright.base.errors import UserError
-from maskwright.data.readers._reader import Reader
+from maskwright.data.memory import Frame, from_memory
+from maskwright.data.readers._file import is_folder
+from maskwright.data.readers._reader import FOLDER, Reader
 from maskwright.data.settings import Data
-from maskwright.data.table import Table, from_columns, from_records
+from maskwright.data.table import Table
 
-Source = str | Path | Table | Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]]
-
-_ALLOWED = (
-    "Allowed: a path, a mapping of names to columns, or rows that are mappings (a pandas frame: frame.to_dict('list'))."
-)
+Source = str | Path | Table | Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]] | Frame
 
 
 def read(
@@ -26,22 +24,34 @@ def read(
     settings: Data | None = None,
     needs: Sequence[str] = (),
 ) -> Table:
-    """The rows of a file, of a mapping of columns, or of an iterable of mappings (such as a `datasets` object).
+    """The rows of a file, a folder of texts, a mapping of columns, an iterable of mappings, or a frame.
 
     A file's format comes from `reader` (a name such as "tsv", or a reader with its settings), else from
-    `settings.reader`, else from the suffix. `needs` names the columns that the caller will ask for: they help to tell
-    a header from a row, and each must be there. Raises UserError for whatever does not hold together.
+    `settings.reader`, else from the suffix, behind which `.gz` may stand. `needs` names the columns that the caller
+    will ask for: each must be there, they help to tell a header from a row, and others need not be read. Frames are
+    those of pandas, polars, pyarrow and datasets. Raises UserError for whatever does not hold together.
     """
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
-        table = _reader(path, reader, settings or Data()).read(path, needs)
+        table = _from_path(_reader(path, reader, settings or Data()), path, needs)
     else:
-        table = _from_memory(source)
+        table = from_memory(source)
     if not len(table):
         raise UserError(f"{table.source} holds no rows.")
     for name in needs:
         table.column(name)
     return table
+
+
+def _from_path(reader: Reader, path: Path, needs: Sequence[str]) -> Table:
+    try:
+        return reader.read(path, needs)
+    except MemoryError:
+        pass  # its frames still hold the rows; only behind this block there is memory to say something with
+    raise UserError(
+        f"{path} does not fit into the memory that this process may use (its rows take several times the size of the "
+        f"file). Give a part of its rows or fewer columns, raise the limit, or use a machine with more memory."
+    )
 
 
 def _reader(path: Path, given: Reader | str | Mapping[str, Any] | None, settings: Data) -> Reader:
@@ -53,29 +63,19 @@ def _reader(path: Path, given: Reader | str | Mapping[str, Any] | None, settings
             )
         return resolve(Reader, given if isinstance(given, Reader) else dict(given))
     name = given or settings.reader or _by_suffix(path)
-    return parse(find(Reader, name), stated, source=f"data, for the {name} file {path}")
+    kind = find(Reader, name)
+    thing = name if FOLDER in kind.suffixes else f"{name} file"
+    return parse(kind, stated, source=f"data, for the {thing} {path}")
 
 
 def _by_suffix(path: Path) -> str:
     owners = {suffix: name for name in names(Reader) for suffix in find(Reader, name).suffixes}
-    suffix = path.suffix.lower()
+    suffix = FOLDER if is_folder(path) else PurePath(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in owners:
+        known = ", ".join(sorted(owners.keys() - {FOLDER}))
         raise UserError(
-            f"{path}: the suffix {suffix!r} tells no file format. Allowed: {', '.join(sorted(owners))}. "
-            f"For another suffix state the format, for example --set data.reader={names(Reader)[-1]}."
+            f"{path}: the suffix {suffix!r} tells no file format. Allowed: {known}, those of text files also with .gz "
+            f"behind, and a folder. For another suffix state the format, for example --set "
+            f"data.reader={names(Reader)[-1]}."
         )
     return owners[suffix]
-
-
-def _from_memory(source: Any) -> Table:
-    if isinstance(source, Table):
-        return source
-    if isinstance(source, Mapping):
-        return from_columns(source, "the data given")
-    if not isinstance(source, Iterable):
-        raise UserError(f"Rows cannot be read from a {type(source).__name__}. {_ALLOWED}")
-    rows = list(source)
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, Mapping):
-            raise UserError(f"The data given row {number}: a {type(row).__name__}, not a mapping. {_ALLOWED}")
-    return from_records(rows, "the data given", list(range(1, len(rows) + 1)), unit="row")

@@ -13,7 +13,7 @@ from maskwright.base.errors import UserError
 class Encoded(Config):
     """What any text file needs."""
 
-    encoding: str = Field("utf-8", description="encoding of the file; a byte order mark is dropped")
+    encoding: str = Field("utf-8", description="encoding of the file; UTF-16 is recognised by its byte order mark")
 
     @field_validator("encoding")
     @classmethod
@@ -52,6 +52,4 @@ class Delimited(Encoded):
 class Data(Delimited):
     """The `data` table of a run."""
 
-    reader: str | None = Field(
-        None, description="the file format (csv, tsv, jsonl); by the file's suffix if not stated"
-    )
+    reader: str | None = Field(None, description="the reader, a file format such as csv; by the suffix if not stated")

@@ -1,4 +1,4 @@
-"""Cutting one file into parts: exact sizes, every class in proportion, the same for the same seed anywhere."""
+"""Cutting one file into parts: every class in proportion, or groups kept whole; the same for the same seed anywhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 from maskwright.data.batching import order
+from maskwright.data.groups import assign
 
 _STREAM = 2**31  # an "epoch" that no training reaches, so that a split shares no order with training
+_TRIES = 16  # orders in which groups are placed, of which the best counts; with many groups the first is good enough
+_MANY = 2000
 
 
 def split(
@@ -24,8 +27,7 @@ def split(
     Raises UserError for fractions that are no shares, for a part that would be empty, and for a first part too small
     to hold every class.
     """
-    if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"The fractions of a split must be positive and sum to 1; given: {list(fractions)}.")
+    _check_shares(fractions)
     sizes = _rounded(np.array([count]), fractions)[0]
     if not sizes.all():
         raise UserError(f"{count} rows are too few to split into parts of {list(fractions)}: one would be empty.")
@@ -42,6 +44,32 @@ def split(
     grouped = mixed[np.argsort(found[mixed], kind="stable")]
     part = np.repeat(np.tile(np.arange(len(sizes)), len(per_class)), cells.ravel())
     return [np.sort(grouped[part == p]) for p in range(len(sizes))]
+
+
+def split_groups(
+    labels: Sequence[int] | np.ndarray | None, groups: np.ndarray, fractions: tuple[float, ...], seed: int
+) -> list[np.ndarray]:
+    """Disjoint parts that cover all rows, each sorted, such that no group stands in two of them.
+
+    labels: class of each row (rows,), 0 and 1 for each class that it may have (rows, classes), or None; groups: group
+    of each row (rows,), any integers; fractions: share of each part, their sum 1. Sizes and classes are as near to
+    their shares as `groups.assign` brings them; every class stands in the first part and no part is empty.
+
+    Raises UserError for fractions that are no shares, and for groups that are too few for such parts.
+    """
+    _check_shares(fractions)
+    found = np.unique(groups, return_inverse=True)[1]
+    classes = np.zeros(len(found), dtype=np.int64) if labels is None else np.asarray(labels)
+    assert len(classes) == len(found), f"{len(classes)} labels for {len(found)} rows"
+    count = int(found.max()) + 1
+    turns = [order(count, seed, _STREAM + i) for i in range(_TRIES if count < _MANY else 1)]
+    part = assign(found, classes, fractions, turns)[found]
+    return [np.flatnonzero(part == p) for p in range(len(fractions))]
+
+
+def _check_shares(fractions: tuple[float, ...]) -> None:
+    if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"The fractions of a split must be positive and sum to 1; given: {list(fractions)}.")
 
 
 def _rounded(counts: np.ndarray, fractions: tuple[float, ...]) -> np.ndarray:

@@ -8,16 +8,20 @@ from typing import Any
 
 from maskwright.base.errors import UserError, unknown
 
+_AS_LIST = ("to_pylist", "to_list", "tolist")  # of pyarrow; of pandas and polars; of numpy
+_MISSING = ("NAType", "NaTType")  # pandas' NA and NaT, known by name because pandas is not imported
+
 
 @dataclass(frozen=True)
 class Table:
-    """Columns by name, all of one length. Cells of CSV and TSV files are texts; JSONL keeps the types of JSON."""
+    """Columns by name, all of one length. Cells of CSV and TSV files are texts; JSONL and Parquet keep their types."""
 
     columns: dict[str, list[Any]]
     source: str  # what a person calls it: the path
     lines: list[int]  # where each row begins in the source, counted from 1
     notes: list[str] = field(default_factory=list)  # what was detected and assumed, one sentence each
-    unit: str = "line"  # what `lines` count: lines of a file, or rows of something in memory
+    unit: str = "line"  # what `lines` count: lines of a file, or rows of something that has no lines
+    places: list[str] | None = None  # where each row stands, if that is a file of its own
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -32,11 +36,12 @@ class Table:
         """The rows at these indices, in this order."""
         picked = [int(r) for r in rows]
         columns = {name: [cells[r] for r in picked] for name, cells in self.columns.items()}
-        return Table(columns, self.source, [self.lines[r] for r in picked], self.notes, self.unit)
+        places = None if self.places is None else [self.places[r] for r in picked]
+        return Table(columns, self.source, [self.lines[r] for r in picked], self.notes, self.unit, places)
 
     def where(self, row: int) -> str:
-        """A row as a person finds it again: `train.csv line 17`."""
-        return f"{self.source} {self.unit} {self.lines[row]}"
+        """A row as a person finds it again: `train.csv line 17`, or the path of its own file."""
+        return f"{self.source} {self.unit} {self.lines[row]}" if self.places is None else self.places[row]
 
 
 def from_records(records: Sequence[Mapping[str, Any]], source: str, lines: list[int], unit: str = "line") -> Table:
@@ -60,10 +65,24 @@ def from_columns(given: Mapping[str, Sequence[Any]], source: str) -> Table:
     for name, cells in given.items():
         if isinstance(cells, str | bytes) or not hasattr(cells, "__len__") or not hasattr(cells, "__getitem__"):
             raise UserError(f"{source}: column {name!r} is a {type(cells).__name__}; give a list with one cell a row.")
-        columns[name] = cells.tolist() if hasattr(cells, "tolist") else list(cells)
+        own = next((method for method in _AS_LIST if hasattr(cells, method)), None)
+        columns[name] = list(getattr(cells, own)()) if own else list(cells)
     lengths = {name: len(cells) for name, cells in columns.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise UserError(f"{source}: all columns must have one length, but {told}.")
     count = next(iter(lengths.values()), 0)
     return Table(columns, source, list(range(1, count + 1)), unit="row")
+
+
+def plain(cell: Any) -> Any:
+    """A cell as a plain value of Python: numpy's numbers and arrays unpacked, None for all that means "missing".
+
+    That is NaN, NaT and NA: no text, label or score is one of them, and `str` would make the word "nan" of it.
+    """
+    if type(cell) is str:
+        return cell
+    if hasattr(cell, "tolist"):
+        cell = cell.tolist()
+    missing = type(cell).__name__ in _MISSING or (isinstance(cell, float) and cell != cell)
+    return None if missing else cell

@@ -22,7 +22,9 @@ SMALL = 10_000  #: training rows up to which several seeds are the default
 class Data(_Data):
     """The files, and how they are read."""
 
-    train: str | None = Field(None, description="training rows: a CSV, TSV or JSONL file")
+    train: str | None = Field(
+        None, description="training rows: a CSV, TSV, JSONL or Parquet file, or a folder with one folder for each class"
+    )
     eval: str | None = Field(
         None, description="rows that choose the checkpoint; reported on when there are no test rows"
     )
@@ -31,7 +33,11 @@ class Data(_Data):
         0.1, gt=0, lt=1, description="share of the training rows split off to choose the checkpoint and calibrate"
     )
     test_share: float = Field(0.1, ge=0, lt=1, description="share split off when neither eval nor test is given")
-
+    group: str | None = Field(
+        None,
+        coerce_numbers_to_str=True,  # columns of files without a header are called 1, 2, ...
+        description="column whose rows of one value (a person, a document) all go to one side of that split",
+    )
     eval_chooses: bool = Field(
         False, description="without test rows: let the eval rows choose the checkpoint and be reported on, uncalibrated"
     )

@@ -17,12 +17,23 @@ from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._task import Task
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 class Regression(Task):
     """Squared error of one output (as BERT was fine-tuned on STS-B)."""
 
     head: ClassVar[str] = "classification"
     main: ClassVar[str] = "pearson"
+
+    def discover(self, table: Table) -> None:
+        """There are no labels. Raises UserError for scores that are all the same, from which nothing is learned."""
+        scores = self.targets(table, None)
+        if len(scores) and (scores == scores[0]).all():
+            raise UserError(
+                f"All {len(scores)} rows have the score {scores[0]:g} ({table.where(0)} onwards); a regression learns "
+                f"from scores that differ. Check which column holds them."
+            )
 
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         return np.array([_number(v, table, i) for i, v in enumerate(table.column(self.label))], dtype=np.float32)
@@ -47,12 +58,17 @@ class Regression(Task):
 
 def _number(value: Any, table: Table, row: int) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise UserError(
             f"{table.where(row)}: the label {value!r} is not a finite number. A regression needs one in each row; "
             "for classes use --task classification."
+        )
+    if abs(number) > _LARGEST:
+        raise UserError(
+            f"{table.where(row)}: the label {value!r} is beyond {_LARGEST:.1e}, the largest single precision number. "
+            "Give the scores in a larger unit."
         )
     return number

@@ -27,7 +27,7 @@ class DelimitedReader(Reader, settings.Delimited):
 
     def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:
         source = str(path)
-        text = decode(path, self.encoding)
+        text, found = decode(path, self.encoding)
         delimiter = self.delimiter or self._delimiter(text, source, needs)
         quoting = self.quoting if self.quoting is not None else self.quoted
         if quoting is None:
@@ -43,7 +43,7 @@ class DelimitedReader(Reader, settings.Delimited):
             raise UserError(f"{source} has a header ({', '.join(names)}) and no rows.{hint}")
         columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
         notes = _notes(source, delimiter, self.delimiters[0], quoting, names, has_header, guessed, sheet)
-        return Table(columns, source, lines, notes)
+        return Table(columns, source, lines, [*found, *notes])
 
     def _delimiter(self, text: str, source: str, needs: Sequence[str]) -> str:
         """The first that shows the columns asked for, else the first that cuts all records into as many cells."""

@@ -10,12 +10,18 @@ from typing import ClassVar
 from maskwright.base.choice import Part
 from maskwright.data.table import Table
 
+FOLDER = "/"  #: the suffix of a folder
+
 
 class Reader(Part):
     """Reads one file format. A file that does not hold together raises UserError with its line."""
 
-    suffixes: ClassVar[tuple[str, ...]] = ()  # with the dot, lower case
+    suffixes: ClassVar[tuple[str, ...]] = ()  # with the dot, lower case; FOLDER for what reads folders
 
     @abstractmethod
     def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:
-        """The table in `path`. `needs`: columns that the caller will ask for; they help to tell a header from a row."""
+        """The table in `path`.
+
+        `needs`: columns that the caller will ask for. They help to tell a header from a row, and a format that can
+        leave out the others may do so.
+        """

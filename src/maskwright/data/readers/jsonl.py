@@ -21,7 +21,8 @@ class Jsonl(Reader, Encoded):
         source = str(path)
         records: list[dict[str, Any]] = []
         lines: list[int] = []
-        texts = decode(path, self.encoding).split("\n")
+        text, notes = decode(path, self.encoding)
+        texts = text.split("\n")
         blank = 0
         for number, text in enumerate(texts, 1):
             if not text.strip():
@@ -32,6 +33,7 @@ class Jsonl(Reader, Encoded):
         if not records:
             raise UserError(f"{source} is empty; a file of rows is needed.")
         table = from_records(records, source, lines)
+        table.notes[:0] = notes
         if blank:
             table.notes.append(f"{source}: {blank} blank {'line was' if blank == 1 else 'lines were'} skipped.")
         return table
@@ -39,7 +41,7 @@ class Jsonl(Reader, Encoded):
 
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, object_pairs_hook=_unique)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
         if "\\u" in text:  # half of a surrogate pair parses, but no tokenizer and no file takes it
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as problem:
@@ -67,3 +69,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} stands twice in one object")
     return found
+
+
+def _constant(word: str) -> float | None:
+    """NaN, Infinity and -Infinity are no JSON, but Python and pandas write them; NaN stands for a missing value."""
+    return None if word == "NaN" else float(word)
