@@ -1,4 +1,4 @@
-"""Cutting one file into parts: exact sizes, every class in proportion, the same for the same seed anywhere."""
+"""Cutting one file into parts: exact sizes, every class or label in proportion, the same for the same seed anywhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 from maskwright.data.batching import order
+from maskwright.data.stratification import deal
 
 _STREAM = 2**31  # an "epoch" that no training reaches, so that a split shares no order with training
 
@@ -17,31 +18,37 @@ def split(
 ) -> list[np.ndarray]:
     """Disjoint parts that cover `range(count)`, each sorted; the first is the one to train on.
 
-    labels: class of each row (count,), or None for a plain shuffle (regression); fractions: share of each part, their
-    sum 1. Sizes are those of largest remainders. Every class stands in the first part, and each part's count of a
-    class is within 1 of its share wherever sizes and that allow it.
+    labels: class of each row (count,), or 0 and 1 for each of its labels (count, labels), or None for a plain shuffle
+    (regression); fractions: share of each part, their sum 1. Sizes are those of largest remainders. Every class or
+    label stands in the first part. Each part's count of a class is within 1 of its share wherever sizes and that allow
+    it; of a label it is as near as `stratification.deal` comes.
 
     Raises UserError for fractions that are no shares, for a part that would be empty, and for a first part too small
-    to hold every class.
+    to hold every class or label.
     """
     if not fractions or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UserError(f"The fractions of a split must be positive and sum to 1; given: {list(fractions)}.")
     sizes = _rounded(np.array([count]), fractions)[0]
     if not sizes.all():
         raise UserError(f"{count} rows are too few to split into parts of {list(fractions)}: one would be empty.")
-    found = np.zeros(count, dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
-    assert len(found) == count, f"{len(found)} labels for {count} rows"
-    per_class = np.bincount(found)
-    if sizes[0] < len(per_class):
+    rows = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
+    assert len(rows) == count, f"{len(rows)} labels for {count} rows"
+    several = rows.ndim == 2
+    kinds = int(rows.any(axis=0).sum()) if several else len(np.unique(rows))
+    if sizes[0] < kinds:
         raise UserError(
-            f"The first part of the split has {sizes[0]} rows, too few to hold each of the {len(per_class)} classes. "
-            f"Give it a larger share or give files of your own."
+            f"The first part of the split has {sizes[0]} rows, too few to hold each of the {kinds} "
+            f"{'labels' if several else 'classes'}. Give it a larger share or give files of your own."
         )
-    cells = _apportion(per_class, fractions, sizes)
     mixed = order(count, seed, _STREAM)
-    grouped = mixed[np.argsort(found[mixed], kind="stable")]
-    part = np.repeat(np.tile(np.arange(len(sizes)), len(per_class)), cells.ravel())
-    return [np.sort(grouped[part == p]) for p in range(len(sizes))]
+    if several:
+        part = deal(rows[mixed].astype(bool), fractions, sizes)
+    else:
+        found = np.unique(rows, return_inverse=True)[1]
+        cells = _apportion(np.bincount(found), fractions, sizes)
+        mixed = mixed[np.argsort(found[mixed], kind="stable")]  # class by class
+        part = np.repeat(np.tile(np.arange(len(sizes)), len(cells)), cells.ravel())
+    return [np.sort(mixed[part == p]) for p in range(len(sizes))]
 
 
 def _rounded(counts: np.ndarray, fractions: tuple[float, ...]) -> np.ndarray:
