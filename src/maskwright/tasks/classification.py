@@ -12,28 +12,25 @@ from torch import Tensor
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats import metrics
-from maskwright.tasks._task import Examples, Task
+from maskwright.tasks._label_set import LabelSetTask
+from maskwright.tasks._task import Examples
 
 
-class Classification(Task):
+class Classification(LabelSetTask):
     """Cross-entropy over the classes found in the training rows; the prediction is the likeliest class."""
 
-    head: ClassVar[str] = "classification"
     main: ClassVar[str] = "accuracy"
+    problem: ClassVar[str] = "single_label_classification"
 
     def discover(self, table: Table) -> Labels:
-        return Labels.discover(table.column(self.label), table.where)
+        return self.label_set(self.named(table.column(self.label), table.where), table.where)
 
     def strata(self, examples: Examples) -> np.ndarray | None:
         return examples.targets
 
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         assert labels is not None
-        return labels.encode(table.column(self.label), table.where)
-
-    def classes(self, labels: Labels | None) -> int:
-        assert labels is not None
-        return len(labels)
+        return labels.encode(self.named(table.column(self.label), table.where), table.where)
 
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(scores.float(), targets, reduction="sum")
@@ -53,11 +50,3 @@ class Classification(Task):
 
     def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         return metrics.classification(targets, scores.argmax(-1), scores.shape[-1])
-
-    def describe(self, labels: Labels | None) -> dict[str, Any]:
-        assert labels is not None
-        return {
-            "id2label": {str(i): name for i, name in enumerate(labels.names)},
-            "label2id": {name: i for i, name in enumerate(labels.names)},
-            "problem_type": "single_label_classification",
-        }
