@@ -23,7 +23,7 @@ class Judgement:
     texts_cut: int  #: texts longer than the model's max_length
     pieces_cut: int
     unknown_pieces: int
-    notes: tuple[str, ...] = ()  #: what was detected about the file
+    notes: tuple[str, ...] = ()  #: what was detected about the file and its labels
 
     def plain(self) -> dict[str, Any]:
         """As JSON; a metric that is not defined on these rows (a correlation with a constant) is null."""
@@ -37,7 +37,8 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
     table = read(data, settings=settings, needs=model.task.columns())
     examples = model.task.examples(table, model.labels)
     encodings = model.encode(examples.texts, examples.pairs)
-    return judge(model, encodings, examples, tuple(table.notes))
+    notes = (*table.notes, *model.task.notes(examples, model.labels))
+    return judge(model, encodings, examples, notes)
 
 
 def judge(model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = ()) -> Judgement:

@@ -104,7 +104,7 @@ def finetune(
         precision=asked.train.precision,
     )
     splits = _splits(model, tables)
-    notes += model.notes + _cuts(splits, model)
+    notes += model.notes + _remarks(splits, model) + _cuts(splits, model)
     model.provenance |= {"seed": asked.seed, "data": facts["data"]}
     begun = {**facts, "start": _start(model, splits)}
     with folder.held():
@@ -154,7 +154,7 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
         raise UserError(f"{table.source} cannot be split: {problem} More rows or an eval file would do.") from None
     named = dict(zip(("train", *shares), parts, strict=True))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
-    how = " by class" if strata is not None else ""
+    how = "" if strata is None else " by class" if strata.ndim == 1 else " by label"
     out = {**tables, **{name: table.select(rows) for name, rows in named.items()}}
     return out, f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
 
@@ -165,6 +165,11 @@ def _splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:
         examples = model.task.examples(table, model.labels)
         out[name] = Split(examples, model.encode(examples.texts, examples.pairs))
     return out
+
+
+def _remarks(splits: Mapping[str, Split], model: Model) -> list[str]:
+    """What the task has to say of each side."""
+    return [f"{name}: {note}" for name, s in splits.items() for note in model.task.notes(s.examples, model.labels)]
 
 
 def _cuts(splits: Mapping[str, Split], model: Model) -> list[str]:

@@ -18,7 +18,7 @@ from maskwright.data.table import Table
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows as a task sees them: B texts, maybe B second texts, and B targets where the labels are known."""
+    """Rows as a task sees them: B texts, maybe B second texts, and the targets of each where the labels are known."""
 
     texts: list[str]
     pairs: list[str] | None
@@ -65,12 +65,17 @@ class Task(Part):
         return None
 
     def strata(self, examples: Examples) -> np.ndarray | None:
-        """What a split should keep in proportion: a class for each row, or None."""
+        """What a split keeps in proportion: (B,) a class a row, (B, C) 0 and 1 for each label of a row, or None."""
         return None
+
+    def notes(self, examples: Examples, labels: Labels | None) -> list[str]:
+        """What to tell about labelled rows, one sentence each, such as how many have no label."""
+        return []
 
     @abstractmethod
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
-        """(B,) one target for each row. Raises UserError with the line of a label that cannot be one."""
+        """(B,) one target for each row, or (B, C) one for each of its labels. Raises UserError with the line of a label
+        that cannot be one."""
 
     @abstractmethod
     def classes(self, labels: Labels | None) -> int:
@@ -78,7 +83,7 @@ class Task(Part):
 
     @abstractmethod
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """The loss summed over the items. scores: (B, classes); targets: (B,)."""
+        """The loss summed over the items, which are the B rows. scores: (B, classes); targets: as above."""
 
     @abstractmethod
     def decode(self, scores: np.ndarray, labels: Labels | None) -> list[dict[str, Any]]:
