@@ -84,6 +84,16 @@ def reviews() -> dict[str, list[Any]]:
 
 
 @pytest.fixture(scope="session")
+def tagged(reviews: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The reviews with the labels film, good and play, any number of them a row, as lists."""
+
+    def tags(text: str, label: str) -> list[str]:
+        return [tag for tag in ("film", "good", "play") if tag in (*text.split(), label)]
+
+    return {**reviews, "label": [tags(*row) for row in zip(reviews["text"], reviews["label"], strict=True)]}
+
+
+@pytest.fixture(scope="session")
 def make_tiny(reviews: dict[str, list[Any]]) -> Callable[..., Path]:
     """Fills a folder with a random BERT, a head if asked for, and a tokenizer trained on the reviews."""
 

@@ -42,6 +42,11 @@ def labels(random: np.random.Generator, n: int) -> Rows:
     return y, y ^ (random.random((n, 4)) < 0.2)
 
 
+def ranked(random: np.random.Generator, n: int) -> Rows:
+    y, _ = labels(random, n)
+    return y, np.round(y * 0.5 + random.normal(size=y.shape), 1)
+
+
 def sk_f1(average: str) -> Callable[..., float]:
     return lambda y, p: float(sk.f1_score(y, p, average=average, zero_division=0.0))
 
@@ -68,6 +73,8 @@ CASES: dict[str, tuple[Callable[..., Rows], Callable[..., measures.Measure], Cal
     "labels macro": (labels, lambda y, p: measures.labels_f1(y, p, "macro"), sk_f1("macro")),
     "labels micro": (labels, lambda y, p: measures.labels_f1(y, p, "micro"), sk_f1("micro")),
     "labels samples": (labels, lambda y, p: measures.labels_f1(y, p, "samples"), sk_f1("samples")),
+    "labels weighted": (labels, lambda y, p: measures.labels_f1(y, p, "weighted"), sk_f1("weighted")),
+    "labels average precision": (ranked, measures.mean_average_precision, metrics.mean_average_precision),
 }
 
 
@@ -111,3 +118,6 @@ def test_the_tables_have_the_names_of_the_metrics() -> None:
     assert found == pytest.approx(metrics.classification(y, p, 2))
     y, p = numbers(random, 40)
     assert measures.values(measures.regression(y, p), 40) == pytest.approx(metrics.regression(y, p))
+    y, p = labels(random, 40)
+    s = p + random.normal(size=p.shape)
+    assert measures.values(measures.multi_label(y, p, s), 40) == pytest.approx(metrics.multi_label(y, p, s))

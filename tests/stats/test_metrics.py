@@ -92,3 +92,62 @@ def test_no_rows_and_rows_that_do_not_match():
         metrics.accuracy([0, 1], [0, 1, 1])
     with pytest.raises(AssertionError, match=r"outside 0\.\.1"):
         metrics.classification([0, 1], [0, 2], classes=2)
+
+
+tables = st.tuples(st.integers(1, 30), st.integers(2, 5), st.integers(0, 10_000))
+
+
+def marks(rows: int, labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Targets of several labels a row, none in some rows and columns, and scores that half agree with them."""
+    random = np.random.default_rng(seed)
+    y = random.random((rows, labels)) < random.choice([0.0, 0.1, 0.5], labels)
+    return y, np.round(y + random.normal(size=y.shape), 1)
+
+
+@given(tables)
+def test_several_labels_a_row_equal_scikit_learn(size):
+    y, scores = marks(*size)
+    p = scores > 0.5
+    found = metrics.multi_label(y, p, scores)
+    averages = ("macro", "micro", "weighted", "samples")
+    assert list(found) == [*(f"f1_{a}" for a in averages), "exact_match", "hamming_loss", "mean_average_precision"]
+    for average in averages:
+        expected = sk.f1_score(y, p, average=average, zero_division=0)
+        assert found[f"f1_{average}"] == pytest.approx(expected, abs=1e-12), average
+    assert found["exact_match"] == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
+    assert found["hamming_loss"] == pytest.approx(sk.hamming_loss(y, p), abs=1e-12)
+    some = y.any(0)
+    if some.any():
+        expected = sk.average_precision_score(y[:, some], scores[:, some], average="macro")
+        assert found["mean_average_precision"] == pytest.approx(expected, abs=1e-12)
+    else:
+        assert math.isnan(found["mean_average_precision"])
+
+
+def test_several_labels_known_by_hand():
+    y = [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    p = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    found = metrics.multi_label(y, p, [[0.9, 0.1, 0, 0], [0.9, 0.6, 0, 0], [0.2, 0.05, 0, 0]])
+    assert found["f1_macro"] == pytest.approx(1 / 4), "1 for the first; the last two have neither rows nor predictions"
+    assert found["f1_micro"] == pytest.approx(2 * 2 / (3 + 3))
+    assert found["f1_weighted"] == pytest.approx(2 / 3)
+    assert found["f1_samples"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3), "a row without labels has 0, even when right"
+    assert found["exact_match"] == pytest.approx(1 / 3)
+    assert found["hamming_loss"] == pytest.approx(2 / 12)
+    assert found["mean_average_precision"] == pytest.approx((1 + 1 / 2) / 2), "over the labels that have a true row"
+
+
+def test_one_label_of_several_is_judged_too():
+    """A folder of somebody else's may have a single output; scikit-learn would refuse."""
+    found = metrics.multi_label([[1], [0], [1]], [[1], [1], [0]], [[0.9], [0.8], [0.1]])
+    assert found["f1_macro"] == found["f1_micro"] == found["f1_weighted"] == pytest.approx(0.5)
+    assert found["f1_samples"] == pytest.approx(1 / 3)
+
+
+def test_several_labels_without_rows_or_of_another_shape():
+    with pytest.raises(UserError, match="There are no rows to judge"):
+        metrics.multi_label(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)))
+    with pytest.raises(AssertionError, match=r"targets \(2, 2\) and predictions \(2, 3\)"):
+        metrics.labels_f1(np.zeros((2, 2)), np.zeros((2, 3)))
+    with pytest.raises(AssertionError, match=r"targets \(2,\) must be \(rows, labels\)"):
+        metrics.labels_f1([0, 1], [0, 1])

@@ -16,6 +16,7 @@ from maskwright.tasks import Model, Task
 KINDS = {
     "single": {"name": "classification"},
     "pair": {"name": "classification", "pair": "other"},
+    "multi-label": {"name": "multi-label"},
     "regression": {"name": "regression", "label": "score"},
     "regression-pair": {"name": "regression", "label": "score", "pair": "other"},
 }

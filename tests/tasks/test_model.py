@@ -77,13 +77,18 @@ def test_probabilities_are_the_softmax_of_the_scores(build: Build, reviews: Revi
 
 
 def flat(answers: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([[a["score"]] if "score" in a else list(a["probabilities"].values()) for a in answers])
+    """One row of numbers an answer, probabilities in the order of their labels."""
+
+    def numbers(answer: dict[str, Any]) -> list[float]:
+        return [answer["score"]] if "score" in answer else [p for _, p in sorted(answer["probabilities"].items())]
+
+    return np.array([numbers(answer) for answer in answers])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(order=st.lists(st.integers(0, 29), min_size=1, max_size=30))
 def test_a_prediction_depends_on_its_own_text_alone(build: Build, reviews: Reviews, order: list[int]) -> None:
-    for kind in ("pair", "regression"):
+    for kind in ("pair", "multi-label", "regression"):
         model = build(kind)
         firsts, seconds = texts(model, reviews)
         whole = flat(model.predict(firsts, seconds))

@@ -11,6 +11,7 @@ import pytest
 from maskwright.base.choice import resolve
 from maskwright.data.read import read
 from maskwright.data.settings import Data
+from maskwright.data.splits import split
 from maskwright.tasks import Task
 from maskwright.text.tokenizer import Tokenizer
 
@@ -61,3 +62,23 @@ def test_unlabelled_rows_are_said_to_be_so(data: Path) -> None:
 
     with pytest.raises(UserError, match="There is no column 'label'"):
         read(data / "rte" / "test.tsv", needs=("sentence1", "sentence2", "label"))
+
+
+def test_goemotions_has_names_for_its_ids_and_is_split_by_label(data: Path) -> None:
+    folder = data / "goemotions"
+    task = resolve(Task, {"name": "multi-label", "text": 1, "label": 2, "names": str(folder / "labels.txt")})
+    table = read(folder / "dev.tsv", needs=task.columns())
+    labels = task.discover(table)
+    assert labels is not None
+    assert (len(labels), labels[0], labels[27]) == (28, "admiration", "neutral")
+    examples = task.examples(table, labels)
+    marks = examples.targets
+    assert marks is not None
+    assert marks.shape == (5426, 28)
+    assert int((marks.sum(1) > 1).sum()) == 878
+    assert marks.sum(0)[[labels.names.index("grief"), 27]].tolist() == [13, 1766]
+    fractions = (0.8, 0.1, 0.1)
+    parts = split(task.strata(examples), len(table), fractions, 0)
+    off = [marks[part].sum(0) - share * marks.sum(0) for part, share in zip(parts, fractions, strict=True)]
+    assert [len(part) for part in parts] == [4341, 543, 542]
+    assert np.abs(off).max() <= 2

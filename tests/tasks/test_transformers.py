@@ -11,8 +11,10 @@ import pytest
 import torch
 
 import maskwright
-from maskwright.base.errors import UserError
+from maskwright.data.labels import Labels
+from maskwright.evaluation import evaluate
 from maskwright.tasks import Model
+from maskwright.tasks.multi_label import MultiLabel
 from maskwright.text.tokenizer import Tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -31,13 +33,19 @@ def theirs(folder: Path, texts: list[str], pairs: list[str] | None = None, max_l
     return logits
 
 
-@pytest.fixture(params=["single", "pair", "regression"])
-def tuned(request: pytest.FixtureRequest, tiny: Path, reviews: Reviews, tmp_path: Path) -> Any:
+@pytest.fixture(params=["single", "pair", "multi-label", "regression"])
+def tuned(request: pytest.FixtureRequest, tiny: Path, reviews: Reviews, tagged: Reviews, tmp_path: Path) -> Any:
     """A run that trained a little in fp32."""
-    task = {"single": {}, "pair": {"pair": "other"}, "regression": {"task": "regression", "label": "score"}}
+    rows = tagged if request.param == "multi-label" else reviews
+    task = {
+        "single": {},
+        "pair": {"pair": "other"},
+        "multi-label": {"task": "multi-label"},
+        "regression": {"task": "regression", "label": "score"},
+    }
     train = {"epochs": 1, "lr": 3e-3, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}
     return maskwright.finetune(
-        train=reviews, model=tiny, out=tmp_path / "run", quiet=True, settings={"train": train}, **task[request.param]
+        train=rows, model=tiny, out=tmp_path / "run", quiet=True, settings={"train": train}, **task[request.param]
     )
 
 
@@ -51,10 +59,11 @@ def test_they_load_what_we_fine_tuned(tuned: Any, reviews: Reviews) -> None:
     assert np.ptp(ours) > 0.01, "the outputs are not all one"
     config = json.loads((tuned.folder / "model" / "config.json").read_text())
     if model.labels is not None:
-        assert config["id2label"] == {"0": "bad", "1": "good"}
-        assert config["label2id"] == {"bad": 0, "good": 1}
-    else:
-        assert config["problem_type"] == "regression"
+        names = ("film", "good", "play") if model.task.name == "multi-label" else ("bad", "good")
+        assert config["id2label"] == {str(i): name for i, name in enumerate(names)}
+        assert config["label2id"] == {name: i for i, name in enumerate(names)}
+    problems = {"classification": "single_label_classification", "multi-label": "multi_label_classification"}
+    assert config["problem_type"] == problems.get(model.task.name, "regression")
 
 
 def test_their_pipeline_says_the_same_labels(tiny: Path, reviews: Reviews, tmp_path: Path) -> None:
@@ -125,13 +134,49 @@ def test_one_output_of_theirs_is_a_regression(
     assert scores == pytest.approx(theirs(folder, reviews["text"])[:, 0].tolist(), abs=1e-5)
 
 
-def test_a_model_of_several_labels_at_once_is_refused(tiny: Path, tmp_path: Path) -> None:
-    """A softmax over its outputs would be an answer to another question."""
-    folder = saved_by_them(
-        tmp_path, Tokenizer.from_folder(tiny), num_labels=3, problem_type="multi_label_classification"
+SEVERAL = {**NAMED, "problem_type": "multi_label_classification"}
+ONE = {"id2label": {0: "odd"}, "label2id": {"odd": 0}}
+
+
+@pytest.mark.parametrize(
+    ("config", "labels"), [(SEVERAL, ("sad", "calm", "glad")), ({**SEVERAL, **ONE}, ("odd",))], ids=["three", "one"]
+)
+def test_several_labels_at_once_are_a_task_of_their_own(
+    tiny: Path, reviews: Reviews, tmp_path: Path, config: dict[str, Any], labels: tuple[str, ...]
+) -> None:
+    folder = saved_by_them(tmp_path, Tokenizer.from_folder(tiny), **config)
+    model = maskwright.load(folder)
+    assert (model.task.name, model.labels) == ("multi-label", Labels(labels))
+    model.precision = "fp32"
+    found = theirs(folder, reviews["text"])
+    assert np.abs(model.scores(model.encode(reviews["text"])) - found).max() <= 1e-5
+    p = 1 / (1 + np.exp(-found.astype(np.float64)))
+    answers = model.predict(reviews["text"])
+    ours = np.array([[answer["probabilities"][name] for name in labels] for answer in answers])
+    assert np.abs(ours - p).max() <= 1e-5
+    rows = {"text": reviews["text"], "label": [[labels[0]] if i % 2 else [] for i in range(80)]}
+    assert evaluate(model, rows).rows == 80
+
+
+def test_their_pipeline_says_the_same_of_several_labels(tiny: Path, tagged: Reviews, tmp_path: Path) -> None:
+    train = {"epochs": 6, "lr": 3e-3, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}
+    run = maskwright.finetune(
+        task="multi-label", train=tagged, model=tiny, out=tmp_path / "run", settings={"train": train}
     )
-    with pytest.raises(UserError, match="was trained for several labels at once"):
-        maskwright.load(folder)
+    pipeline = transformers.pipeline("text-classification", model=str(run.folder / "model"), device="cpu", top_k=None)
+    for theirs_, ours in zip(pipeline(tagged["text"]), run.predict(tagged["text"]), strict=True):
+        assert {a["label"]: a["score"] for a in theirs_} == pytest.approx(ours["probabilities"], abs=1e-5)
+
+
+def test_their_loss_of_several_labels_is_ours(tiny: Path, tagged: Reviews, tmp_path: Path) -> None:
+    folder = saved_by_them(tmp_path, Tokenizer.from_folder(tiny), **SEVERAL)
+    targets = torch.tensor([[float(i % 2), float(i % 3 == 0), 0.0] for i in range(80)])
+    scores = torch.from_numpy(theirs(folder, tagged["text"]))
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    inputs = transformers.AutoTokenizer.from_pretrained(folder)(tagged["text"], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = float(network(**inputs, labels=targets).loss)
+    assert float(MultiLabel().loss(scores, targets)) / 80 == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("keep", ["head", "tail"])
@@ -150,12 +195,13 @@ def test_texts_that_are_too_long_are_cut_as_theirs_are(tiny: Path, reviews: Revi
     ] == expected
 
 
-def test_our_model_can_be_fine_tuned_on(tuned: Any, reviews: Reviews, tmp_path: Path) -> None:
+def test_our_model_can_be_fine_tuned_on(tuned: Any, reviews: Reviews, tagged: Reviews, tmp_path: Path) -> None:
     """A finished model is an encoder like any other; its head goes on where its size fits."""
     train = {"epochs": 1, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}
     task = tuned.model.task
+    rows = tagged if task.name == "multi-label" else reviews
     kind = {"task": task.name, "label": task.label, **({"pair": task.pair} if task.pair else {})}
     again = maskwright.finetune(
-        train=reviews, model=tuned.folder, out=tmp_path / "again", settings={"train": train}, **kind
+        train=rows, model=tuned.folder, out=tmp_path / "again", settings={"train": train}, **kind
     )
     assert not any("start from random" in note for note in again.notes)

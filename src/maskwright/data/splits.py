@@ -1,4 +1,4 @@
-"""Cutting one file into parts: every class in proportion, or groups kept whole; the same for the same seed anywhere."""
+"""Cutting one file into parts: classes and labels in proportion, or groups kept whole; always the same for one seed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.data.batching import order
 from maskwright.data.groups import assign
+from maskwright.data.stratification import deal
 
 _STREAM = 2**31  # an "epoch" that no training reaches, so that a split shares no order with training
 _TRIES = 16  # orders in which groups are placed, of which the best counts; with many groups the first is good enough
@@ -20,30 +21,36 @@ def split(
 ) -> list[np.ndarray]:
     """Disjoint parts that cover `range(count)`, each sorted; the first is the one to train on.
 
-    labels: class of each row (count,), or None for a plain shuffle (regression); fractions: share of each part, their
-    sum 1. Sizes are those of largest remainders. Every class stands in the first part, and each part's count of a
-    class is within 1 of its share wherever sizes and that allow it.
+    labels: class of each row (count,), or 0 and 1 for each of its labels (count, labels), or None for a plain shuffle
+    (regression); fractions: share of each part, their sum 1. Sizes are those of largest remainders. Every class or
+    label stands in the first part. Each part's count of a class is within 1 of its share wherever sizes and that allow
+    it; of a label it is as near as `stratification.deal` comes.
 
     Raises UserError for fractions that are no shares, for a part that would be empty, and for a first part too small
-    to hold every class.
+    to hold every class or label.
     """
     _check_shares(fractions)
     sizes = _rounded(np.array([count]), fractions)[0]
     if not sizes.all():
         raise UserError(f"{count} rows are too few to split into parts of {list(fractions)}: one would be empty.")
-    found = np.zeros(count, dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
-    assert len(found) == count, f"{len(found)} labels for {count} rows"
-    per_class = np.bincount(found)
-    if sizes[0] < len(per_class):
+    rows = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
+    assert len(rows) == count, f"{len(rows)} labels for {count} rows"
+    several = rows.ndim == 2
+    kinds = int(rows.any(axis=0).sum()) if several else len(np.unique(rows))
+    if sizes[0] < kinds:
         raise UserError(
-            f"The first part of the split has {sizes[0]} rows, too few to hold each of the {len(per_class)} classes. "
-            f"Give it a larger share or give files of your own."
+            f"The first part of the split has {sizes[0]} rows, too few to hold each of the {kinds} "
+            f"{'labels' if several else 'classes'}. Give it a larger share or give files of your own."
         )
-    cells = _apportion(per_class, fractions, sizes)
     mixed = order(count, seed, _STREAM)
-    grouped = mixed[np.argsort(found[mixed], kind="stable")]
-    part = np.repeat(np.tile(np.arange(len(sizes)), len(per_class)), cells.ravel())
-    return [np.sort(grouped[part == p]) for p in range(len(sizes))]
+    if several:
+        part = deal(rows[mixed].astype(bool), fractions, sizes)
+    else:
+        found = np.unique(rows, return_inverse=True)[1]
+        cells = _apportion(np.bincount(found), fractions, sizes)
+        mixed = mixed[np.argsort(found[mixed], kind="stable")]  # class by class
+        part = np.repeat(np.tile(np.arange(len(sizes)), len(cells)), cells.ravel())
+    return [np.sort(mixed[part == p]) for p in range(len(sizes))]
 
 
 def split_groups(

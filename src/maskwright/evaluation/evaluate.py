@@ -24,7 +24,7 @@ class Judgement:
     texts_cut: int  #: texts longer than the model's max_length
     pieces_cut: int
     unknown_pieces: int
-    notes: tuple[str, ...] = ()  #: what was detected about the file
+    notes: tuple[str, ...] = ()  #: what was detected about the file and its labels
     scores: np.ndarray | None = field(default=None, repr=False, compare=False)  #: (rows, classes)
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)  #: each metric with its interval over examples
 
@@ -40,16 +40,17 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
     table = read(data, settings=settings, needs=model.task.columns())
     examples = model.task.examples(table, model.labels)
     encodings = model.encode(examples.texts, examples.pairs)
-    found = judge(model, encodings, examples, tuple(table.notes))
+    notes = (*table.notes, *model.task.notes(examples, model.labels))
+    found = judge(model, encodings, examples, notes)
     assert found.scores is not None
-    return replace(found, figures=figures(model.task, [found.scores], examples.targets))
+    return replace(found, figures=figures(model.task, [found.scores], examples.targets, [model.calibration]))
 
 
 def judge(model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = ()) -> Judgement:
     """Metrics on examples that are already encoded."""
     assert examples.targets is not None
     scores: np.ndarray = model.scores(encodings)
-    metrics = model.task.metrics(scores, examples.targets)
+    metrics = model.task.metrics(scores, examples.targets, model.calibration)
     return Judgement(
         metrics, len(examples), encodings.truncated, encodings.pieces_cut, encodings.unknown, notes, scores
     )

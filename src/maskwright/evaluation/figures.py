@@ -11,16 +11,23 @@ import numpy as np
 from maskwright.stats.intervals import Interval, average, bootstrap, combined, over_seeds
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks import Task
+from maskwright.tasks._calibration import Calibration
 
 
-def figures(task: Task, scores: Sequence[np.ndarray], targets: np.ndarray | None) -> dict[str, dict[str, Any]]:
+def figures(
+    task: Task,
+    scores: Sequence[np.ndarray],
+    targets: np.ndarray | None,
+    calibrations: Sequence[Calibration | None] | None = None,
+) -> dict[str, dict[str, Any]]:
     """Each metric: its mean over the seeds, the interval over examples and seeds together, and each seed's own value.
 
-    scores: of each seed, (rows, classes) on the same rows. With one seed the interval is over examples alone, and says
+    scores: of each seed, (rows, classes) on the same rows; calibrations: of each seed's model. With one seed the interval is over examples alone, and says
     so in "over".
     """
     assert targets is not None
-    found = [task.measures(one, targets) for one in scores]
+    fitted = calibrations or [None] * len(scores)
+    found = [task.measures(one, targets, calibration) for one, calibration in zip(scores, fitted, strict=True)]
     return {name: figure([of[name] for of in found], len(targets)) for name in found[0]}
 
 

@@ -35,8 +35,13 @@ class Outcome:
     scores: Sequence[np.ndarray]  #: of each seed, (rows, classes)
     saved: int  #: the seed whose model is kept
     why: str  #: how it was chosen
-    calibration: Calibration | None = None
+    calibrations: Sequence[Calibration | None] = ()  #: of each seed's model, fitted on other rows; or none
     chosen_here: bool = False  #: whether these rows also chose checkpoints: the figures flatter then
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """That of the model that is saved."""
+        return self.calibrations[list(self.seeds).index(self.saved)] if self.calibrations else None
 
     @property
     def kept(self) -> np.ndarray:
@@ -54,7 +59,7 @@ def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bo
     """As JSON. train, held: rows for the baselines to learn from and be tuned on; `beside`: whether there are any."""
     o, targets = outcome, outcome.examples.targets
     assert targets is not None
-    found = figures(o.task, o.scores, targets)
+    found = figures(o.task, o.scores, targets, o.calibrations)
     others = _baselines(o, train, held) if beside and o.classes else []
     sure = _sureness(o) if o.classes else None
     return {

@@ -167,9 +167,11 @@ def _finish(
     model.network.to(runtime.device(asked.train.device)).eval()
     model.provenance |= {"seed": chosen.seed, "data": facts["data"]}
     held = splits["eval"].examples
+    calibrations = []
     if reported != "eval":
         assert held.targets is not None
-        model.calibration = asked.task.calibrate(chosen.scores["eval"], held.targets, "eval")
+        calibrations = [asked.task.calibrate(one.scores["eval"], held.targets, "eval") for one in trained]
+        model.calibration = calibrations[trained.index(chosen)]
     model.save(folder.unproved)
     _prove(model, folder.unproved, splits["eval"].encodings)
     outcome = Outcome(
@@ -182,7 +184,7 @@ def _finish(
         scores=[one.scores[reported] for one in trained],
         saved=chosen.seed,
         why=why,
-        calibration=model.calibration,
+        calibrations=calibrations,
         chosen_here=reported == "eval",
     )
     told = summary(outcome, splits["train"].examples, held if reported != "eval" else None, asked.baselines)
@@ -206,7 +208,9 @@ def _answers(model: Model, outcome: Outcome, table: Table) -> str:
     examples, labels = outcome.examples, outcome.labels
     assert examples.targets is not None
     said = model.task.decode(outcome.kept, labels, model.calibration)
-    true = [labels[int(t)] for t in examples.targets] if outcome.classes and labels else examples.targets.tolist()
+    true: list[Any] = examples.targets.tolist()
+    if labels is not None:
+        true = [labels[int(t)] if outcome.classes else [labels[i] for i in np.flatnonzero(t)] for t in examples.targets]
     return predictions(said, true, examples.texts, examples.pairs, table)
 
 

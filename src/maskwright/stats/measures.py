@@ -9,7 +9,7 @@ undefined the value is NaN.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,15 +86,23 @@ def ratio(above: ArrayLike, below: ArrayLike, empty: float = np.nan) -> Measure:
     return lambda counts: _divide(counts @ a, counts @ b, empty)
 
 
-def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: Literal["macro", "micro", "samples"]) -> Measure:
-    """F1 of several labels a row: (n, L) of 0 and 1 on both sides; 0 for a label, or a row, without a true positive."""
+def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.LabelsAverage = "macro") -> Measure:
+    """F1 of several labels a row as `metrics.labels_f1` averages it."""
     y, p = (np.asarray(side, np.float64) for side in (targets, predictions))
     hits, marks = 2 * y * p, y + p
     if average == "micro":
         return ratio(hits.sum(1), marks.sum(1), empty=0.0)
     if average == "samples":
         return mean(_divide(hits.sum(1), marks.sum(1), 0.0))
-    return lambda counts: np.asarray(_divide(counts @ hits, counts @ marks, 0.0).mean(1))
+
+    def of(counts: Floats) -> Floats:
+        each = _divide(counts @ hits, counts @ marks, 0.0)
+        if average == "weighted":
+            true = counts @ y
+            return _divide((each * true).sum(1), true.sum(1), 0.0)
+        return np.asarray(each.mean(1))
+
+    return of
 
 
 def pearson(targets: ArrayLike, predictions: ArrayLike) -> Measure:
@@ -145,6 +153,18 @@ def average_precision(positive: ArrayLike, scores: ArrayLike) -> Measure:
     return of
 
 
+def mean_average_precision(targets: ArrayLike, scores: ArrayLike) -> Measure:
+    """Average precision of each label that has a true row in the resample, averaged: (n, L) of 0 and 1, and scores."""
+    y, s = np.asarray(targets, bool), np.asarray(scores, np.float64)
+    labels = [average_precision(y[:, i], s[:, i]) for i in range(y.shape[1])]
+
+    def of(counts: Floats) -> Floats:
+        found = np.stack([label(counts) for label in labels], 1)
+        return _mean_where(found, ~np.isnan(found))
+
+    return of
+
+
 def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
     """Any metric of rows, called once a resample: slow, and right for what has no closed form (Kendall's tau)."""
     arrays = [np.asarray(side) for side in sides]
@@ -161,6 +181,18 @@ def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> 
     y, p = targets, predictions
     found = {"accuracy": accuracy(y, p), "f1_macro": f1(y, p, "macro"), "mcc": matthews(y, p)}
     return found | {"f1": f1(y, p, "binary")} if classes == 2 else found
+
+
+def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -> dict[str, Measure]:
+    """The measures behind `metrics.multi_label`, by the same names."""
+    y, p = np.asarray(targets, bool), np.asarray(predictions, bool)
+    averages: tuple[metrics.LabelsAverage, ...] = ("macro", "micro", "weighted", "samples")
+    return {
+        **{f"f1_{average}": labels_f1(y, p, average) for average in averages},
+        "exact_match": mean((y == p).all(1)),
+        "hamming_loss": mean((y != p).mean(1)),
+        "mean_average_precision": mean_average_precision(y, scores),
+    }
 
 
 def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]:

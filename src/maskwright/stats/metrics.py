@@ -1,8 +1,9 @@
-"""Metrics of classification and regression, thin over scikit-learn and scipy: `metric(targets, predictions) -> float`.
+"""Metrics of classification, several labels a row, and regression: `metric(targets, predictions) -> float`.
 
-Arrays are one-dimensional and of one length; classes are indices. A metric that is undefined on its input is NaN, never
-a number that looks like a result: a correlation needs two rows and variation on both sides. (MCC has a convention for
-that case, 0.0, and keeps it.) Whoever prints a NaN writes "undefined".
+They are thin over scikit-learn and scipy. Arrays are one-dimensional and of one length, classes are indices; several
+labels a row are 0 and 1, (rows, labels). A metric that is undefined on its input is NaN, never a number that looks like
+a result: a correlation needs two rows and variation on both sides. (MCC has a convention for that case, 0.0, and keeps
+it.) Whoever prints a NaN writes "undefined".
 
 scipy and scikit-learn are imported where they are called: together they take a second, which a prediction from the
 command line would otherwise wait for.
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from maskwright.base.errors import UserError
 
 Average = Literal["macro", "micro", "weighted", "binary"]
+LabelsAverage = Literal["macro", "micro", "weighted", "samples"]
 
 
 def accuracy(targets: ArrayLike, predictions: ArrayLike) -> float:
@@ -38,6 +40,28 @@ def f1(targets: ArrayLike, predictions: ArrayLike, average: Average = "macro", p
     if average == "binary":
         y, p = y == positive, p == positive
     return float(metrics.f1_score(y, p, average=average, zero_division=0.0))
+
+
+def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: LabelsAverage = "macro") -> float:
+    """F1 of several labels a row, (n, L) of 0 and 1 on both sides.
+
+    macro: mean over the labels; micro: over all decisions; weighted: mean by the labels' counts in the targets;
+    samples: mean over the rows. A label without a true positive has 0.0, also one with neither true nor predicted rows;
+    for samples so has a row. (That is scikit-learn's zero_division=0; it refuses L = 1, which is counted here.)
+    """
+    y, p = _marks(targets, predictions)
+    axis = {"micro": None, "samples": 1}.get(average, 0)
+    each = 2 * (y & p).sum(axis) / np.maximum(y.sum(axis) + p.sum(axis), 1)
+    return float((each * y.sum(0)).sum() / max(y.sum(), 1)) if average == "weighted" else float(np.mean(each))
+
+
+def mean_average_precision(targets: ArrayLike, scores: ArrayLike) -> float:
+    """Average precision of each label that has a true row, averaged; NaN when none has. (n, L): 0 and 1, and scores."""
+    from sklearn import metrics
+
+    y, s = np.asarray(targets, bool), np.asarray(scores, np.float64)
+    found = [metrics.average_precision_score(y[:, i], s[:, i]) for i in np.flatnonzero(y.any(0))]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def matthews(targets: ArrayLike, predictions: ArrayLike) -> float:
@@ -84,9 +108,34 @@ def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
     }
 
 
+def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -> dict[str, float]:
+    """f1_macro, f1_micro, f1_weighted, f1_samples, exact_match, hamming_loss, mean_average_precision. All in [0, 1].
+
+    targets, predictions: (n, L) of 0 and 1; scores: (n, L), in the order of any probability. exact_match: share of rows
+    whose labels are all right, which a row without labels can be too; hamming_loss: share of wrong decisions.
+    """
+    y, p = _marks(targets, predictions)
+    averages: tuple[LabelsAverage, ...] = ("macro", "micro", "weighted", "samples")
+    return {
+        **{f"f1_{average}": labels_f1(y, p, average) for average in averages},
+        "exact_match": float(np.mean((y == p).all(1))),
+        "hamming_loss": float(np.mean(y != p)),
+        "mean_average_precision": mean_average_precision(y, scores),
+    }
+
+
 def _pair(targets: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     y, p = np.asarray(targets), np.asarray(predictions)
     assert y.shape == p.shape == (y.size,), f"targets {y.shape} and predictions {p.shape} must be one row each"
+    if not len(y):
+        raise UserError("There are no rows to judge; give at least one.")
+    return y, p
+
+
+def _marks(targets: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    y, p = np.asarray(targets, bool), np.asarray(predictions, bool)
+    assert y.ndim == 2, f"targets {y.shape} must be (rows, labels)"
+    assert y.shape == p.shape, f"targets {y.shape} and predictions {p.shape} must be of one shape"
     if not len(y):
         raise UserError("There are no rows to judge; give at least one.")
     return y, p

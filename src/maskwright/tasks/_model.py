@@ -28,6 +28,7 @@ from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
 
 FORMAT = 1  #: of maskwright.json
+PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
 PREDICT_TOKENS = 8192  #: tokens at once when predicting
 WINDOW = 4096  #: texts that are sorted by length together when predicting
 
@@ -205,10 +206,6 @@ def _from_hugging_face(folder: Path) -> dict[str, Any]:
             f"{folder} holds no task (its architecture is {architecture or 'not stated'!r}); it can be the start of "
             f"one: maskwright finetune --model {folder} ..."
         )
-    if config.get("problem_type") == "multi_label_classification":
-        raise UserError(
-            f"{folder} was trained for several labels at once (problem_type), which no task here reads yet."
-        )
     count = len(names) if names else int(config.get("num_labels", 2))
     missing = [i for i in range(count) if names and str(i) not in names]
     if missing:
@@ -216,12 +213,12 @@ def _from_hugging_face(folder: Path) -> dict[str, Any]:
             f"{folder / 'config.json'} has {count} labels (id2label), but none with the number {missing[0]}. Number "
             "them from 0 without a gap."
         )
-    regression = count == 1 or config.get("problem_type") == "regression"
+    task = PROBLEMS.get(config.get("problem_type"), "regression" if count == 1 else "classification")
     labels = [names[str(i)] if names else f"LABEL_{i}" for i in range(count)]
     return {
         "format": FORMAT,
-        "task": "regression" if regression else "classification",
-        "labels": None if regression else labels,
+        "task": task,
+        "labels": None if task == "regression" else labels,
         "max_length": None,
         "keep": "head",
         "precision": "auto",

@@ -20,7 +20,7 @@ from maskwright.tasks._calibration import Calibration
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows as a task sees them: B texts, maybe B second texts, and B targets where the labels are known."""
+    """Rows as a task sees them: B texts, maybe B second texts, and the targets of each where the labels are known."""
 
     texts: list[str]
     pairs: list[str] | None
@@ -67,12 +67,17 @@ class Task(Part):
         return None
 
     def strata(self, examples: Examples) -> np.ndarray | None:
-        """What a split should keep in proportion: a class for each row, or None."""
+        """What a split keeps in proportion: (B,) a class a row, (B, C) 0 and 1 for each label of a row, or None."""
         return None
+
+    def notes(self, examples: Examples, labels: Labels | None) -> list[str]:
+        """What to tell about labelled rows, one sentence each, such as how many have no label."""
+        return []
 
     @abstractmethod
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
-        """(B,) one target for each row. Raises UserError with the line of a label that cannot be one."""
+        """(B,) one target for each row, or (B, C) one for each of its labels. Raises UserError with the line of a label
+        that cannot be one."""
 
     @abstractmethod
     def classes(self, labels: Labels | None) -> int:
@@ -80,7 +85,7 @@ class Task(Part):
 
     @abstractmethod
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """The loss summed over the items. scores: (B, classes); targets: (B,)."""
+        """The loss summed over the items, which are the B rows. scores: (B, classes); targets: as above."""
 
     @abstractmethod
     def decode(
@@ -89,14 +94,18 @@ class Task(Part):
         """B predictions as plain values. scores: (B, classes) fp32."""
 
     @abstractmethod
-    def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Measure]:
+    def measures(
+        self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
+    ) -> dict[str, Measure]:
         """The task's metrics by name, `main` first, as functions of how often each row counts: what intervals need."""
 
-    def metrics(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    def metrics(
+        self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
+    ) -> dict[str, float]:
         """The task's metrics by name, `main` first; NaN where one is undefined on these rows."""
         if not len(targets):
             raise UserError("There are no rows to judge; give at least one.")
-        return values(self.measures(scores, targets), len(targets))
+        return values(self.measures(scores, targets, calibration), len(targets))
 
     def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray | None:
         """(B, classes) float64, calibrated where that was fitted. None for a task that gives none."""

@@ -15,28 +15,25 @@ from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import Conformal
 from maskwright.tasks._calibration import Calibration, quantiles
-from maskwright.tasks._task import Examples, Task
+from maskwright.tasks._label_set import LabelSetTask
+from maskwright.tasks._task import Examples
 
 
-class Classification(Task):
+class Classification(LabelSetTask):
     """Cross-entropy over the classes found in the training rows; the prediction is the likeliest class."""
 
-    head: ClassVar[str] = "classification"
     main: ClassVar[str] = "accuracy"
+    problem: ClassVar[str] = "single_label_classification"
 
     def discover(self, table: Table) -> Labels:
-        return Labels.discover(table.column(self.label), table.where)
+        return self.label_set(self.named(table.column(self.label), table.where), table.where)
 
     def strata(self, examples: Examples) -> np.ndarray | None:
         return examples.targets
 
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         assert labels is not None
-        return labels.encode(table.column(self.label), table.where)
-
-    def classes(self, labels: Labels | None) -> int:
-        assert labels is not None
-        return len(labels)
+        return labels.encode(self.named(table.column(self.label), table.where), table.where)
 
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(scores.float(), targets, reduction="sum")
@@ -61,7 +58,9 @@ class Classification(Task):
             for i, row in zip(best, probabilities, strict=True)
         ]
 
-    def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Measure]:
+    def measures(
+        self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
+    ) -> dict[str, Measure]:
         return measures.classification(targets, scores.argmax(-1), scores.shape[-1])
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
@@ -70,11 +69,3 @@ class Classification(Task):
         found = temperature(scores)
         fitted = quantiles(lambda coverage: Conformal.fit(found, targets, coverage).quantile)
         return Calibration(split, len(targets), temperature=temperature.value, conformal=fitted)
-
-    def describe(self, labels: Labels | None) -> dict[str, Any]:
-        assert labels is not None
-        return {
-            "id2label": {str(i): name for i, name in enumerate(labels.names)},
-            "label2id": {name: i for i, name in enumerate(labels.names)},
-            "problem_type": "single_label_classification",
-        }

@@ -49,7 +49,9 @@ class Regression(Task):
     ) -> list[dict[str, Any]]:
         return [{"score": float(s)} for s in scores[:, 0]]
 
-    def measures(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, Measure]:
+    def measures(
+        self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
+    ) -> dict[str, Measure]:
         return measures.regression(targets, scores[:, 0])
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
