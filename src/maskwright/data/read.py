@@ -34,7 +34,7 @@ def read(
     """
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
-        table = _reader(path, reader, settings or Data()).read(path, needs)
+        table = reader_for(path, reader, settings or Data()).read(path, needs)
     else:
         table = _from_memory(source)
     if not len(table):
@@ -44,7 +44,8 @@ def read(
     return table
 
 
-def _reader(path: Path, given: Reader | str | Mapping[str, Any] | None, settings: Data) -> Reader:
+def reader_for(path: Path, given: Reader | str | Mapping[str, Any] | None, settings: Data) -> Reader:
+    """The reader that was stated, with its settings, or that of the suffix."""
     stated = settings.model_dump(exclude_defaults=True, exclude={"reader"})
     if isinstance(given, Reader | Mapping):
         if stated:
