@@ -1,8 +1,11 @@
-"""`maskwright predict`: one JSON object a line, in the order of the input."""
+"""`maskwright predict`: an answer for each text or row, in the order of the input."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,7 +56,8 @@ def test_a_file_needs_no_labels(
     code, out, _ = run("predict", finished[kind], "--data", file)
     assert code == 0
     model = maskwright.load(finished[kind])
-    assert answers(out) == model.predict(reviews["text"], reviews["other"] if kind == "pair" else None)
+    expected = model.predict(reviews["text"], reviews["other"] if kind == "pair" else None)
+    assert answers(out) == [{"row": row, **answer} for row, answer in enumerate(expected, 1)]
     assert len(answers(out)) == 80
 
 
@@ -90,6 +94,12 @@ def test_labels_are_written_as_they_are(run: Run, tiny: Path, tmp_path: Path, re
         ("single", ("--text", "a", "--pair", "b"), "This model was trained on single texts; give no second text."),
         ("pair", ("--text", "a", "--text", "b", "--pair", "c"), "2 texts and 1 second texts were given"),
         ("single", ("--data", "no/such.csv"), "There is no file 'no/such.csv'."),
+        ("single", ("--text", "a", "--id", "n"), "--id goes with --data."),
+        ("single", ("--text", "a", "--resume", "--out", "x"), "--resume goes with --data."),
+        ("single", ("--data", "x.csv", "--resume"), "--resume goes with --out: what stdout took is not known."),
+        ("single", ("--text", "a", "--top", "3"), "top = 3: give a number from 1 to 2, the classes of this model."),
+        ("regression", ("--text", "a", "--top", "1"), "This model gives a score and no classes"),
+        ("pair", ("--data", "-"), "Lines hold one text each, but 2 columns are needed: text, other."),
     ],
 )
 def test_a_mistake_is_said(run: Run, finished: dict[str, Path], kind: str, more: tuple[str, ...], said: str) -> None:
@@ -122,7 +132,8 @@ def test_how_a_file_is_read_can_be_said(run: Run, finished: dict[str, Path], tmp
     told = ("--set", "data.reader=tsv", "--set", "task.text=review")
     code, out, err = run("predict", finished["single"], "--data", file, *told)
     assert code == 0
-    assert answers(out) == maskwright.load(finished["single"]).predict(reviews["text"][:3])
+    expected = maskwright.load(finished["single"]).predict(reviews["text"][:3])
+    assert answers(out) == [{"row": row, **answer} for row, answer in enumerate(expected, 1)]
     assert "note: " in err
     code, _, err = run("predict", finished["single"], "--data", file, "--set", "train.lr=1")
     assert code == 2
@@ -133,3 +144,72 @@ def test_a_device_that_is_not_there(run: Run, finished: dict[str, Path]) -> None
     code, _, err = run("predict", finished["single"], "--text", "a film", "--device", "tpu")
     assert code == 2
     assert "The device 'tpu' cannot be used here" in err
+
+
+def test_the_likeliest_class_of_a_text(run: Run, finished: dict[str, Path]) -> None:
+    _, out, _ = run("predict", finished["single"], "--text", "the film was dull", "--top", "1")
+    (answer,) = answers(out)
+    assert answer["top"] == [{"label": "bad", "probability": answer["probability"]}]
+    assert "probabilities" not in answer
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lays a text on standard input."""
+
+    def lay(text: str) -> None:
+        given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.encode())))  # type: ignore[arg-type]
+        monkeypatch.setattr(sys, "stdin", given)
+
+    return lay
+
+
+def test_lines_on_standard_input(run: Run, finished: dict[str, Path], stdin: Callable[[str], None]) -> None:
+    texts = ["the film was dull", "", "the play was lovely"]
+    stdin("".join(f"{text}\n" for text in texts))
+    code, out, err = run("predict", finished["single"], "--data", "-")
+    assert (code, err) == (0, "")
+    expected = maskwright.load(finished["single"]).predict(texts)
+    assert answers(out) == [{"row": row, **answer} for row, answer in enumerate(expected, 1)]
+    stdin("".join(json.dumps({"text": text, "key": f"k{i}"}) + "\n" for i, text in enumerate(texts)))
+    _, out, _ = run("predict", finished["single"], "--data", "-", "--format", "jsonl", "--id", "key")
+    assert [(a["row"], a["id"]) for a in answers(out)] == [(1, "k0"), (2, "k1"), (3, "k2")]
+
+
+def test_bad_rows_are_counted_and_only_strict_minds(run: Run, finished: dict[str, Path], tmp_path: Path) -> None:
+    data, out = tmp_path / "rows.csv", tmp_path / "answers.csv"
+    data.write_bytes(b'text,n\nthe film was dull,1\ncaf\xe9,2\nragged\n"lost,4\nthe play was lovely,5\n')
+    for strict in ((), ("--strict",)):
+        code, _, err = run("predict", finished["single"], "--data", data, "--out", out, "--id", "n", *strict)
+        assert code == (2 if strict else 0)
+        assert "note: 3 of 5 rows could not be answered; `error` says why in their places." in err
+        assert ("error: 3 rows had no answer (--strict); all others have theirs." in err) == bool(strict)
+        with open(out, newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["row"] for row in rows] == ["1", "2", "3", "4", "5"]
+        assert [row["id"] for row in rows] == ["1", "", "", "", "5"]
+        assert [row["line"] for row in rows] == ["", "3", "4", "5", ""]
+        assert [row["label"] for row in rows] == ["bad", "", "", "", "good"]
+        assert [row["error"].split()[0] for row in rows[1:4]] == ["byte", "1", "a"]
+    code, _, err = run("predict", finished["single"], "--data", tmp_path / "rows.csv", "--set", "data.quoting=false")
+    assert code == 0
+    assert "note: 2 of 5 rows could not be answered" in err, "the quote is a text as any other then"
+
+
+def test_columns_are_carried_along(run: Run, finished: dict[str, Path], csv_file: str, reviews: Reviews) -> None:
+    _, out, _ = run("predict", finished["single"], "--data", csv_file, "--columns", "label,score", "--top", "1")
+    assert [a["input"] for a in answers(out)] == [
+        {"label": label, "score": str(score)} for label, score in zip(reviews["label"], reviews["score"], strict=True)
+    ]
+    code, _, err = run("predict", finished["single"], "--data", csv_file, "--columns", "label,scores")
+    assert code == 2
+    assert "There is no column 'scores'. Did you mean 'score'?" in err
+
+
+def test_a_part_that_was_left_is_not_overwritten(
+    run: Run, finished: dict[str, Path], csv_file: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl.part").write_text("something")
+    code, _, err = run("predict", finished["single"], "--data", csv_file, "--out", tmp_path / "a.jsonl")
+    assert code == 2
+    assert "a.jsonl.part is there, but no journal of it. Delete it, or give another name." in err

@@ -96,18 +96,6 @@ def test_a_prediction_depends_on_its_own_text_alone(build: Build, reviews: Revie
         assert np.abs(flat(some) - whole[order]).max() <= 1e-5
 
 
-def test_neither_windows_nor_batches_change_a_prediction(
-    build: Build, kind: str, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = build(kind)
-    given = texts(model, reviews, 70)
-    whole = flat(model.predict(*given))
-    for window, tokens in ((7, 8192), (4096, 40), (3, 1)):
-        monkeypatch.setattr(_model, "WINDOW", window)
-        monkeypatch.setattr(_model, "PREDICT_TOKENS", tokens)
-        assert np.abs(flat(model.predict(*given)) - whole).max() <= 1e-5
-
-
 def test_one_text_and_no_text(build: Build) -> None:
     single, pair = build("single"), build("pair")
     assert single.predict("the film was dull") == single.predict(["the film was dull"])

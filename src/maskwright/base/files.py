@@ -23,7 +23,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_text(path: str | Path, content: str) -> None:
@@ -63,7 +63,7 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(old, ignore_errors=True)
         os.replace(path, old)
     os.replace(new, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -100,7 +100,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(f for f in folder.rglob("*") if f.is_file() and f.name != "checksums.json")
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -33,7 +33,7 @@ def read(
     """
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
-        table = _from_path(_reader(path, reader, settings or Data()), path, needs)
+        table = _from_path(reader_for(path, reader, settings or Data()), path, needs)
     else:
         table = from_memory(source)
     if not len(table):
@@ -54,7 +54,8 @@ def _from_path(reader: Reader, path: Path, needs: Sequence[str]) -> Table:
     )
 
 
-def _reader(path: Path, given: Reader | str | Mapping[str, Any] | None, settings: Data) -> Reader:
+def reader_for(path: Path, given: Reader | str | Mapping[str, Any] | None, settings: Data) -> Reader:
+    """The reader that was stated, with its settings, or that of the suffix."""
     stated = settings.model_dump(exclude_defaults=True, exclude={"reader"})
     if isinstance(given, Reader | Mapping):
         if stated:

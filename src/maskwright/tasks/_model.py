@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,22 +16,19 @@ from maskwright.base import runtime
 from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import check_sums, read_json, write_folder, write_json
-from maskwright.data import batching
 from maskwright.data.labels import Labels
 from maskwright.models import load_network, locate, save_network
-from maskwright.nn.batch import Batch
-from maskwright.nn.precision import precision
 from maskwright.runs import RunFolder
+from maskwright.tasks import _stream
 from maskwright.tasks._calibration import Calibration
-from maskwright.tasks._task import Task
+from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
 
 FORMAT = 1  #: of maskwright.json
 PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
-PREDICT_TOKENS = 8192  #: tokens at once when predicting
-WINDOW = 4096  #: texts that are sorted by length together when predicting
+OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes")  #: fields that `fingerprint` takes otherwise
 
 
 @dataclass
@@ -84,48 +82,68 @@ class Model:
 
     def scores(self, encodings: Encodings) -> np.ndarray:
         """The head's outputs for encoded texts, (B, classes) fp32, in their order."""
-        device = next(self.network.parameters()).device
-        rows, parts = np.argsort(encodings.lengths, kind="stable"), []
-        was_training = self.network.training
-        self.network.eval()
-        try:
-            with torch.inference_mode(), precision(runtime.resolve_precision(self.precision, device), device):
-                for some in batching.by_tokens(rows, encodings.lengths, PREDICT_TOKENS):
-                    parts.append(self.network(Batch.from_encodings(encodings, some).to(device)).float().cpu())
-        finally:
-            self.network.train(was_training)
-        out = np.empty((len(rows), self.task.classes(self.labels)), dtype=np.float32)
-        if parts:
-            out[rows] = torch.cat(parts).numpy()
-        return out
+        return _stream.scores(self, encodings)
+
+    def decode(self, scores: np.ndarray) -> list[dict[str, Any]]:
+        """B answers as plain values. scores: (B, classes) fp32."""
+        return self.task.decode(scores, self.labels, self.calibration)
 
     def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
-        """One prediction for each text (or pair): for a classification its label and the probabilities.
-
-        Texts are taken in windows, so that memory does not grow with their number.
-        """
+        """One answer for each text (or pair): for a classification its label and the probabilities."""
         texts = [texts] if isinstance(texts, str) else list(texts)
         pairs = [pairs] if isinstance(pairs, str) else pairs if pairs is None else list(pairs)
-        self._check(texts, pairs)
-        out: list[dict[str, Any]] = []
-        for start in range(0, len(texts), WINDOW):
-            window = slice(start, start + WINDOW)
-            encodings = self.encode(texts[window], pairs[window] if pairs is not None else None)
-            answers = self.task.decode(self.scores(encodings), self.labels, self.calibration)
-            cut = encodings.full_lengths - encodings.lengths
-            out += [{**a, "pieces_cut": int(n)} if n else a for a, n in zip(answers, cut, strict=True)]
-        return out
-
-    def _check(self, texts: list[str], pairs: list[str] | None) -> None:
         if self.task.pair and pairs is None:
             raise UserError(f"This model was trained on pairs ({self.task.text}, {self.task.pair}); give both texts.")
         if not self.task.pair and pairs is not None:
             raise UserError("This model was trained on single texts; give no second text.")
         if pairs is not None and len(pairs) != len(texts):
             raise UserError(f"{len(texts)} texts and {len(pairs)} second texts were given; give as many of each.")
-        for i, text in enumerate([*texts, *(pairs or [])]):
+        return list(self.stream(texts if pairs is None else zip(texts, pairs, strict=True)))
+
+    def stream(self, examples: Iterable[Any], *, window: int | None = None) -> Iterator[dict[str, Any]]:
+        """The answers of `predict` as a generator: in the order of the examples, in constant memory however many come.
+
+        examples: texts; or (text, second text) for a model of pairs; or mappings that hold the model's columns.
+        window: how many are taken before their answers come out, sorted by length together; 4096 by default, and one
+        window is read ahead. A small one answers soon, a large one computes faster. Raises UserError at an example
+        that is none, behind the answers of those before it.
+        """
+        if window is not None and window < 1:
+            raise UserError(f"window = {window}: give at least 1.")
+        for _, answer in _stream.stream(self, enumerate(examples, 1), self._example, window=window):
+            if isinstance(answer, UserError):
+                raise answer
+            yield answer
+
+    def _example(self, numbered: tuple[int, Any]) -> Example:
+        number, given = numbered
+        if isinstance(given, Mapping):
+            try:
+                return self.task.example(given)
+            except UserError as problem:
+                raise UserError(f"Row {number}: {problem}") from None
+        if self.task.pair and not (isinstance(given, tuple | list) and len(given) == 2):
+            raise UserError(
+                f"Text {number} is {given!r}, a {type(given).__name__}; give a pair of texts, ({self.task.text}, "
+                f"{self.task.pair})."
+            )
+        if not self.task.pair and isinstance(given, tuple) and given[1:] == (None,):
+            given = given[0]
+        texts = tuple(given) if self.task.pair else (given,)
+        for text in texts:
             if not isinstance(text, str):
-                raise UserError(f"Text {i % len(texts) + 1} is {text!r}, a {type(text).__name__}; give a text.")
+                raise UserError(f"Text {number} is {text!r}, a {type(text).__name__}; give a text.")
+        return texts[0], texts[1] if self.task.pair else None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that an answer follows from, in hexadecimal: weights, tokenizer, task, labels and settings."""
+        digest = hashlib.sha256(self.tokenizer.fingerprint().encode())
+        settings = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in OUTSIDE}
+        digest.update(repr(settings).encode())
+        for name, tensor in self.network.state_dict().items():
+            digest.update(repr((name, tensor.shape, tensor.dtype)).encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def save(self, folder: str | Path) -> None:
         """The Hugging Face layout plus maskwright.json, atomically, in the place of an older model.

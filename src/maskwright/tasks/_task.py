@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks._calibration import Calibration
+
+Example = tuple[str, str | None]  #: a text, and its second text where the task has pairs
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Task(Part):
         """The texts of a table, and the second texts of pairs. Raises UserError for a cell that is no text; an empty
         one is a text of no words."""
         return _strings(table, self.text), _strings(table, self.pair) if self.pair else None
+
+    def example(self, cells: Mapping[str, Any]) -> Example:
+        """The texts of one row. Raises UserError for a cell that is absent or no text."""
+        first = _string(cells.get(self.text), self.text)
+        return first, _string(cells.get(self.pair), self.pair) if self.pair else None
 
     def examples(self, table: Table, labels: Labels | None) -> Examples:
         """All rows of a table with their targets."""
@@ -123,13 +131,16 @@ class Task(Part):
 def _strings(table: Table, column: str) -> list[str]:
     out = []
     for row, cell in enumerate(table.column(column)):
-        if isinstance(cell, str):
-            out.append(cell)
-        elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
-            out.append(str(cell))
-        else:
-            raise UserError(
-                f"{table.where(row)}: the column {column!r} holds {cell!r} where a text is needed. Mend or remove the "
-                "row."
-            )
+        try:
+            out.append(_string(cell, column))
+        except UserError as problem:
+            raise UserError(f"{table.where(row)}: {problem}") from None
     return out
+
+
+def _string(cell: Any, column: str) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return str(cell)
+    raise UserError(f"the column {column!r} holds {cell!r} where a text is needed. Mend or remove the row.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from maskwright.base.errors import UserError
+from maskwright.data.readers._lines import flaw, open_lines
 from maskwright.data.readers._reader import Reader
 from maskwright.data.readers._text import decode
+from maskwright.data.rows import Row, Rows, source_of
 from maskwright.data.settings import Encoded
 from maskwright.data.table import Table, from_records
 
@@ -37,6 +39,25 @@ class Jsonl(Reader, Encoded):
         if blank:
             table.notes.append(f"{source}: {blank} blank {'line was' if blank == 1 else 'lines were'} skipped.")
         return table
+
+    def rows(self, path: str | Path, needs: Sequence[str] = ()) -> Rows:
+        source, notes = source_of(path), list[str]()
+        return Rows(source, _rows(open_lines(path, self.encoding), self.encoding, source, notes), None, notes)
+
+
+def _rows(lines: Iterator[str], encoding: str, source: str, notes: list[str]) -> Iterator[Row]:
+    blank = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            blank += 1
+            continue
+        wrong = flaw(line, encoding)
+        try:
+            yield Row(number, {}, wrong) if wrong else Row(number, _object(line, "this line"))
+        except UserError as problem:
+            yield Row(number, {}, str(problem))
+    if blank:
+        notes.append(f"{source}: {blank} blank {'line was' if blank == 1 else 'lines were'} skipped.")
 
 
 def _object(text: str, where: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""One format of answers a file; the file's name is the writer's name."""

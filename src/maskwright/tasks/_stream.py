@@ -1,0 +1,139 @@
+"""The one stream of predictions: examples in, answers out, in order and in constant memory.
+
+Examples are taken in windows. A window is encoded while the one before it is computed, sorted by length, and cut into
+batches of a budget of tokens; its answers come out in the order of the input. Neither windows nor batches change an
+answer by more than rounding.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from maskwright.base import runtime
+from maskwright.base.errors import UserError
+from maskwright.data import batching
+from maskwright.nn.batch import Batch
+from maskwright.nn.precision import precision
+from maskwright.tasks._task import Example
+from maskwright.text.encodings import Encodings
+
+if TYPE_CHECKING:
+    from maskwright.tasks._model import Model
+
+WINDOW = 4096  #: examples that are sorted by length together
+CHARACTERS = 2**22  #: a window of long texts ends sooner: about a million pieces
+TOKENS = 8192  #: tokens at once
+DECODED = 256  #: answers that exist at once; with many classes each is large
+
+Item = TypeVar("Item")
+Answer = dict[str, Any]
+Window = list[tuple[Item, Example | UserError]]
+
+
+def stream(
+    model: Model,
+    items: Iterable[Item],
+    example: Callable[[Item], Example],
+    *,
+    skip: int = 0,
+    window: int | None = None,
+) -> Iterator[tuple[Item, Answer | UserError]]:
+    """Each item with its answer, in order. An item of which `example` raises a UserError comes with that error.
+
+    skip: so many items at the front come without an answer and do not come out. The others get the answers that they
+    get without it, to the bit: windows stay where they are, and only those that hold nothing but such items are not
+    computed.
+    """
+    windows, rest = _behind(_windows(items, example, window or WINDOW), skip)
+    yield from islice(_answered(model, windows), rest, None)
+
+
+def scores(model: Model, encodings: Encodings) -> np.ndarray:
+    """The head's outputs for B encoded texts, (B, classes) fp32, in their order."""
+    device = next(model.network.parameters()).device
+    rows, parts = np.argsort(encodings.lengths, kind="stable"), []
+    was_training = model.network.training
+    model.network.eval()
+    try:
+        with torch.inference_mode(), precision(runtime.resolve_precision(model.precision, device), device):
+            for some in batching.by_tokens(rows, encodings.lengths, TOKENS):
+                parts.append(model.network(Batch.from_encodings(encodings, some).to(device)).float().cpu())
+    finally:
+        model.network.train(was_training)
+    out = np.empty((len(rows), model.task.classes(model.labels)), dtype=np.float32)
+    if parts:
+        out[rows] = torch.cat(parts).numpy()
+    return out
+
+
+def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: int) -> Iterator[Window[Item]]:
+    some: Window[Item] = []
+    characters = 0
+    for item in items:
+        try:
+            found: Example | UserError = example(item)
+        except UserError as problem:
+            found = problem
+        else:
+            characters += sum(map(len, filter(None, found)))
+        some.append((item, found))
+        if len(some) >= size or characters >= CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
+
+
+def _behind(windows: Iterator[Window[Item]], skip: int) -> tuple[Iterator[Window[Item]], int]:
+    """The windows that hold more than the first `skip` items, and how many of these items they still hold."""
+    for some in windows if skip else ():
+        if skip < len(some):
+            return chain([some], windows), skip
+        skip -= len(some)
+    return windows, 0
+
+
+def _answered(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Item, Answer | UserError]]:
+    for some, encodings in _encoded(model, windows):
+        answers = _answers(model, encodings)
+        for item, found in some:
+            yield item, found if isinstance(found, UserError) else next(answers)
+
+
+def _encoded(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Window[Item], Encodings]]:
+    """Each window with its encodings, which are made one window ahead: the tokenizer runs beside the network."""
+    with ThreadPoolExecutor(1, "encode") as beside:
+        waiting: deque[tuple[Window[Item], Future[Encodings]]] = deque()
+        for some in windows:
+            waiting.append((some, beside.submit(_encode, model, some)))
+            if len(waiting) > 1:
+                before, encodings = waiting.popleft()
+                yield before, encodings.result()
+        for before, encodings in waiting:
+            yield before, encodings.result()
+
+
+def _encode(model: Model, some: Window[Any]) -> Encodings:
+    examples = [found for _, found in some if not isinstance(found, UserError)]
+    pairs = [second or "" for _, second in examples] if model.task.pair else None
+    return model.encode([first for first, _ in examples], pairs)
+
+
+def _answers(model: Model, encodings: Encodings) -> Iterator[Answer | UserError]:
+    """The answers of one window; a text that was cut says by how many pieces."""
+    found, cut = scores(model, encodings), encodings.full_lengths - encodings.lengths
+    for start in range(0, len(found), DECODED):
+        part = slice(start, start + DECODED)
+        finite = np.isfinite(found[part]).all(-1)
+        for answer, pieces, sound in zip(model.decode(found[part]), cut[part], finite, strict=True):
+            if not sound:
+                yield UserError("the model gives no finite number for this text; its weights may be damaged.")
+            else:
+                yield {**answer, "pieces_cut": int(pieces)} if pieces else answer
