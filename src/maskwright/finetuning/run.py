@@ -15,6 +15,7 @@ from maskwright.base import runtime
 from maskwright.base.choice import dump
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, sha256, write_json
+from maskwright.data.facts import Facts, Side, examine
 from maskwright.data.labels import Labels
 from maskwright.data.read import Source, read
 from maskwright.data.splits import split
@@ -30,6 +31,7 @@ from maskwright.training.loop import Loop
 from maskwright.training.state import load_weights
 
 PROOF_ROWS = 256  #: rows on which a saved model must repeat the trained one's outputs
+NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows, which takes some ten seconds
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def finetune(
         precision=asked.train.precision,
     )
     splits = _splits(model, tables)
-    notes += model.notes + _cuts(splits, model)
+    seen = _examined(model, tables, splits)
+    notes += model.notes + _cuts(splits, model) + seen.notes(said=("lengths",))
     model.provenance |= {"seed": asked.seed, "data": facts["data"]}
     begun = {**facts, "start": _start(model, splits)}
     with folder.held():
@@ -113,6 +116,7 @@ def finetune(
         if resume and folder.complete:
             return _done(folder)
         folder.start({**begun, "notes": notes})
+        write_json(folder.data, seen.plain())
         _train(asked, model, splits, folder, {"data": _counts(splits)}, quiet, allow_drift)
         metrics = _finish(asked, model, splits, folder)
     return Run(folder.path, metrics, notes)
@@ -165,6 +169,16 @@ def _splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:
         examples = model.task.examples(table, model.labels)
         out[name] = Split(examples, model.encode(examples.texts, examples.pairs))
     return out
+
+
+def _examined(model: Model, tables: Mapping[str, Table], splits: Mapping[str, Split]) -> Facts:
+    """What is worth knowing of the rows; all of it goes to data.json, the warnings to the notes."""
+    sides = [
+        Side(name, tables[name], s.examples.texts, s.examples.pairs, s.examples.targets, s.encodings)
+        for name, s in ((name, splits[name]) for name in FILES if name in splits)
+    ]
+    names = model.labels.names if model.labels else ()
+    return examine(sides, names=names, tokenizer=model.tokenizer, max_length=model.max_length, near=NEAR_ROWS)
 
 
 def _cuts(splits: Mapping[str, Split], model: Model) -> list[str]:
