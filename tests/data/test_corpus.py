@@ -12,6 +12,7 @@ from maskwright.base.errors import UserError
 from maskwright.data import _corpus
 from maskwright.data._corpus import in_corpus
 from maskwright.data._finding import Finding, Side
+from maskwright.data.read import read
 from maskwright.data.table import Table
 
 Write = Callable[[str, str | bytes], Path]
@@ -97,9 +98,14 @@ def test_compressed_text_and_a_byte_order_mark(file: Write) -> None:
     ("name", "content", "told"),
     [
         ("latin.txt", b"fine\ncaf\xe9 here\n", r"latin.txt line 2: byte 0xe9 is not UTF-8 \(.*\). Write the corpus as"),
-        ("cut.txt.gz", gzip.compress(b"some words\n" * 1000)[:-20], r"cut.txt.gz' cannot be read after line \d+: "),
+        (
+            "cut.txt.gz",
+            gzip.compress(b"some words\n" * 1000, mtime=0)[:-20],
+            r"cut.txt.gz' cannot be read after line \d+: ",
+        ),
         ("no.txt.gz", b"plain text", r"no.txt.gz' cannot be read after line 0: Not a gzipped file"),
     ],
+    ids=["not UTF-8", "cut short", "not compressed"],
 )
 def test_a_corpus_that_cannot_be_read_is_refused(file: Write, name: str, content: bytes, told: str) -> None:
     with pytest.raises(UserError, match=told):
@@ -121,3 +127,12 @@ def test_sentences_of_wikitext_are_found_in_it(data: Path) -> None:
     assert len(taken) == 200
     found = in_corpus([rows(*taken), rows(*(" ".join(reversed(t.split())) for t in taken), name="test")], [corpus])
     assert (found[0].count, found[1].count) == (200, 0)
+
+
+@pytest.mark.realdata
+def test_a_film_review_that_an_encyclopaedia_quotes_is_found(data: Path) -> None:
+    """Row 388 of SST-2's dev set, without signs and hyphens there, stands in WikiText-2 as James Berardinelli's."""
+    table = read(data / "sst2_sentences" / "dev.tsv", needs=("1", "2"))
+    corpus = data / "wikitext2_valid_test" / "valid.raw.txt"
+    found = one(Side("eval", table, table.column("1")), corpus)
+    assert found.where == (f"{table.source} line 388, in {corpus} line 3704",)
