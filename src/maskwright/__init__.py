@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maskwright.base.errors import UserError
     from maskwright.evaluation.compare import compare
+    from maskwright.finetuning.check import check_data
     from maskwright.finetuning.run import finetune
     from maskwright.tasks import load
 
 __version__ = "0.1.0"
-__all__ = ["UserError", "__version__", "compare", "finetune", "load"]
+__all__ = ["UserError", "__version__", "check_data", "compare", "finetune", "load"]
 
 _HOME = {
     "UserError": "maskwright.base.errors",
+    "check_data": "maskwright.finetuning.check",
     "compare": "maskwright.evaluation.compare",
     "finetune": "maskwright.finetuning.run",
     "load": "maskwright.tasks",

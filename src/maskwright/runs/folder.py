@@ -119,6 +119,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def data(self) -> Path:
+        """What was seen in the rows before training."""
+        return self.path / "data.json"
+
+    @property
     def complete(self) -> bool:
         return self.metrics.exists() and self.model.exists()
 

@@ -1,0 +1,104 @@
+"""Look at the rows of a fine-tuning run before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from maskwright.base.errors import UserError
+from maskwright.data.facts import Facts, Finding, Side, examine
+from maskwright.data.labels import Labels
+from maskwright.data.read import Source, read
+from maskwright.finetuning.settings import FILES, Finetune, gather
+from maskwright.models import locate, show
+from maskwright.tasks import Task
+from maskwright.text.tokenizer import Tokenizer
+
+
+def check_data(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    train: Source | None = None,
+    eval: Source | None = None,
+    test: Source | None = None,
+    corpus: str | Path | Sequence[str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Facts:
+    """Facts on the rows that `finetune` would be given with the same arguments; any one split is enough.
+
+    Repeats within and across splits, contradicting labels, class balance or the range of scores, and strange rows. With
+    `model`, also lengths in its pieces, what it would cut and what its vocabulary lacks. corpus: files of text that the
+    encoder was trained on, in which the rows are looked for. What the task would refuse of labels is an error among the
+    findings; what cannot be read at all raises UserError.
+    """
+    given = dict(zip(FILES, (train, eval, test), strict=True))
+    paths = {name: str(source) for name, source in given.items() if isinstance(source, str | Path)}
+    asked = gather(config, {**options, **paths}, settings or {})
+    sources = {
+        name: source if source is not None and name not in paths else getattr(asked.data, name)
+        for name, source in given.items()
+    }
+    sides, findings = [], []
+    for name, source in sources.items():
+        if source is not None:
+            # The label's column is asked for later: a file that lacks it can still be looked at.
+            table = read(source, settings=asked.data.reading(), needs=asked.task.columns(with_label=False))
+            sides.append(Side(name, table, *asked.task.texts(table)))
+            findings += [Finding("reading", "fact", note) for note in table.notes]
+    if not sides:
+        raise UserError("There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them.")
+    sides, labels, refused = _labelled(sides, asked.task)
+    tokenizer, max_length = _tokenizer(asked)
+    if tokenizer is not None:
+        sides = [
+            replace(side, encodings=tokenizer.encode(side.texts, side.pairs, max_length=max_length)) for side in sides
+        ]
+    seen = examine(
+        sides,
+        names=labels.names if labels else (),
+        tokenizer=tokenizer,
+        max_length=max_length,
+        corpus=[corpus] if isinstance(corpus, str | Path) else list(corpus),
+    )
+    if tokenizer is None:
+        findings.append(Finding("pieces", "fact", "Nothing was counted in pieces, since no model was named."))
+    return Facts.of([*refused, *seen.findings, *findings])
+
+
+def _labelled(sides: Sequence[Side], task: Task) -> tuple[list[Side], Labels | None, list[Finding]]:
+    """The sides with their targets; where the task refuses the labels, without, and with its sentence as an error.
+
+    The label set is that of the first side, which is the training rows where they are given.
+    """
+    try:
+        labels = task.discover(sides[0].table)
+    except UserError as problem:
+        return list(sides), None, [_refusal(sides[0], problem)]
+    out, refused = [], []
+    for side in sides:
+        try:
+            out.append(replace(side, targets=task.targets(side.table, labels)))
+        except UserError as problem:
+            out.append(side)
+            refused.append(_refusal(side, problem))
+    return out, labels, refused
+
+
+def _refusal(side: Side, problem: UserError) -> Finding:
+    return Finding("labels", "error", str(problem), values={"split": side.name, "source": side.table.source})
+
+
+def _tokenizer(asked: Finetune) -> tuple[Tokenizer | None, int | None]:
+    """The tokenizer of the model and the most pieces that it would see, when a model was named."""
+    if "model" not in asked.model_fields_set:
+        return None, None
+    tokenizer = Tokenizer.from_folder(locate(asked.model))
+    positions = int(show(asked.model).sizes["positions"])
+    if asked.max_length is not None and asked.max_length > positions:
+        raise UserError(
+            f"max_length = {asked.max_length}, but the encoder has {positions} positions. Give at most that."
+        )
+    return tokenizer, asked.max_length or positions

@@ -1,0 +1,124 @@
+"""Facts on rows before a run, and in it: the same rows give the same findings, and a run keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import maskwright
+from maskwright.base.errors import UserError
+from maskwright.data.facts import Facts
+from maskwright.finetuning import run as runs
+
+Reviews = dict[str, list[Any]]
+
+
+def told(facts: Facts, kind: str) -> list[str]:
+    return [finding.sentence for finding in facts.findings if finding.kind == kind]
+
+
+@pytest.fixture
+def files(reviews: Reviews, write_csv: Callable[..., str], tmp_path: Path) -> dict[str, str]:
+    """60 rows to train on and 20 to choose by, the first two of which are training rows too."""
+    train = {name: cells[:60] for name, cells in reviews.items()}
+    held = {name: cells[:2] + cells[62:] for name, cells in reviews.items()}
+    return {"train": write_csv(tmp_path / "train.csv", train), "eval": write_csv(tmp_path / "dev.csv", held)}
+
+
+def test_it_takes_what_finetune_takes(files: dict[str, str], tiny: Path, tmp_path: Path) -> None:
+    facts = maskwright.check_data(**files, model=tiny, max_length=8)
+    assert told(facts, "classes") == [
+        "60 train rows: 'bad' 40 %, 'good' 60 %.",
+        "20 eval rows: 'bad' 40 %, 'good' 60 %.",
+    ]
+    (leak,) = (finding for finding in facts.findings if finding.kind == "leak")
+    assert leak.severity == "error"
+    assert leak.where[0].startswith(f"{files['eval']} line 2, as {files['train']} line ")
+    assert all(sentence.endswith("at 8.") for sentence in told(facts, "lengths"))
+    assert len(told(facts, "unknown pieces")) == 2
+    assert f"{files['train']}: comma-separated, header (text, other, label, score), quoting on." in told(
+        facts, "reading"
+    )
+    path = tmp_path / "run.toml"
+    path.write_text(f'model = "{tiny}"\nmax_length = 8\n[data]\ntrain = "{files["train"]}"\neval = "{files["eval"]}"\n')
+    assert maskwright.check_data(path) == facts
+
+
+def test_pairs_and_scores(files: dict[str, str]) -> None:
+    facts = maskwright.check_data(**files, task="regression", pair="other", label="score")
+    assert told(facts, "scores")[0].startswith("60 train scores from ")
+    assert not told(facts, "classes")
+
+
+def test_without_a_model_nothing_is_counted_in_pieces_and_that_is_said(files: dict[str, str]) -> None:
+    facts = maskwright.check_data(train=files["train"])
+    assert told(facts, "pieces") == ["Nothing was counted in pieces, since no model was named."]
+    assert not told(facts, "lengths")
+
+
+def test_rows_in_memory_and_the_text_of_a_corpus(reviews: Reviews, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(f"{reviews['text'][0]}\n")
+    facts = maskwright.check_data(train=reviews, corpus=corpus)
+    assert facts == maskwright.check_data(train=reviews, corpus=[str(corpus)])
+    (found,) = (finding for finding in facts.findings if finding.kind == "in corpus")
+    assert found.where[0] == f"the data given row 1, in {corpus} line 1"
+    assert found.severity == "fact"
+
+
+def test_labels_that_the_task_refuses_are_errors_and_the_rest_is_looked_at(reviews: Reviews) -> None:
+    held = {**reviews, "label": ["good", "wonderful", *reviews["label"][2:]]}
+    facts = maskwright.check_data(train=reviews, eval=held)
+    (refused,) = (finding for finding in facts.findings if finding.kind == "labels")
+    assert refused.severity == "error"
+    assert refused.sentence.startswith("the data given row 2: There is no label 'wonderful'.")
+    assert told(facts, "classes") == ["80 train rows: 'bad' 40 %, 'good' 60 %."]
+    assert told(facts, "leak")
+    unlabelled = maskwright.check_data(train={"text": reviews["text"]})
+    assert told(unlabelled, "labels")[0].startswith("the data given: There is no column 'label'.")
+    assert told(unlabelled, "duplicates")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them."),
+        ({"train": {"sentence": ["a"], "label": ["0"]}}, "There is no column 'text'."),
+        ({"train": {"text": ["a"], "label": ["0"]}, "lable": "x"}, "There is no option 'lable'. Did you mean 'label'?"),
+        ({"train": {"text": ["a"], "label": ["0"]}, "model": "no/such"}, "There is no model folder 'no/such'."),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        maskwright.check_data(**options)
+    assert message in str(caught.value)
+
+
+def test_more_pieces_than_positions_are_refused(files: dict[str, str], tiny: Path) -> None:
+    with pytest.raises(UserError, match="max_length = 25, but the encoder has 24 positions"):
+        maskwright.check_data(**files, model=tiny, max_length=25)
+
+
+def test_a_run_keeps_what_was_seen_and_notes_the_warnings(tune: Callable[..., Any], files: dict[str, str]) -> None:
+    run = tune(**files, max_length=8)
+    kept = json.loads((run.folder / "data.json").read_text())
+    facts = maskwright.check_data(**files, model=run.folder, max_length=8)
+    ours = [finding.plain() for finding in facts.findings if finding.kind != "reading"]
+    assert kept["findings"] == json.loads(json.dumps(ours))
+    grave = [finding.sentence for finding in facts.of_severity("error", "warning") if finding.kind != "lengths"]
+    assert len(grave) > 0
+    assert [note for note in run.notes if note in grave] == grave[:5]
+    assert json.loads((run.folder / "config.json").read_text())["notes"] == run.notes
+
+
+def test_a_run_says_when_rows_are_too_many_for_near_repeats(
+    tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "NEAR_ROWS", 10)
+    kept = json.loads((tune().folder / "data.json").read_text())
+    said = [finding["sentence"] for finding in kept["findings"] if finding["kind"] == "near duplicates"]
+    assert said == ["Near repeats were not looked for: there are 80 rows, more than 10."]
