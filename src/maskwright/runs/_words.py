@@ -1,0 +1,91 @@
+"""How facts are spelt on the page and in the card: numbers, intervals, and texts that anybody may have written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from maskwright.runs.shapes import Cell
+from maskwright.stats.intervals import Interval
+
+#: What is invisible or turns the text around it: controls but tab and line feed, separators that break lines, bidi
+#: embeddings, overrides and isolates, lone surrogates, and what is no character. Joiners of emoji and the marks of
+#: right-to-left scripts stay.
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+def clean(text: object) -> str:
+    """The text with all that is hidden in it made visible: a NUL is ⟨U+0000⟩."""
+    plain = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    return HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", plain)
+
+
+def short(text: object, most: int = 300) -> str:
+    """A clean text of at most `most` characters of the given one; what is cut is marked with the whole length."""
+    given = str(text)
+    return clean(given) if len(given) <= most else f"{clean(given[:most])}… [{len(given):,} characters]"
+
+
+def line(text: object, most: int = 300) -> str:
+    """The same on one line, with single spaces."""
+    return " ".join(short(text, most).split())
+
+
+def number(value: float | None) -> str:
+    """A figure: whole numbers whole, others to three decimals or, where that says little, to three digits."""
+    if value is None or not math.isfinite(value):
+        return "undefined"
+    if isinstance(value, int):
+        return f"{value:,}"
+    size = abs(value)
+    if value == 0 or 0.001 <= size < 1000:
+        return f"{value:.3f}"
+    return f"{value:,.0f}" if 1000 <= size < 1e6 else f"{value:.3g}"
+
+
+def bounds(found: Interval) -> str:
+    """An interval's bounds, or nothing where they are undefined."""
+    known = math.isfinite(found.low) and math.isfinite(found.high)
+    return f"{number(found.low)} to {number(found.high)}" if known else ""
+
+
+def spelt(value: Cell, most: int = 300) -> str:
+    """A cell on one line: 0.884 (0.868 to 0.899)."""
+    if isinstance(value, Interval):
+        inside = bounds(value)
+        return f"{number(value.value)} ({inside})" if inside else number(value.value)
+    return line(value, most) if isinstance(value, str) else number(value)
+
+
+def promise(found: Interval) -> str:
+    """What an interval is: 95 % interval over examples and seeds."""
+    return f"{100 * found.level:.0f} % interval over {line(found.over)}"
+
+
+def setting(value: Any) -> str:
+    """A setting as a run file spells it: exactly, with none for nothing."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return line(value)
+
+
+def flat(values: Mapping[str, Any], under: str = "", most: int = 20) -> Iterator[tuple[str, str]]:
+    """Nested settings as (dotted name, value) in their order; a list of more than `most` values is counted."""
+    for name, value in values.items():
+        path = f"{under}.{name}" if under else str(name)
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, path, most)
+        elif isinstance(value, list | Mapping):
+            simple = len(value) <= most and not any(isinstance(v, list | Mapping) for v in value)
+            yield path, ", ".join(map(setting, value)) or "none" if simple else f"{len(value):,} values"
+        else:
+            yield path, setting(value)
+
+
+def several(count: int, what: str) -> str:
+    """1 seed, 3 seeds."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
