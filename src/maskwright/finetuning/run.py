@@ -31,7 +31,7 @@ from maskwright.training.loop import Loop
 from maskwright.training.state import load_weights
 
 PROOF_ROWS = 256  #: rows on which a saved model must repeat the trained one's outputs
-NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows, which takes some ten seconds
+NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows, which takes seconds
 
 
 @dataclass(frozen=True)
