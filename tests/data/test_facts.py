@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 from maskwright.data._finding import percent
 from maskwright.data.facts import Facts, Finding, Side, examine
-from maskwright.data.read import read
 from maskwright.data.table import Table
 from maskwright.text.tokenizer import Tokenizer
 
@@ -373,37 +371,3 @@ def test_long_lists_of_lines_say_how_many_are_left_out() -> None:
 )  # fmt: skip
 def test_shares_are_not_rounded_to_nothing_or_to_all(part: int, told: str) -> None:
     assert percent(part, 10_000) == told
-
-
-# Real sets
-
-
-@pytest.mark.realdata
-def test_sst2_as_people_have_it(data: Path) -> None:
-    sides = []
-    for name, file in [("train", "train"), ("eval", "dev"), ("test", "test")]:
-        table = read(data / "sst2_sentences" / f"{file}.tsv", needs=("1", "2"))
-        sides.append(Side(name, table, table.column("1"), None, np.array(table.column("2")).astype(np.int64)))
-    facts = examine(sides, names=("0", "1"))
-    found = kinds(facts)
-    assert found["classes"].values["rows"] == 6920
-    for finding in all_of(facts, "leak") + all_of(facts, "duplicates"):  # each claim holds for the rows themselves
-        texts = {s.name: dict(zip(s.table.lines, s.texts, strict=True)) for s in sides}
-        ours, theirs = texts[finding.values["split"]], texts[finding.values["other_split"]]
-        for line, other in zip(finding.values["lines"], finding.values["other_lines"], strict=True):
-            assert ours[line].casefold().split() == theirs[other].casefold().split()
-    train, held = ([" ".join(t.casefold().split()) for t in s.texts] for s in sides[:2])
-    leaked = [f.count for f in all_of(facts, "leak") if f.values["split"] == "eval"]
-    assert sum(leaked) == sum(text in set(train) for text in held)
-
-
-@pytest.mark.realdata
-def test_mrpc_shares_sentences_but_hardly_pairs(data: Path) -> None:
-    sides = []
-    for name in ("train", "test"):
-        table = read(data / "mrpc" / f"msr_paraphrase_{name}.txt", reader="tsv")
-        targets = np.array(table.column("Quality")).astype(np.int64)
-        sides.append(Side(name, table, table.column("#1 String"), table.column("#2 String"), targets))
-    found = kinds(examine(sides, names=("other", "same")))
-    assert found["classes"].values["classes"] == {"other": 1323, "same": 2753}
-    assert "leak" not in found or found["leak"].severity == "warning"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from maskwright.base.errors import UserError
+from maskwright.data.facts import Side, examine
 from maskwright.data.labels import Labels
 from maskwright.data.read import read
 from maskwright.data.settings import Data
@@ -110,3 +112,36 @@ def test_a_real_set_is_split_in_proportion():
     parts = split(codes, len(table), (0.8, 0.1, 0.1), 0)
     assert [len(p) for p in parts] == [1992, 249, 249]
     assert all(abs(codes[p].sum() - codes.mean() * len(p)) <= 1 for p in parts)
+
+
+def test_what_sst2_repeats_is_the_same_text():
+    sides = []
+    for name, file in [("train", "train"), ("eval", "dev"), ("test", "test")]:
+        table = read(real(f"sst2_sentences/{file}.tsv"), needs=("1", "2"))
+        sides.append(Side(name, table, table.column("1"), None, np.array(table.column("2")).astype(np.int64)))
+    found = [f for f in examine(sides).findings if f.kind in ("duplicates", "leak")]
+    texts = {s.name: {n: t.casefold().split() for n, t in zip(s.table.lines, s.texts, strict=True)} for s in sides}
+    for values in (f.values for f in found):
+        ours, theirs = texts[values["split"]], texts[values["other_split"]]
+        assert [ours[line] for line in values["lines"]] == [theirs[line] for line in values["other_lines"]]
+    train = set(map(tuple, texts["train"].values()))
+    told = {(f.values["other_split"], f.values["split"]): f.count for f in found}
+    assert told["train", "train"] == 6920 - len(train) > 0
+    assert told["train", "test"] == sum(tuple(text) in train for text in texts["test"].values()) > 0
+
+
+def test_mrpc_has_rows_that_are_nearly_training_rows():
+    sides = []
+    for name in ("train", "test"):
+        table = read(real(f"mrpc/msr_paraphrase_{name}.txt"), reader="tsv")
+        targets = np.array(table.column("Quality")).astype(np.int64)
+        sides.append(Side(name, table, table.column("#1 String"), table.column("#2 String"), targets))
+    found = {f.kind: f for f in examine(sides, names=("other", "same")).findings}
+    assert "leak" not in found
+    near = found["near leak"]
+    assert (near.severity, near.count) == ("warning", 95)
+    train, test = sides
+    line, other = near.values["lines"][0], near.values["other_lines"][0]
+    ours, theirs = test.table.lines.index(line), train.table.lines.index(other)
+    words = [set(side.text(row).lower().split()) for side, row in ((test, ours), (train, theirs))]
+    assert len(words[0] & words[1]) > 0.7 * len(words[0] | words[1])

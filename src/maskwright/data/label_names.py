@@ -16,7 +16,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 def read_names(path: str | Path) -> tuple[str, ...]:
     """The names in a UTF-8 file, one a line: line 1 names id 0. Raises UserError as `check_names` does."""
     source = Path(path).expanduser()
-    return check_names(decode(source, "utf-8").rstrip().split("\n"), str(source))
+    return check_names(decode(source, "utf-8")[0].rstrip().split("\n"), str(source))
 
 
 def check_names(given: Sequence[str], source: str) -> tuple[str, ...]:

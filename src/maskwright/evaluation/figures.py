@@ -22,8 +22,8 @@ def figures(
 ) -> dict[str, dict[str, Any]]:
     """Each metric: its mean over the seeds, the interval over examples and seeds together, and each seed's own value.
 
-    scores: of each seed, (rows, classes) on the same rows; calibrations: of each seed's model. With one seed the interval is over examples alone, and says
-    so in "over".
+    scores: of each seed, (rows, classes) on the same rows; calibrations: of each seed's model. With one seed the
+    interval is over examples alone, and says so in "over".
     """
     assert targets is not None
     fitted = calibrations or [None] * len(scores)

@@ -23,7 +23,7 @@ from maskwright.text.encodings import Encodings
 
 Sources = dict[str, Source | None]
 
-NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows: about a minute
+NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows, which takes some ten seconds
 
 
 @dataclass(frozen=True)
