@@ -155,7 +155,8 @@ def write(results: dict[str, Any]) -> None:
             "Written by `make results` (`python -m bench.tasks`); do not edit by hand. MiniLM (6 layers, 384 wide, "
             "22.7 million parameters) fine-tuned on 2 CPU cores in bf16. Figures are in points (accuracy, F1 and "
             "correlations times 100) on test rows that chose nothing: the mean over seeds with its 95 % interval "
-            "over examples and seeds, then each seed. What these mean and how we know that they hold: [honesty](honesty.md).",
+            "over examples and seeds, then each seed. What these mean and how we know that they hold: "
+            "[honesty](honesty.md).",
             measure.table(["task", "metric", "MiniLM, fine-tuned", "each seed", *names], rows),
             "MiniLM's weights (all-MiniLM-L6-v2) were trained further on sentence pairs that include sources of GLUE "
             f"(QQP, MNLI, SNLI, QNLI's SQuAD), not on these sets. {machine}",
