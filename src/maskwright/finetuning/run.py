@@ -104,6 +104,7 @@ def finetune(
         precision=asked.train.precision,
     )
     splits = _splits(model, tables)
+    model.start(splits["train"].examples.targets)
     notes += model.notes + _remarks(splits, model) + _cuts(splits, model)
     model.provenance |= {"seed": asked.seed, "data": facts["data"]}
     begun = {**facts, "start": _start(model, splits)}
