@@ -106,3 +106,17 @@ def test_a_rare_label_is_always_trained_on(tune: Tune, tagged: Reviews) -> None:
         run = several(tune, tagged, train={**tagged, "label": labels}, out=str(row), settings={"train": {"epochs": 1}})
         assert "rare" in run.model.labels.names
         assert any("1 of 4 labels stand in no row (rare)" in note for note in run.notes if note.startswith("eval: "))
+
+
+def test_a_new_head_starts_from_the_odds_of_the_labels_and_a_trained_one_does_not(tune: Tune, tagged: Reviews) -> None:
+    still = {"train": {"lr": 1e-12, "epochs": 1}}
+    first = several(tune, tagged, eval=tagged, settings=still, out="first")
+    share = np.mean([[tag in row for tag in TAGS] for row in tagged["label"]], axis=0)
+    bias = first.model.network.classifier.out.bias.detach().numpy()
+    assert bias.tolist() == pytest.approx(np.log(share / (1 - share)).tolist(), abs=0.05)
+    trained = several(tune, tagged, eval=tagged, out="trained")
+    again = several(tune, tagged, eval=tagged, model=trained.folder, settings=still, out="again")
+    kept = [run.model.network.classifier.out.bias.detach().numpy() for run in (trained, again)]
+    assert np.abs(kept[0] - kept[1]).max() < 1e-6 < np.abs(kept[0] - bias).max()
+    random = several(tune, tagged, eval=tagged, weights="random", settings=still, out="random")
+    assert random.model.network.classifier.out.bias.tolist() == pytest.approx(bias.tolist(), abs=1e-6)

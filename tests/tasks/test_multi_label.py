@@ -87,6 +87,13 @@ def test_the_loss_is_the_mean_over_labels_summed_over_rows() -> None:
     assert float(MultiLabel().loss(scores, targets) / 5) == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_a_new_head_starts_from_the_odds_of_the_labels() -> None:
+    targets = np.array([[1, 0, 1], [0, 0, 1], [0, 0, 1], [1, 0, 1]], dtype=np.float32)
+    prior = MultiLabel().prior(targets)
+    assert prior.dtype == np.float32
+    assert prior.tolist() == pytest.approx([0, np.log(1 / 9), np.log(9)]), "never and always stay finite"
+
+
 def test_the_labels_that_reach_the_threshold_are_predicted_the_likeliest_first() -> None:
     labels = Labels(("anger", "fear", "joy"))
     scores = np.array([[0.0, -3.0, 2.0], [-1.0, -2.0, -0.5]], dtype=np.float32)

@@ -93,6 +93,7 @@ def _trained(
     held, objective = splits["eval"], TaskObjective(model.network, model.task)
     targets = splits["train"].examples.targets
     assert targets is not None
+    model.start(targets)
     loop = Loop(
         objective,
         ExampleFeed(splits["train"].encodings, targets, asked.train, seed),

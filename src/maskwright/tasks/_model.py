@@ -47,6 +47,7 @@ class Model:
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None  #: fitted on held-out rows; predictions apply it
     notes: list[str] = field(default_factory=list)  #: what was assumed while building it, one sentence each
+    new_head: bool = False  #: it starts from random weights
 
     @classmethod
     def build(
@@ -74,7 +75,15 @@ class Model:
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config, length, keep, precision,
             {"base": str(model), "weights": weights}, None, [n for n in notes if n],
+            bool(loaded.new) or weights == "random",
         )  # fmt: skip
+
+    def start(self, targets: np.ndarray) -> None:
+        """Let a new head answer at first as often as the training targets do, where the task says how often that is."""
+        prior = self.task.prior(targets)
+        if self.new_head and prior is not None:
+            with torch.no_grad():
+                self.network.classifier.out.bias.copy_(torch.from_numpy(prior))
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encodings:
         """Texts as packed pieces, cut to `max_length`; the result counts what was cut."""

@@ -82,6 +82,10 @@ class Task(Part):
         """What to tell about labelled rows, one sentence each, such as how many have no label."""
         return []
 
+    def prior(self, targets: np.ndarray) -> np.ndarray | None:
+        """(classes,) the scores that a new head should give before it has seen a text; None for zeros."""
+        return None
+
     @abstractmethod
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         """(B,) one target for each row, or (B, C) one for each of its labels. Raises UserError with the line of a label

@@ -119,6 +119,15 @@ class MultiLabel(LabelSetTask):
             )
         return out
 
+    def prior(self, targets: np.ndarray) -> np.ndarray:
+        """The log odds of each label in the training rows (Lin et al. 2017, section 4.1).
+
+        From zeros the first hundreds of steps would only push all scores down, and the encoder with them: labels are
+        rare, and the quickest way there is one vector for all texts, which few rows do not undo.
+        """
+        rows, count = len(targets), targets.sum(axis=0)
+        return np.log((count + 0.5) / (rows - count + 0.5)).astype(np.float32)
+
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Binary cross-entropy: its mean over the labels, summed over the rows.
 
