@@ -50,10 +50,10 @@ def test_every_way_to_say_it_gives_the_same_table(tune: Run, rows: dict[str, str
     for way, words in ways.items():
         code, out, err = tune(rows[way], *words, "--overwrite")
         assert code == 0, err
-        tables[way] = [line.split() for line in out.splitlines() if "model" not in line]
+        tables[way] = [line.split() for line in out.splitlines()[1:8]]
     assert tables["cells"] == tables["columns"] == tables["ids"]
     names = [line[0] for line in tables["ids"] if line]
-    assert names[1:5] == ["f1_macro", "f1_micro", "f1_weighted", "f1_samples"]
+    assert names[:4] == ["f1_macro", "f1_micro", "f1_weighted", "f1_samples"]
 
 
 def test_a_finished_model_predicts_and_is_judged(

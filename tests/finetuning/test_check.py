@@ -12,7 +12,7 @@ import pytest
 import maskwright
 from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts
-from maskwright.finetuning import run as runs
+from maskwright.finetuning import _rows as runs
 
 Reviews = dict[str, list[Any]]
 

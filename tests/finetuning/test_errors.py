@@ -124,7 +124,7 @@ def test_too_few_rows_to_split(say: Say, tmp_path: Path, count: int) -> None:
 
 def test_groups_that_split_nothing(say: Say, tmp_path: Path) -> None:
     held = rows(tmp_path / "dev.csv", FEW)
-    assert say("--set", "data.group=other", eval=held) == (
+    assert say("--set", "data.group=other", eval=held, test=held) == (
         "data.group says how rows are split off, but an eval file is given and nothing is. Leave one of them out."
     )
     assert "There is no column 'users'. Did you mean 'user'?" in say("--set", "data.group=users", train=owned(tmp_path))

@@ -168,7 +168,7 @@ def left(args: list[str]) -> int | None:
 @pytest.fixture
 def stopped(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Starts a run of 16 steps and stops it after step 8 by a signal from its own evaluation."""
-    from maskwright.finetuning import run as runs
+    from maskwright.finetuning import _seeds as runs
     from maskwright.training.stop import Interrupted
 
     def go(**options: Any) -> None:
@@ -277,7 +277,7 @@ def test_the_best_weights_of_before_the_stop_are_not_forgotten(
     tune: Tune, stopped: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first of two evaluations is the best one, and it came before the stop."""
-    from maskwright.finetuning import run as runs
+    from maskwright.finetuning import _seeds as runs
 
     judge = runs.judge
 

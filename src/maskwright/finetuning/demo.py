@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import write_json, write_text
+from maskwright.base.files import read_json, write_json, write_text
 from maskwright.data.table import Table
 from maskwright.finetuning._demo_corpus import corpus
 from maskwright.finetuning._demo_page import page
@@ -117,9 +117,9 @@ def text_table(result: DemoResult) -> str:
     """The table as a person reads it in a terminal."""
     test = result.tables["test"]
     wide = max(len(s.name) for s in result.systems)
-    head = f"{'on the test rows':<{wide}}  accuracy   95 % interval  macro F1  seconds"
+    head = f"{'on the test rows':<{wide}}  accuracy     95 % interval  macro F1  seconds"
     rows = [
-        f"{s.name:<{wide}}  {s.accuracy:8.1%}  {s.low:5.1%} to {s.high:5.1%}  {s.f1_macro:8.3f}  {s.seconds:7.1f}"
+        f"{s.name:<{wide}}  {s.accuracy:8.1%}  {s.low:6.1%} to {s.high:6.1%}  {s.f1_macro:8.3f}  {s.seconds:7.1f}"
         for s in result.systems
     ]
     modules = len(set(test.column("module")))
@@ -151,13 +151,13 @@ def _thin(table: Table) -> Table:
 
 def _baselines(run: Run) -> list[System]:
     """What the run itself put beside its model."""
-    systems = []
+    systems, clocks = [], read_json(run.folder / "timings.json")["baselines"]
     for other in run.summary["baselines"]:
         how = ", ".join(
             f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
             for name, value in other["settings"].items()
         )
-        systems.append(_system(other["name"], other["figures"], other["seconds"], how))
+        systems.append(_system(other["name"], other["figures"], clocks[other["name"]], how))
     return systems
 
 
