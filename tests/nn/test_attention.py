@@ -145,6 +145,7 @@ def test_rectangles_cover_every_token_once(
     chosen = choose(batch, len(lengths)) if some else None
     rows = torch.arange(len(batch.ids), dtype=torch.float64)[:, None, None, None]
     asks = rows if chosen is None else rows[chosen.tokens]
+    real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real
     plan = batch.rectangles(chosen, recurring)
     asked_rows, asking_rows = [], []
     for queries, keys, asking, asked, mask in zip(
@@ -153,19 +154,15 @@ def test_rectangles_cover_every_token_once(
     ):  # fmt: skip
         queries, keys = queries[0, ..., 0], keys[0, ..., 0]
         assert len(queries) == len(keys)
-        seen = torch.ones_like(asked) if mask is None else mask
-        for i in range(len(keys)):
-            asking_rows.append(queries[i, asking[i]])
-            if asked[i].any():
-                found = keys[i, seen[i]]
-                asked_rows.append(found)
-                owners = set(batch.sequence[found.long()].tolist())
-                assert len(owners) == 1  # nobody looks into another sequence
-                assert set(batch.sequence[queries[i, asking[i]].long()].tolist()) <= owners
-            else:  # it only fills up the rectangle
-                assert seen[i].all()
-                assert not asking[i].any()
-    real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real
+        shape = (*queries.shape, keys.shape[1])
+        seen = torch.ones(shape, dtype=torch.bool) if mask is None else mask[:, 0].expand(shape)
+        assert seen.any(2).all()  # looking at nothing would be NaN
+        for line in range(len(keys)):
+            asking_rows.append(queries[line, asking[line]])
+            asked_rows.append(keys[line, mask[line, 0, 0] if dense and mask is not None else asked[line]])
+            for row, keys_seen in zip(queries[line, asking[line]].long(), seen[line, asking[line]], strict=True):
+                own = batch.sequence == batch.sequence[row]  # nobody looks into another sequence
+                assert keys[line, keys_seen].tolist() == torch.arange(len(rows))[own & real].tolist()
     assert torch.equal(torch.cat(asked_rows).sort().values, rows[real].flatten())  # once each
     assert torch.equal(torch.cat(asking_rows).sort().values, asks.flatten())
 
@@ -229,6 +226,16 @@ def test_sentences_share_rectangles_wherever_they_stand(pack: Pack) -> None:
     lengths = torch.randint(5, 50, (300,), generator=torch.Generator().manual_seed(0)).tolist()
     counts = [len(pack(some).rectangles().asked.shapes) for some in (lengths, sorted(lengths))]
     assert counts[0] == counts[1] < 20
+
+
+def test_short_sequences_share_lines(pack: Pack) -> None:
+    """A batch of sentences is one rectangle whose cells are nearly all text."""
+    lengths = torch.randint(5, 50, (32,), generator=torch.Generator().manual_seed(0)).tolist()
+    ((count, length),) = pack(lengths).rectangles().asked.shapes
+    assert length == max(lengths)
+    assert count * length < 1.15 * sum(lengths)
+    ((count, length),) = pack([32] * 32).rectangles().asked.shapes
+    assert (count, length) == (32, 32)
 
 
 @pytest.mark.gpu

@@ -72,7 +72,7 @@ def test_their_pipeline_says_the_same_labels(tiny: Path, reviews: Reviews, tmp_p
         model=tiny,
         out=tmp_path / "run",
         seeds=1,
-        settings={"train": {"epochs": 6, "lr": 3e-3, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}},
+        settings={"train": {"epochs": 15, "lr": 3e-3, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}},
     )
     pipeline = transformers.pipeline("text-classification", model=str(run.folder / "model"), device="cpu")
     answers = pipeline(reviews["text"])

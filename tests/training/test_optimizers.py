@@ -137,7 +137,7 @@ def test_adamw_is_torchs_adamw_and_keeps_its_settings() -> None:
 
 
 def test_a_run_does_not_load_torchs_compiler() -> None:
-    """It takes a second, and torch.optim's classes load it only to tell it to keep away."""
+    """It is slow, and torch.optim's classes load it only to tell it to keep away."""
     code = """
 import sys, torch
 from maskwright.training.optimizers.adamw import AdamW

@@ -1,10 +1,10 @@
 """softmax(Q K^T / sqrt(D)) V for sequences that stand end to end (Vaswani et al. 2017, equation 1).
 
-How a kernel is chosen, by measurement (docs/decisions/0003-attention-and-dropout.md): on CPU, sequences of like length
-form a rectangle (`Batch.rectangles`), and two batched matrix products with a softmax between them do the work, forward
-and backward written out below. On the lengths of real text that beats torch's fused CPU kernel several times over, most
-of all backward and with dropout. Long sequences without a gradient go through the fused kernel, which never holds the
-T x T matrix. On CUDA, half precision without dropout takes variable-length attention.
+How a kernel is chosen, by measurement (docs/decisions/0003-attention-and-dropout.md): on CPU, sequences stand on the
+lines of a rectangle (`Batch.rectangles`), and two batched matrix products with a softmax between them do the work,
+forward and backward written out below. On the lengths of real text that beats torch's fused CPU kernel several times
+over, most of all backward and with dropout. Long sequences without a gradient go through the fused kernel, which never
+holds the T x T matrix. On CUDA, half precision without dropout takes variable-length attention.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def attend(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None = None, dr
 def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
     """softmax(Q K^T / sqrt(D)), (C * A, Tq, Tk) in fp32, from rectangles (C * A, Tq, D) and (C * A, Tk, D).
 
-    `hidden` is added to the scores: (C, 1, 1, Tk), or (1, 1, 1, 1). The softmax runs in fp32: exact sums, and on CPU
-    four times faster than torch's bf16 softmax.
+    `hidden` is added to the scores: (C, 1, 1 or Tq, Tk), or (1, 1, 1, 1). The softmax runs in fp32: exact sums, and on
+    CPU faster than torch's bf16 softmax.
     """
     scores = torch.bmm(q, k.transpose(1, 2))
     apart = scores.view(len(hidden), len(scores) // len(hidden), *scores.shape[1:])
@@ -61,7 +61,7 @@ def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     count = 1 if mask is None else len(mask)
     q, k, v = (t.view(count, len(t) // count, *t.shape[1:]) for t in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask[:, None, None, :]).flatten(0, 1)
+    return F.scaled_dot_product_attention(q, k, v, mask).flatten(0, 1)
 
 
 def _variable_length(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None) -> Tensor:

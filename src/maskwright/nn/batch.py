@@ -92,7 +92,7 @@ class Batch:
         return torch.repeat_interleave(torch.arange(len(self)), sizes).to(self.ids.device)
 
     def rectangles(self, chosen: Chosen | None = None, recurring: bool = False) -> Rectangles:
-        """Sequences of like length together: what attention takes in one matrix product. Made once for a batch.
+        """Sequences on lines side by side: what attention takes in one matrix product. Made once for a batch.
 
         `recurring` ones are rounded up to shapes that come again: see `nn/rectangles.py`.
         """

@@ -34,8 +34,8 @@ class Lookup(nn.Module):
 class Narrowed:
     """Tables of which only the rows in use are trained: while it holds, `weight` of each is a table of those alone.
 
-    An optimizer then moves, and remembers, 11,567 rows of MiniLM's 30,522 on SST-2. A row that no text uses keeps its
-    value; weight decay would shrink it without a loss that could answer.
+    tables: each (V, H); used: (K,) distinct row numbers; `weight` is then (K, H), and so is what an optimizer remembers
+    of it. A row that no text uses keeps its value; weight decay would shrink it without a loss that could answer.
     """
 
     def __init__(self, tables: list[Lookup], used: Tensor) -> None:

@@ -1,8 +1,9 @@
-"""How attention sees a batch: sequences of like length side by side, as rectangles of cells.
+"""How attention sees a batch: sequences side by side, as rectangles of cells.
 
-Shape letters as in `batch`. A rectangle is `count` sequences as (count, length). A sequence shorter than `length` is
-filled up with cells that repeat its first row, and a mask says which cells are text. A gather fills each rectangle
-from the projections where they lie, and one gather brings the results of all back to the rows.
+Shape letters as in `batch`. A rectangle is `count` lines of `length` cells. A line holds one sequence, or several
+short ones behind each other, which a mask keeps apart; cells left over repeat a row of the text and are masked too. A
+gather fills each rectangle from the projections where they lie, and one gather brings the results of all back to the
+rows.
 
 For each new shape oneDNN compiles a kernel (docs/decisions/0005-products.md). In training, where each rectangle takes
 part in six products, shapes are therefore rounded up to ones that come again, which costs less than the kernels would.
@@ -10,6 +11,7 @@ part in six products, shapes are therefore rounded up to ones that come again, w
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,31 +24,36 @@ import torch
 from torch import Tensor
 
 # Measured on CPU (docs/decisions/0003 and 0005); on a GPU they may want to be other numbers.
-WASTE = 16384  #: padded cells (count * T * T beyond the text's own) that cost as much as one more rectangle
+WASTE = 32768  #: cells (count * T * T beyond the sequences' own) that cost as much as one more rectangle
 CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
+SHARED = 128  #: lines up to this length hold several sequences; longer ones would cost more cells than they save
 LENGTHS = 8  #: lengths beyond EXACT, in training beyond LENGTHS itself, are rounded up to a multiple of this
 EXACT = 64
 COUNTS = 4  #: in training, counts from MANY on are rounded up to a multiple of this
 MANY = 12
 
 
+Span = tuple[int, int]  #: (first row, number of rows, maybe 0) of a sequence
+
+
 class Grid:
     """Where each of R rows stands among the C cells of the rectangles, and which row each cell shows."""
 
-    def __init__(self, spans: list[list[tuple[int, int]]], device: torch.device, exact: int | None) -> None:
-        """spans: for each rectangle (first row, number of rows, maybe 0) of its sequences.
+    def __init__(self, rectangles: list[list[list[Span]]], device: torch.device, exact: int | None) -> None:
+        """rectangles: of each, the sequences of each line.
 
         A length beyond `exact` is rounded up to a multiple of LENGTHS.
         """
-        shown, inside = zip(*(_cells(group, exact) for group in spans or [[(0, 0)]]), strict=True)
+        shown, owners = zip(*(_cells(lines, exact) for lines in rectangles or [[[]]]), strict=True)
         self.shapes = [cells.shape for cells in shown]
-        text = np.concatenate([mask.ravel() for mask in inside])
+        text = np.concatenate([owner.ravel() for owner in owners]) >= 0
         rows = np.concatenate([cells.ravel() for cells in shown])
         cells = np.empty(int(text.sum()), np.int64)
         cells[rows[text]] = np.flatnonzero(text)
         self.rows, self.cells = (torch.from_numpy(t).to(device) for t in (rows, cells))
-        self.blank = [torch.from_numpy(np.flatnonzero(~mask)).to(device) for mask in inside]
-        self.masks = [None if mask.all() else _open(torch.from_numpy(mask)).to(device) for mask in inside]
+        self.blank = [torch.from_numpy(np.flatnonzero(owner < 0)).to(device) for owner in owners]
+        self.owners = [torch.from_numpy(owner).to(device) for owner in owners]
+        self.alone = [max(map(len, lines)) < 2 for lines in rectangles or [[[]]]]
         self._indices: dict[Any, list[Tensor]] = {}
 
     @property
@@ -131,12 +138,18 @@ class Rectangles:
 
     asking: Grid
     asked: Grid
-    masks: list[Tensor | None]  #: (count, length) of each, True where a key is text; None where all are
+    masks: list[Tensor | None]  #: which cells a query looks at: (count, 1, 1 or Tq, length); None where it is all
 
     @cached_property
     def hidden(self) -> list[Tensor]:
-        """What is added to scores (count, A, Tq, length): -inf where a key is no text; a zero without a mask."""
-        return [torch.zeros(1, 1, 1, 1, device=self.asked.rows.device) if m is None else _hidden(m) for m in self.masks]
+        """What is added to scores (count, A, Tq, length): -inf where nobody looks; a zero without a mask."""
+        device = self.asked.rows.device
+        return [
+            torch.zeros(1, 1, 1, 1, device=device)
+            if mask is None
+            else torch.zeros(mask.shape, device=device).masked_fill_(~mask, -torch.inf)
+            for mask in self.masks
+        ]
 
 
 def make_rectangles(
@@ -146,56 +159,86 @@ def make_rectangles(
 
     `real` (N,) are the cells that are text in a dense batch, whose rectangles are what they are.
     """
-    groups = _like_lengths(lengths)
     if real is not None:
         exact, fill = None, 1
     else:
         exact, fill = (LENGTHS, COUNTS) if recurring else (EXACT, 1)
-    asked = Grid(_spans(lengths, groups, fill), device, exact)
-    asking = asked if counts is None else Grid(_spans(counts, groups, fill), device, exact)
-    return Rectangles(asking, asked, asked.masks if real is None else [_open(real[rows]) for rows in asked.shown])
+    lines = _lines(lengths, exact)
+    asked = Grid(_spans(lengths, lines, fill), device, exact)
+    asking = asked if counts is None else Grid(_spans(counts, lines, fill), device, exact)
+    if real is not None:
+        return Rectangles(asking, asked, [_open(real[rows])[:, None, None] for rows in asked.shown])
+    sides = zip(asking.owners, asked.owners, asked.alone, strict=True)
+    return Rectangles(asking, asked, [_mask(*side) for side in sides])
 
 
-def _like_lengths(lengths: Sequence[int]) -> list[list[int]]:
-    """The sequences of each rectangle: by length, wherever they stand, while the padded cells are few."""
-    groups: list[list[int]] = []
-    used = 0  # cells of the current rectangle that are text
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        length = lengths[i]
-        cells = (len(groups[-1]) + 1) * length**2 if groups else 0
-        if not groups or cells - used - length**2 > WASTE or cells > CELLS:
-            groups.append([])
-            used = 0
-        groups[-1].append(i)
-        used += length**2
-    return groups
+def _lines(lengths: Sequence[int], exact: int | None) -> list[list[list[int]]]:
+    """The sequences of each line of each rectangle, wherever they stand in the batch.
+
+    The longest that is left begins a line, and the longest that fit behind it fill it up.
+    """
+    rectangles: list[list[list[int]]] = []
+    left = sorted((length, i) for i, length in enumerate(lengths))
+    width = waste = 0
+    while left:
+        size, i = left.pop()
+        full = (len(rectangles[-1]) + 1) * width**2 > CELLS if rectangles else True
+        if full or waste + width**2 - size**2 > WASTE:
+            rectangles.append([])
+            width, waste = _width(size, exact), 0
+        line, room, used = [i], width - size if width <= SHARED else 0, size**2
+        while behind := bisect_right(left, (room, len(lengths))):
+            size, i = left.pop(behind - 1)
+            line.append(i)
+            room, used = room - size, used + size**2
+        rectangles[-1].append(line)
+        waste += width**2 - used
+    return rectangles
 
 
-def _spans(sizes: Sequence[int], groups: list[list[int]], fill: int) -> list[list[tuple[int, int]]]:
-    """(first row, number of rows) of each sequence, group by group, and nothing up to a multiple of `fill`."""
+def _width(size: int, exact: int | None) -> int:
+    return size if exact is None or size <= exact else -(-size // LENGTHS) * LENGTHS
+
+
+def _spans(sizes: Sequence[int], rectangles: list[list[list[int]]], fill: int) -> list[list[list[Span]]]:
+    """The rows of each sequence, line by line, and empty lines up to a multiple of `fill`."""
     starts = [0, *accumulate(sizes)]
-    spans = [[(starts[i], sizes[i]) for i in group] for group in groups]
-    return [some + [(some[0][0], 0)] * (-len(some) % fill if len(some) >= MANY else 0) for some in spans]
+    spans = [[[(starts[i], sizes[i]) for i in line] for line in lines] for lines in rectangles]
+    return [lines + [[]] * (-len(lines) % fill if len(lines) >= MANY else 0) for lines in spans]
+
+
+def _cells(lines: list[list[Span]], exact: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """(count, length) the row that each cell shows, and which of the rectangle's sequences it belongs to, or -1."""
+    starts, sizes = np.array([span for line in lines for span in line], np.int64).reshape(-1, 2).T
+    line_of = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    totals = np.bincount(line_of, sizes, len(lines)).astype(np.int64)
+    steps = np.arange(sizes.sum())
+    line = np.repeat(line_of, sizes)
+    place = line, steps - np.repeat(np.cumsum(totals) - totals, totals)
+    rows = np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + steps
+    shape = len(lines), _width(int(totals.max(initial=0)), exact)
+    first = np.full(len(lines), rows[0] if len(rows) else 0)  # what a cell without text repeats: a row of its line
+    first[line[::-1]] = rows[::-1]
+    shown, owners = np.repeat(first[:, None], shape[1], 1), np.full(shape, -1)
+    shown[place], owners[place] = rows, np.repeat(np.arange(len(sizes)), sizes)
+    return shown, owners
+
+
+def _mask(asking: Tensor, asked: Tensor, alone: bool) -> Tensor | None:
+    """From the owners of the cells: which keys (count, 1, 1 or Tq, length) a query looks at.
+
+    Queries that are no text may look at anything. Looking at nothing would be NaN.
+    """
+    if alone:
+        text = asked >= 0
+        return None if text.all() else _open(text)[:, None, None]
+    asking = asking[:, :, None]
+    return ((asking == asked[:, None, :]) | (asking < 0))[:, None]
 
 
 def _open(mask: Tensor) -> Tensor:
-    """(count, length): a sequence without text may look at anything. Looking at nothing would be NaN."""
+    """(count, length): a sequence without text may look at anything."""
     return mask | ~mask.any(1, keepdim=True)
-
-
-def _hidden(mask: Tensor) -> Tensor:
-    bias = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf)
-    return bias[:, None, None, :]
-
-
-def _cells(spans: list[tuple[int, int]], exact: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """(count, length) the row that each cell shows, and whether it is text."""
-    starts, sizes = np.array(spans, np.int64).T
-    length = sizes.max()
-    steps = np.arange(length if exact is None or length <= exact else -(-length // LENGTHS) * LENGTHS)
-    inside = steps < sizes[:, None]
-    starts = np.where(sizes > 0, starts, starts[sizes.argmax()])  # an empty one may begin behind the last row
-    return np.where(inside, starts[:, None] + steps, starts[:, None]), inside
 
 
 def _as_vectors(x: Tensor) -> tuple[Tensor, tuple[int, int]]:

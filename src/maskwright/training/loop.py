@@ -60,10 +60,11 @@ class Loop:
             with self.tables.whole():
                 restored = state.restore(self.last, self.objective, self.optimizer, self.allow_drift)
             self.progress = restored or self.progress
-            self._go(restored is not None)
+            self._logged_steps(restored is not None)
         return self.progress
 
-    def _go(self, resumed: bool) -> None:
+    def _logged_steps(self, resumed: bool) -> None:
+        """All steps that are left, with the log open around them."""
         self.tracking.open(self.progress.step)
         log = Log(self.folder, self.quiet)
         log.rewind(self.progress.log_bytes)

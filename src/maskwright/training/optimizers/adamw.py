@@ -27,8 +27,7 @@ class AdamW(Optimizer):
 class _Fused:
     """torch.optim.AdamW(fused=True): the same kernel, state and numbers.
 
-    Without the class around it, which loads torch's compiler only to tell it to keep away: a second in each process,
-    and a millisecond in each step.
+    Without the class around it, which loads torch's compiler only to tell it to keep away, at the first weight.
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, beta1: float, beta2: float, eps: float) -> None:
