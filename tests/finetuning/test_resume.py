@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 from maskwright.base.errors import UserError
 from maskwright.cli.main import main
@@ -221,7 +222,37 @@ def test_a_kill_between_training_and_the_end_costs_no_training(
     monkeypatch.undo()
     run = tune(resume=True, settings=checkpoints)
     clocks = (run.folder / "seeds" / "0" / "timings.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in clocks if "event" in line] == [0, 16]
+    assert [json.loads(line)["step"] for line in clocks if "event" in line] == [0], "no training was entered again"
+    one, two = outcome(run.folder), outcome(straight.folder)
+    assert one["model/model.safetensors"] == two["model/model.safetensors"]
+    assert one["seeds/0/log.jsonl"] == two["seeds/0/log.jsonl"]
+
+
+def test_a_disk_that_is_full_while_saving_costs_the_old_checkpoint_nothing(
+    tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maskwright.training import state
+
+    often = {"train": {"checkpoint_minutes": 1e-6}}
+    straight = tune(out="straight", settings=often, seeds=1)
+    save, saved = state.save_file, []
+
+    def full(tensors: Any, path: str) -> None:
+        saved.append(path)
+        if len(saved) > 7:  # three files a checkpoint: in the middle of the third
+            Path(path).write_bytes(b"half a file")
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save(tensors, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save_file", full)
+        with pytest.raises(UserError, match=r"There is no room left on the disk for .*--resume"):
+            tune(settings=often, seeds=1)
+    assert not list((tmp_path / "run").rglob(".*.new")), "what did not fit is gone"
+    run = tune(resume=True, settings=often, seeds=1)
+    clocks = [json.loads(line) for line in (run.folder / "seeds" / "0" / "timings.jsonl").read_text().splitlines()]
+    first, again = (line["step"] for line in clocks if "event" in line)
+    assert (first, again) > (0, 0)
     one, two = outcome(run.folder), outcome(straight.folder)
     assert one["model/model.safetensors"] == two["model/model.safetensors"]
     assert one["seeds/0/log.jsonl"] == two["seeds/0/log.jsonl"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,17 @@ def test_its_folder_holds_the_facts_of_a_run(tune: Tune, reviews: Reviews) -> No
     assert described["labels"] == ["bad", "good"]
     assert described["provenance"]["seed"] == 0
     assert described["provenance"]["data"] == config["data"]
+
+
+def test_a_clock_that_jumps_changes_nothing(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = tune(out="plain", seeds=1)
+    jumps = itertools.cycle([4e9, 0.0, 1e9])
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: next(jumps))
+        run = tune(out="jumping", seeds=1)
+    assert outcome(run.folder) == outcome(plain.folder)
+    clocks = [json.loads(line) for line in (run.folder / "seeds" / "0" / "timings.jsonl").read_text().splitlines()]
+    assert all(line.get("seconds", 0) >= 0 for line in clocks)
 
 
 def test_the_log_has_a_line_a_step_and_one_an_evaluation_and_no_clocks(tune: Tune) -> None:

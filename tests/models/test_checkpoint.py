@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -194,6 +195,37 @@ def test_a_truncated_file(folder: Path, left: int) -> None:
     content = file.read_bytes()[:left]
     file.write_bytes(content)
     with pytest.raises(UserError, match=rf"model.safetensors \({len(content):,} bytes\) is not a whole safetensors"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    ["too long", "no JSON", "beyond the end", "overlapping", "another shape", "another size of number"],
+)
+def test_a_header_that_lies(folder: Path, lie: str) -> None:
+    file = folder / "model.safetensors"
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    table = header[EMBEDDINGS]
+    start, end = table["data_offsets"]
+    table |= {
+        "beyond the end": {"data_offsets": [start, end + 10**9]},
+        "overlapping": {"data_offsets": [max(0, start - 4), end - 4]},
+        "another shape": {"shape": [10**6, 10**6]},
+        "another size of number": {"dtype": "F64"},
+    }.get(lie, {})
+    written = b"{" * 40 if lie == "no JSON" else json.dumps(header).encode()
+    stated = 2**62 if lie == "too long" else len(written)
+    file.write_bytes(stated.to_bytes(8, "little") + written + data)
+    with pytest.raises(UserError, match=r"model.safetensors \([0-9,]+ bytes\) is not a whole safetensors file"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool])
+def test_weights_that_are_no_fractions(folder: Path, kind: torch.dtype) -> None:
+    rewrite(folder, lambda t: {**t, EMBEDDINGS: t[EMBEDDINGS].to(kind)})
+    with pytest.raises(UserError, match=rf"word_embeddings.weight.* holds {str(kind)[6:]} numbers, not fractions"):
         load_encoder(folder)
 
 

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from maskwright.base.errors import UserError
+
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+@contextmanager
+def room(path: str | Path) -> Iterator[None]:
+    """Within it a disk that is full is a UserError. Libraries tell of it in errors of their own."""
+    try:
+        yield
+    except Exception as problem:
+        if getattr(problem, "errno", None) in FULL or any(f"os error {number})" in str(problem) for number in FULL):
+            raise UserError(
+                f"There is no room left on the disk for {path}. What was written before is whole: free some space, "
+                "then go on where it stopped (--resume)."
+            ) from None
+        raise
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -18,7 +37,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(beside, "wb") as file:
+    with room(path), open(beside, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -53,11 +72,16 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
     path = Path(path)
     new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    fill(new)
-    for file in (f for f in new.rglob("*") if f.is_file()):
-        with open(file, "rb") as handle:
-            os.fsync(handle.fileno())
+    try:
+        with room(path):
+            new.mkdir(parents=True)
+            fill(new)
+            for file in (f for f in new.rglob("*") if f.is_file()):
+                with open(file, "rb") as handle:
+                    os.fsync(handle.fileno())
+    except UserError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
     write_json(new / "checksums.json", {str(f.relative_to(new)): sha256(f) for f in _files(new)})
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DATA = "a CSV, TSV, JSONL or Parquet file with the text columns; - for standard input"
 FORMAT = "of --data: csv, tsv, jsonl, parquet, or lines (one text a line); default: by the suffix, lines for -"
+BELOW = "withhold labels whose probability is lower, e.g. 0.8"
+COVERAGE = "add the set of labels that holds the true one so often: 0.8, 0.9, 0.95 or 0.99"
 OUT = "write here instead of stdout: .csv, .tsv or .parquet as they say, else JSON lines"
 
 
@@ -27,6 +29,8 @@ def command(
     format_: Annotated[str | None, typer.Option("--format", help=FORMAT)] = None,
     out: Annotated[Path | None, typer.Option("--out", help=OUT)] = None,
     top: Annotated[int | None, typer.Option("--top", help="only the so many likeliest classes")] = None,
+    below: Annotated[float | None, typer.Option("--abstain-below", help=BELOW)] = None,
+    coverage: Annotated[float | None, typer.Option("--coverage", help=COVERAGE)] = None,
     id_: Annotated[str | None, typer.Option("--id", help="column whose value each answer carries as id")] = None,
     columns: Annotated[str, typer.Option("--columns", help="columns to carry along as input, by comma")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="go on with a job that was killed")] = False,
@@ -56,6 +60,8 @@ def command(
         raise UserError("--resume goes with --out: what stdout took is not known.")
     runtime.set_threads()
     loaded, settings = with_sets(load(model, device), set_)
+    if below is not None or coverage is not None:
+        loaded = loaded.hedged(abstain_below=below, coverage=coverage)
     if data is not None:
         carried = tuple(name for name in columns.split(",") if name)
         _answer(Bulk(loaded, data, settings, format_, id_, carried, top), out, resume, strict)

@@ -20,6 +20,7 @@ from maskwright.data.table import Table
 from maskwright.evaluation.compare import PREDICTIONS, predictions
 from maskwright.evaluation.sections import sections
 from maskwright.evaluation.summary import Outcome, mean_metrics, summary
+from maskwright.finetuning._command import command
 from maskwright.finetuning._rows import (
     Sources,
     Split,
@@ -237,10 +238,16 @@ def _facts(asked: Finetune, tables: Mapping[str, Table], sources: Mapping[str, S
     data = {name: fingerprint(tables[name], sources.get(name)) for name in tables}
     return {
         "settings": settings,
+        "command": command(asked) if _from_files(sources) else None,
         "data": data,
         "versions": runtime.versions(),
         "machine": runtime.facts(runtime.device(asked.train.device)),
     }
+
+
+def _from_files(sources: Mapping[str, Source | None]) -> bool:
+    """Whether a command line can name all rows: what was in memory, it cannot."""
+    return all(source is None or isinstance(source, str | Path) for source in sources.values())
 
 
 __all__ = ["Finetune", "Labels", "Run", "finetune"]

@@ -29,10 +29,15 @@ class Tensors:
                     self.shapes[name] = tuple(handle.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
-        """One tensor, in fp32 when it is a floating-point one."""
+        """One tensor of weights, in fp32. Raises UserError for whole numbers: they are no weights, or quantised ones."""
         with _open(self.places[name]) as handle:
             tensor: Tensor = handle.get_tensor(name)
-        return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+        if not tensor.is_floating_point():
+            raise UserError(
+                f"{name} in {self.places[name]} holds {str(tensor.dtype).removeprefix('torch.')} numbers, not "
+                "fractions. Give the weights in fp32, bf16 or fp16; quantised ones cannot be read."
+            )
+        return tensor.to(torch.float32)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -143,7 +143,7 @@ class Bulk:
         """The columns of a table of answers, with their types, from the answer to nothing."""
         (nothing,) = self.model.decode(np.zeros((1, self.model.task.classes(self.model.labels)), np.float32))
         answer = {**self._answer(1, Row(1, {}), nothing), "pieces_cut": 0, "line": 0, "error": ""}
-        fields = {name: type(cell) for name, cell in flat(answer).items()}
+        fields = {name: str if cell is None else type(cell) for name, cell in flat(answer).items()}  # a label, withheld
         carried = {"id": self.id, **{f"input.{name}": name for name in self.columns}}
         return {name: self.rows.types.get(carried[name], str) if name in carried else fields[name] for name in fields}
 

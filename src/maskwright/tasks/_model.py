@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from maskwright.base.files import check_sums, read_json, write_folder, write_jso
 from maskwright.data.labels import Labels
 from maskwright.models import load_network, locate, save_network
 from maskwright.runs import RunFolder
-from maskwright.tasks import _stream
+from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
@@ -28,7 +28,7 @@ from maskwright.text.tokenizer import Tokenizer
 
 FORMAT = 1  #: of maskwright.json
 PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
-OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes")  #: fields that `fingerprint` takes otherwise
+OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new_head")  #: fields that `fingerprint` takes otherwise
 
 
 @dataclass
@@ -48,6 +48,8 @@ class Model:
     calibration: Calibration | None = None  #: fitted on held-out rows; predictions apply it
     notes: list[str] = field(default_factory=list)  #: what was assumed while building it, one sentence each
     new_head: bool = False  #: it starts from random weights
+    abstain_below: float | None = None  #: see `hedged`
+    coverage: float | None = None  #: see `hedged`
 
     @classmethod
     def build(
@@ -95,7 +97,18 @@ class Model:
 
     def decode(self, scores: np.ndarray) -> list[dict[str, Any]]:
         """B answers as plain values. scores: (B, classes) fp32."""
-        return self.task.decode(scores, self.labels, self.calibration)
+        return _sureness.hedge(self, self.task.decode(scores, self.labels, self.calibration), scores)
+
+    def hedged(self, *, abstain_below: float | None = None, coverage: float | None = None) -> Model:
+        """This model, answering only as surely as it can.
+
+        abstain_below: an answer whose calibrated probability is lower has no label (None), and says `abstained`.
+        coverage: each answer has a `set` of labels besides; of many rows like those that the model was calibrated on,
+        so large a share has its true label in it. Raises UserError where the task or the calibration has none.
+        """
+        out = replace(self, abstain_below=abstain_below, coverage=coverage)
+        _sureness.check(out)
+        return out
 
     def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
         """One answer for each text (or pair): for a classification its label and the probabilities."""

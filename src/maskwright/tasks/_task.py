@@ -45,6 +45,7 @@ class Task(Part):
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
+    one_label: ClassVar[bool] = False  #: an answer is one label with its probability, and might be withheld
 
     text: str = Field("text", description="column of the text")
     pair: str | None = Field(None, description="column of the second text, for pairs")

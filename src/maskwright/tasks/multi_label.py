@@ -22,6 +22,8 @@ from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
+EVEN = 0.5  #: from here on a label is likelier than not
+
 
 class MultiLabel(LabelSetTask):
     """A yes or no for each label found in the training rows; the prediction is every label that is likely enough.
@@ -38,7 +40,9 @@ class MultiLabel(LabelSetTask):
     labels: tuple[str, ...] | None = Field(
         None, description="multi-label: columns of 0 and 1, one a label (anger,joy), in the place of the label's column"
     )
-    threshold: float = Field(0.5, gt=0, lt=1, description="multi-label: probability from which on a label is predicted")
+    threshold: float | None = Field(
+        None, gt=0, lt=1, description="multi-label: probability from which on a label is predicted; default: fitted, or 0.5"
+    )
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -164,16 +168,21 @@ class MultiLabel(LabelSetTask):
         return measures.multi_label(targets, said, scores)
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
-        """For each label the threshold whose F1 is largest on these rows; `threshold` where a label has no row."""
+        """For each label the threshold whose F1 is largest on these rows, unless one is stated; EVEN where a label has no
+        row."""
+        if self.threshold is not None:
+            return Calibration(split, len(targets))
         found = label_thresholds(self.probabilities(scores), targets)
         some = targets.any(axis=0)
-        fitted = tuple(t if there else self.threshold for t, there in zip(found, some, strict=True))
+        fitted = tuple(t if there else EVEN for t, there in zip(found, some, strict=True))
         return Calibration(split, len(targets), thresholds=fitted)
 
     def _thresholds(self, calibration: Calibration | None) -> np.ndarray:
-        """(classes,), or one number for all."""
+        """(classes,), or one number for all: the stated one, else those that were fitted, else EVEN."""
+        if self.threshold is not None:
+            return np.asarray(self.threshold)
         fitted = None if calibration is None else calibration.thresholds
-        return np.asarray(self.threshold if fitted is None else fitted)
+        return np.asarray(EVEN if fitted is None else fitted)
 
     def _rows(self, table: Table) -> list[list[str]]:
         """The names of each row's labels."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.base.errors import UserError
+from maskwright.base.files import room
 
 
 class Log:
@@ -47,8 +48,9 @@ class Log:
 
     @staticmethod
     def _write(file: Any, values: dict[str, Any]) -> None:
-        file.write((json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n").encode())
-        file.flush()
+        with room(file.name):
+            file.write((json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n").encode())
+            file.flush()
 
 
 class Bar:
