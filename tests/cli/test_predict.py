@@ -31,6 +31,24 @@ def test_texts_on_the_command_line(run: Run, finished: dict[str, Path]) -> None:
     assert [a["label"] for a in answers(out)] == ["bad", "good"]
 
 
+def test_unsure_labels_are_withheld_and_sets_need_a_calibration(run: Run, finished: dict[str, Path]) -> None:
+    text = ("--text", "the film was dull")
+    code, out, _ = run("predict", finished["single"], *text, "--abstain-below", "0.999999")
+    assert code == 0
+    (answer,) = answers(out)
+    assert (answer["label"], answer["abstained"]) == (None, True)
+    calibrated = json.loads((finished["single"] / "model" / "maskwright.json").read_text())["calibration"]
+    code, out, err = run("predict", finished["single"], *text, "--coverage", "0.9")
+    if calibrated is None:
+        assert code == 2
+        assert "this model holds no calibration" in err
+    else:
+        assert answers(out)[0]["set"] in (["bad"], ["bad", "good"], [])
+    code, _, err = run("predict", finished["regression"], *text, "--coverage", "0.9")
+    assert code == 2
+    assert "this model's task is regression" in err
+
+
 def test_pairs_on_the_command_line(run: Run, finished: dict[str, Path]) -> None:
     texts = (
         "--text",
