@@ -136,17 +136,15 @@ def text_cells(grid: Grid) -> list[Tensor]:
 
 @given(
     lengths=st.lists(st.one_of(st.integers(1, 300), st.integers(1, 12)), min_size=1, max_size=30),
-    dense=st.booleans(), some=st.booleans(), recurring=st.booleans(),
+    dense=st.booleans(), some=st.booleans(),
 )  # fmt: skip
-def test_rectangles_cover_every_token_once(
-    pack: Pack, lengths: list[int], dense: bool, some: bool, recurring: bool
-) -> None:
+def test_rectangles_cover_every_token_once(pack: Pack, lengths: list[int], dense: bool, some: bool) -> None:
     batch = pack(lengths).to_dense() if dense else pack(lengths)
     chosen = choose(batch, len(lengths)) if some else None
     rows = torch.arange(len(batch.ids), dtype=torch.float64)[:, None, None, None]
     asks = rows if chosen is None else rows[chosen.tokens]
     real = torch.ones(len(rows), dtype=torch.bool) if batch.real is None else batch.real
-    plan = batch.rectangles(chosen, recurring)
+    plan = batch.rectangles(chosen)
     asked_rows, asking_rows = [], []
     for queries, keys, asking, asked, mask in zip(
         plan.asking.cut(asks), plan.asked.cut(rows), text_cells(plan.asking), text_cells(plan.asked), plan.masks,
@@ -169,18 +167,18 @@ def test_rectangles_cover_every_token_once(
 
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=20), parts=st.integers(1, 3), heads=st.integers(1, 3),
-    some=st.booleans(), recurring=st.booleans(), behind=st.integers(0, 3),
+    some=st.booleans(), behind=st.integers(0, 3),
     lies=st.sampled_from(["alone", "between others", "turned", "one number", "one row"]),
 )  # fmt: skip
-@example(lengths=[1], parts=1, heads=1, some=True, recurring=False, behind=0, lies="turned")
-@example(lengths=[1], parts=2, heads=2, some=True, recurring=True, behind=0, lies="one number")
+@example(lengths=[1], parts=1, heads=1, some=True, behind=0, lies="turned")
+@example(lengths=[1], parts=2, heads=2, some=True, behind=0, lies="one number")
 def test_cells_are_cut_from_rows_and_pasted_back(
-    pack: Pack, lengths: list[int], parts: int, heads: int, some: bool, recurring: bool, behind: int, lies: str
+    pack: Pack, lengths: list[int], parts: int, heads: int, some: bool, behind: int, lies: str
 ) -> None:
     """Also of a tensor that lies between others, as queries lie beside keys and values, or has blank rows behind."""
     batch = pack(lengths)
     chosen = choose(batch, len(lengths)) if some else None
-    grid = batch.rectangles(chosen, recurring).asking
+    grid = batch.rectangles(chosen).asking
     count = (len(batch.ids) if chosen is None else len(chosen.tokens)) + behind
     x = {
         "alone": torch.randn(count, parts, heads, 4),
@@ -202,14 +200,14 @@ def test_cells_are_cut_from_rows_and_pasted_back(
         assert not pasted[count - behind :].any()
 
 
-def test_shapes_recur_in_training(pack: Pack) -> None:
+def test_shapes_recur(pack: Pack) -> None:
     """Batches of sentences of random lengths share a few shapes, at the price of few cells."""
     random = torch.Generator().manual_seed(0)
     batches = [torch.randint(5, 50, (32,), generator=random).tolist() for _ in range(50)]
-    shapes = [shape for lengths in batches for shape in pack(lengths).rectangles(recurring=True).asked.shapes]
-    exact = [shape for lengths in batches for shape in pack(lengths).rectangles().asked.shapes]
-    assert len(set(shapes)) < len(set(exact)) / 2
-    assert sum(c * t * t for c, t in shapes) < 1.5 * sum(c * t * t for c, t in exact)
+    shapes = [shape for lengths in batches for shape in pack(lengths).rectangles().asked.shapes]
+    assert len(shapes) < 60
+    assert len(set(shapes)) < 10
+    assert sum(count * length for count, length in shapes) < 1.2 * sum(map(sum, batches))
 
 
 @pytest.mark.parametrize("order", ["sorted", "arrival"])
@@ -232,8 +230,8 @@ def test_short_sequences_share_lines(pack: Pack) -> None:
     """A batch of sentences is one rectangle whose cells are nearly all text."""
     lengths = torch.randint(5, 50, (32,), generator=torch.Generator().manual_seed(0)).tolist()
     ((count, length),) = pack(lengths).rectangles().asked.shapes
-    assert length == max(lengths)
-    assert count * length < 1.15 * sum(lengths)
+    assert max(lengths) <= length < max(lengths) + 8
+    assert count * length < 1.2 * sum(lengths)
     ((count, length),) = pack([32] * 32).rectangles().asked.shapes
     assert (count, length) == (32, 32)
 

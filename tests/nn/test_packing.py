@@ -182,7 +182,7 @@ def test_inner_activations_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatc
 def test_blocks_of_many_tokens_get_a_round_number_of_rows(encoder: Encoder, pack: Pack) -> None:
     sizes: list[int] = []
     hook = encoder.blocks[0].register_forward_hook(lambda module, given, out: sizes.append(len(given[0])))
-    for lengths in ([100, 100, 56], [100, 101, 56], [100, 99, 56]):
+    for lengths in ([200, 200, 112], [200, 201, 112], [200, 199, 112]):
         assert len(encoder(pack(lengths))) == sum(lengths)
     hook.remove()
-    assert sizes == [256, 288, 255]
+    assert sizes == [512, 576, 511]

@@ -89,7 +89,7 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def settle_memory(kernels: int = 128) -> bool:
+def settle_memory(kernels: int = 64) -> bool:
     """Two settings of the process that packed batches want, before the first tensor is computed.
 
     Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to

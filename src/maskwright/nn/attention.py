@@ -86,7 +86,7 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None, rate: float) -> Tensor:
-        plan, asks = batch.rectangles(chosen, recurring=True), q[:, None]
+        plan, asks = batch.rectangles(chosen), q[:, None]
         cells, room = plan.asking.empty(asks.shape, q)
         kept: list[Tensor] = []
         cut = zip(plan.asking.cut(asks), plan.asked.cut(kv), room, plan.hidden, strict=True)

@@ -91,20 +91,16 @@ class Batch:
         sizes = torch.tensor(self.lengths)
         return torch.repeat_interleave(torch.arange(len(self)), sizes).to(self.ids.device)
 
-    def rectangles(self, chosen: Chosen | None = None, recurring: bool = False) -> Rectangles:
-        """Sequences on lines side by side: what attention takes in one matrix product. Made once for a batch.
-
-        `recurring` ones are rounded up to shapes that come again: see `nn/rectangles.py`.
-        """
-        found = self._rectangles.get((chosen, recurring))
+    def rectangles(self, chosen: Chosen | None = None) -> Rectangles:
+        """Sequences on lines side by side: what attention takes in one matrix product. Made once for a batch."""
+        found = self._rectangles.get(chosen)
         if found is None:
             counts = None if chosen is None else chosen.counts
-            found = make_rectangles(self.lengths, counts, self.real, self.ids.device, recurring)
-            self._rectangles[chosen, recurring] = found
+            found = self._rectangles[chosen] = make_rectangles(self.lengths, counts, self.real, self.ids.device)
         return found
 
     @cached_property
-    def _rectangles(self) -> dict[tuple[Chosen | None, bool], Rectangles]:
+    def _rectangles(self) -> dict[Chosen | None, Rectangles]:
         return {}
 
 

@@ -11,7 +11,7 @@ from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.linear import is_recorded
 
 # Why, and what a kernel costs: docs/decisions/0005-products.md.
-ROWS = 32  #: on CPU the number of rows is rounded up to a multiple of this
+ROWS = 64  #: on CPU the number of rows is rounded up to a multiple of this
 FROM = 8 * ROWS  #: from this many rows on, so that few are blank
 
 

@@ -5,8 +5,8 @@ short ones behind each other, which a mask keeps apart; cells left over repeat a
 gather fills each rectangle from the projections where they lie, and one gather brings the results of all back to the
 rows.
 
-For each new shape oneDNN compiles a kernel (docs/decisions/0005-products.md). In training, where each rectangle takes
-part in six products, shapes are therefore rounded up to ones that come again, which costs less than the kernels would.
+For each new shape oneDNN compiles a kernel (docs/decisions/0005-products.md). Shapes are therefore rounded up to ones
+that come again, which costs less than the kernels would.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ from torch import Tensor
 WASTE = 32768  #: cells (count * T * T beyond the sequences' own) that cost as much as one more rectangle
 CELLS = 2**16  #: bounds count * T * T: scores of one rectangle stay in the cache, and memory does not grow with B
 SHARED = 128  #: lines up to this length hold several sequences; longer ones would cost more cells than they save
-LENGTHS = 8  #: lengths beyond EXACT, in training beyond LENGTHS itself, are rounded up to a multiple of this
-EXACT = 64
-COUNTS = 4  #: in training, counts from MANY on are rounded up to a multiple of this
+LENGTHS = 8  #: lengths beyond this are rounded up to a multiple of it
+COUNTS = 4  #: counts from MANY on are rounded up to a multiple of this
 MANY = 12
 
 
@@ -39,11 +38,8 @@ Span = tuple[int, int]  #: (first row, number of rows, maybe 0) of a sequence
 class Grid:
     """Where each of R rows stands among the C cells of the rectangles, and which row each cell shows."""
 
-    def __init__(self, rectangles: list[list[list[Span]]], device: torch.device, exact: int | None) -> None:
-        """rectangles: of each, the sequences of each line.
-
-        A length beyond `exact` is rounded up to a multiple of LENGTHS.
-        """
+    def __init__(self, rectangles: list[list[list[Span]]], device: torch.device, exact: bool) -> None:
+        """rectangles: of each, the sequences of each line. Unless `exact`, lengths are rounded up."""
         shown, owners = zip(*(_cells(lines, exact) for lines in rectangles or [[[]]]), strict=True)
         self.shapes = [cells.shape for cells in shown]
         text = np.concatenate([owner.ravel() for owner in owners]) >= 0
@@ -153,26 +149,23 @@ class Rectangles:
 
 
 def make_rectangles(
-    lengths: Sequence[int], counts: Sequence[int] | None, real: Tensor | None, device: torch.device, recurring: bool
+    lengths: Sequence[int], counts: Sequence[int] | None, real: Tensor | None, device: torch.device
 ) -> Rectangles:
     """Of all tokens of sequences of these lengths, or with only `counts` tokens of each as queries.
 
     `real` (N,) are the cells that are text in a dense batch, whose rectangles are what they are.
     """
-    if real is not None:
-        exact, fill = None, 1
-    else:
-        exact, fill = (LENGTHS, COUNTS) if recurring else (EXACT, 1)
+    exact = real is not None
     lines = _lines(lengths, exact)
-    asked = Grid(_spans(lengths, lines, fill), device, exact)
-    asking = asked if counts is None else Grid(_spans(counts, lines, fill), device, exact)
+    asked = Grid(_spans(lengths, lines, exact), device, exact)
+    asking = asked if counts is None else Grid(_spans(counts, lines, exact), device, exact)
     if real is not None:
         return Rectangles(asking, asked, [_open(real[rows])[:, None, None] for rows in asked.shown])
     sides = zip(asking.owners, asked.owners, asked.alone, strict=True)
     return Rectangles(asking, asked, [_mask(*side) for side in sides])
 
 
-def _lines(lengths: Sequence[int], exact: int | None) -> list[list[list[int]]]:
+def _lines(lengths: Sequence[int], exact: bool) -> list[list[list[int]]]:
     """The sequences of each line of each rectangle, wherever they stand in the batch.
 
     The longest that is left begins a line, and the longest that fit behind it fill it up.
@@ -196,18 +189,18 @@ def _lines(lengths: Sequence[int], exact: int | None) -> list[list[list[int]]]:
     return rectangles
 
 
-def _width(size: int, exact: int | None) -> int:
-    return size if exact is None or size <= exact else -(-size // LENGTHS) * LENGTHS
+def _width(size: int, exact: bool) -> int:
+    return size if exact or size <= LENGTHS else -(-size // LENGTHS) * LENGTHS
 
 
-def _spans(sizes: Sequence[int], rectangles: list[list[list[int]]], fill: int) -> list[list[list[Span]]]:
-    """The rows of each sequence, line by line, and empty lines up to a multiple of `fill`."""
+def _spans(sizes: Sequence[int], rectangles: list[list[list[int]]], exact: bool) -> list[list[list[Span]]]:
+    """The rows of each sequence, line by line, and unless `exact` empty lines up to a multiple of COUNTS."""
     starts = [0, *accumulate(sizes)]
     spans = [[[(starts[i], sizes[i]) for i in line] for line in lines] for lines in rectangles]
-    return [lines + [[]] * (-len(lines) % fill if len(lines) >= MANY else 0) for lines in spans]
+    return [lines + [[]] * (0 if exact or len(lines) < MANY else -len(lines) % COUNTS) for lines in spans]
 
 
-def _cells(lines: list[list[Span]], exact: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _cells(lines: list[list[Span]], exact: bool) -> tuple[np.ndarray, np.ndarray]:
     """(count, length) the row that each cell shows, and which of the rectangle's sequences it belongs to, or -1."""
     starts, sizes = np.array([span for line in lines for span in line], np.int64).reshape(-1, 2).T
     line_of = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
