@@ -261,9 +261,12 @@ def test_files_that_are_not_there(file, tmp_path):
     assert fails(tmp_path / "trian.csv") == (
         f"There is no file '{tmp_path / 'trian.csv'}'. Did you mean '{tmp_path / 'train.csv'}'?"
     )
-    for name in ("d.csv", "d.parquet"):
+    for name, said in (
+        ("d.csv", "Give a file, or a folder that"),
+        ("d.parquet", "is a folder; give one file of rows."),
+    ):
         (tmp_path / name).mkdir()
-        assert "is a folder; give one file of rows." in fails(tmp_path / name)
+        assert said in fails(tmp_path / name)
     assert "There is no file" in fails(tmp_path / "no.parquet")
 
 

@@ -78,7 +78,7 @@ def test_its_folder_holds_the_facts_of_a_run(tune: Tune, reviews: Reviews) -> No
         "accuracy", "f1_macro", "mcc", "f1", "rows", "texts_cut", "pieces_cut", "unknown_pieces",
     }  # fmt: skip
     config = json.loads((run.folder / "config.json").read_text())
-    assert set(config) == {"settings", "data", "versions", "machine", "start", "notes"}
+    assert set(config) == {"settings", "command", "data", "versions", "machine", "start", "notes"}
     assert config["machine"]["threads"] == 1
     assert config["versions"]["torch"] == torch.__version__
     assert config["data"]["train"]["rows"] == 64

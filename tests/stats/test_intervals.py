@@ -26,6 +26,14 @@ def test_bca_equals_scipys() -> None:
     assert mine.high - mine.value > mine.value - mine.low  # the long tail is above
 
 
+def test_bounds_do_not_depend_on_the_unit() -> None:
+    """The log loss of a sure and right model is 1e-150 and less; its cubes are 0 in double precision."""
+    values = np.random.default_rng(0).exponential(size=60)
+    one = intervals.bootstrap(measures.mean(values), 60, resamples=500)
+    tiny = intervals.bootstrap(measures.mean(values * 2.0**-600), 60, resamples=500)
+    assert (tiny.low * 2.0**600, tiny.high * 2.0**600) == pytest.approx((one.low, one.high), rel=1e-12)
+
+
 def test_blocks_of_rows_have_the_skew_of_rows() -> None:
     """What BCa takes from the leave-one-out figures does not depend on whether rows or blocks are left out."""
     x = skewed(4000)

@@ -20,12 +20,18 @@ LABELS = ("bad", "fair", "good")
 
 @pytest.fixture
 def model(build: Build) -> Model:
-    """Of three labels, calibrated on random scores."""
+    """Of three labels, calibrated on scores that mean what they say."""
     made = build("single", LABELS)
-    random = np.random.default_rng(0)
-    scores = random.normal(size=(500, 3)).astype(np.float32)
-    made.calibration = made.task.calibrate(scores, scores.argmax(1), "eval")
+    made.calibration = made.task.calibrate(*drawn(2000, 0), "eval")
     return made
+
+
+def drawn(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random scores, and labels drawn by them."""
+    random = np.random.default_rng(seed)
+    scores = random.normal(size=(rows, 3)).astype(np.float32)
+    chances = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    return scores, (chances.cumsum(1) < random.random((rows, 1))).sum(1).clip(max=2)
 
 
 def test_an_unsure_answer_is_withheld(model: Model, reviews: Reviews) -> None:
@@ -41,9 +47,7 @@ def test_an_unsure_answer_is_withheld(model: Model, reviews: Reviews) -> None:
 
 
 def test_sets_hold_the_true_label_as_often_as_asked(model: Model) -> None:
-    random = np.random.default_rng(1)
-    scores = random.normal(size=(4000, 3)).astype(np.float32)
-    true = scores.argmax(1)
+    scores, true = drawn(4000, 1)
     for coverage in (0.8, 0.95):
         answers = model.hedged(coverage=coverage).decode(scores)
         held = np.mean([LABELS[label] in answer["set"] for label, answer in zip(true, answers, strict=True)])

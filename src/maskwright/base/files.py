@@ -14,7 +14,6 @@ from typing import Any
 
 from maskwright.base.errors import UserError
 
-
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 

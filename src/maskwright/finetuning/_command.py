@@ -9,13 +9,13 @@ from typing import Any
 
 from maskwright.base.choice import dump, find
 from maskwright.base.config import pairs
-from maskwright.finetuning.settings import FILES, Finetune
+from maskwright.finetuning.settings import FILES, Finetune, gather
 from maskwright.tasks import Task
 
 
 def command(asked: Finetune) -> str:
     """`maskwright finetune ...` with short options where there are some, and --set for the rest."""
-    settings, usual = asked.model_dump(mode="json"), Finetune().model_dump(mode="json")
+    settings, usual = asked.model_dump(mode="json"), gather(None, {}, {}).model_dump(mode="json")
     task = dump(asked.task)
     words = ["--task", task["name"]]
     files = {name: settings["data"].pop(name) for name in FILES}
@@ -48,7 +48,7 @@ def _changed(given: Mapping[str, Any], usual: Mapping[str, Any], prefix: str = "
         if isinstance(value, Mapping):
             same = isinstance(before, Mapping) and before.get("name") == value.get("name")
             yield from _changed(value, before if same and before else {}, f"{prefix}{name}.")
-        elif value != before or (before is None and name not in usual):
+        elif value != before:
             yield f"{prefix}{name}", value
 
 

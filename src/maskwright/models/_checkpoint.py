@@ -29,7 +29,7 @@ class Tensors:
                     self.shapes[name] = tuple(handle.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
-        """One tensor of weights, in fp32. Raises UserError for whole numbers: they are no weights, or quantised ones."""
+        """One tensor of weights, in fp32. Raises UserError for whole numbers, which no weights are."""
         with _open(self.places[name]) as handle:
             tensor: Tensor = handle.get_tensor(name)
         if not tensor.is_floating_point():

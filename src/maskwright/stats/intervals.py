@@ -66,6 +66,7 @@ def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[f
     bias = norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))
     influence = left_out[np.isfinite(left_out)]
     influence = influence.mean() - influence if len(influence) else np.zeros(1)
+    influence = influence / (np.abs(influence).max() or 1.0)  # skew has no unit; the cubes of tiny numbers would be 0
     spread = (influence**2).sum()
     acceleration = (influence**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
     tails = norm.ppf([(1 - level) / 2, (1 + level) / 2])

@@ -28,7 +28,8 @@ from maskwright.text.tokenizer import Tokenizer
 
 FORMAT = 1  #: of maskwright.json
 PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
-OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new_head")  #: fields that `fingerprint` takes otherwise
+#: fields that `fingerprint` takes otherwise, or that no answer follows from
+OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new_head")
 
 
 @dataclass

@@ -41,7 +41,7 @@ class MultiLabel(LabelSetTask):
         None, description="multi-label: columns of 0 and 1, one a label (anger,joy), in the place of the label's column"
     )
     threshold: float | None = Field(
-        None, gt=0, lt=1, description="multi-label: probability from which on a label is predicted; default: fitted, or 0.5"
+        None, gt=0, lt=1, description="multi-label: probability that a label needs; default: fitted, else 0.5"
     )
 
     @field_validator("labels", mode="before")
@@ -168,8 +168,8 @@ class MultiLabel(LabelSetTask):
         return measures.multi_label(targets, said, scores)
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
-        """For each label the threshold whose F1 is largest on these rows, unless one is stated; EVEN where a label has no
-        row."""
+        """For each label the threshold whose F1 is largest on these rows, or EVEN where it has no row; none where
+        `threshold` is stated."""
         if self.threshold is not None:
             return Calibration(split, len(targets))
         found = label_thresholds(self.probabilities(scores), targets)
