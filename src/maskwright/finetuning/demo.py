@@ -22,9 +22,9 @@ from maskwright.finetuning._demo_page import page
 from maskwright.finetuning.run import Run, finetune
 
 LENGTH = 128  # word pieces; a passage has 63 of them on average, and hardly one has more than 128
-EPOCHS = 3
+EPOCHS = 2
 # A pre-trained network is nudged, a new one has everything to learn: one rate for both would wrong the second.
-RATES = {"pretrained": 1e-4, "random": 3e-4}
+RATES = {"pretrained": 2e-4, "random": 3e-4}
 QUICK = 12  # a quick demo keeps every twelfth row
 
 

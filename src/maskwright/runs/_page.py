@@ -85,7 +85,8 @@ tr.first :is(th, td) {{ font-weight: 650; }}
 tr.first small {{ font-weight: 400; }}
 table.matrix :is(th, td) {{ padding: .42rem .5rem; min-width: 0; max-width: 11rem; }}
 table.matrix :is(th, td):first-child {{ padding-left: 0; }}
-table.matrix th.n {{ max-width: 6rem; white-space: normal; overflow-wrap: break-word; }}
+table.matrix th {{ overflow-wrap: normal; hyphens: auto; }}
+table.matrix th.n {{ max-width: 7rem; white-space: normal; }}
 table.matrix td {{ min-width: 3rem; background: color-mix(in srgb, var(--c1) calc(var(--share) * 45%), transparent);
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
 table.matrix tbody th {{ min-width: 5rem; position: sticky; left: 0; background: var(--paper); }}

@@ -64,6 +64,12 @@ def promise(found: Interval) -> str:
     return f"{100 * found.level:.0f} % interval over {line(found.over)}"
 
 
+def opening(sentence: Any) -> str:
+    """A sentence with the capital letter that it begins with on a page; in a message it goes on."""
+    text = str(sentence or "")
+    return text[:1].upper() + text[1:]
+
+
 def setting(value: Any) -> str:
     """A setting as a run file spells it: exactly, with none for nothing."""
     if value is None:

@@ -14,7 +14,7 @@ from maskwright.base.files import write_text
 from maskwright.runs import _pictures, shapes
 from maskwright.runs._drawing import ROWS, cut, draw
 from maskwright.runs._page import Section, e, items, page, paragraphs, table, terms
-from maskwright.runs._words import flat, line, promise, several
+from maskwright.runs._words import flat, line, opening, promise, several
 from maskwright.runs.record import SEVERITY, Record, listed
 from maskwright.runs.record import table as table_of
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Table
@@ -88,7 +88,7 @@ def _top(record: Record, title: str) -> str:
         rows, split = several(reported["rows"], "row"), e(reported.get("split", ""), 40)
         facts.append(f"judged on {rows} ({split}) of {e(reported.get('source', 'the data'), 120)}")
     said = listed(record.metrics.get("verdict"))
-    verdict = paragraphs(said[:10]) + cut("sentences", 10, len(said))
+    verdict = paragraphs(map(opening, said[:10])) + cut("sentences", 10, len(said))
     if not record.metrics:
         verdict = paragraphs(["This run is not finished: it has no metrics.json yet."])
     return (
@@ -123,7 +123,7 @@ def _beside(record: Record) -> str:
         + cut("baselines", SYSTEMS, len(baselines))
         + paragraphs([_promises(found)], "note")
         + f"<figure>{_pictures.intervals('Figures', metrics[0], drawn)}</figure>\n"
-        + paragraphs(b.get("sentence") for b in baselines[:SYSTEMS])
+        + paragraphs(opening(b.get("sentence")) for b in baselines[:SYSTEMS])
     )
 
 
@@ -151,7 +151,7 @@ def _each_seed(record: Record) -> str:
     saved = table_of(record.metrics.get("saved"))
     by_seed = {name: listed(figure.get("seeds")) for name, figure in record.figures.items()}
     metrics = [name for name, values in by_seed.items() if len(values) == len(record.seeds)][:COLUMNS]
-    why = paragraphs([saved.get("why")])
+    why = paragraphs([opening(saved.get("why"))])
     if len(record.seeds) < 2 or not metrics:
         return why
     names = [f"seed {seed}{' (saved)' if seed == saved.get('seed') else ''}" for seed in record.seeds]
