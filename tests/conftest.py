@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
+import multiprocessing
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +24,12 @@ from hypothesis import settings
 # The same examples on every machine and in every run: a failure in CI is a failure here.
 settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=30, print_blob=True)
 settings.load_profile("fixed")
+
+SRC = str(Path(__file__).parents[1] / "src")
+#: What a run or a job imports sooner or later: a process that is forked from one that has it need not.
+PRELOAD = ["torch", "torch._dynamo", "sklearn.metrics", "maskwright.finetuning.run", "maskwright.cli.finetune"]
+PRELOAD += ["maskwright.cli.predict", "maskwright.models.bert", "maskwright.tasks.classification"]
+PRELOAD += ["maskwright.data.writers.parquet", "maskwright.data.readers.jsonl"]
 
 REALDATA = os.environ.get("MASKWRIGHT_DATA")
 WITHOUT = "real data: set MASKWRIGHT_DATA to the folder that holds them"
@@ -135,3 +143,43 @@ def write_csv() -> Callable[[Path, Mapping[str, Sequence[Any]]], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], Any]]:
+    """Starts a command line in a process of its own, which a test may kill; it is forked from one that has torch."""
+    from maskwright.cli.main import main
+
+    monkeypatch.setenv("PYTHONPATH", SRC)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    started = []
+
+    def start(args: list[str]) -> Any:
+        process = context.Process(target=main, args=(args,))
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()
+
+
+@pytest.fixture(scope="session")
+def read_back() -> Callable[[Path], list[dict[str, Any]]]:
+    """The rows of a file of answers, with the reader that everybody has for its format."""
+
+    def read(path: Path) -> list[dict[str, Any]]:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+            return rows
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+    return read

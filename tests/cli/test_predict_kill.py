@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from maskwright.cli.main import main
-
 Reviews = dict[str, list[Any]]
 Run = Callable[..., tuple[int, str, str]]
 SRC = str(Path(__file__).parents[2] / "src")
 ROWS = 9_000
-# What a job imports sooner or later, so that a process need not import it anew.
-PRELOAD = ["torch", "maskwright.cli.predict", "maskwright.tasks", "maskwright.tasks.classification"]
-PRELOAD += ["maskwright.models.bert", "maskwright.data.writers.parquet", "maskwright.data.readers.jsonl"]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need signals of POSIX")
 
@@ -37,26 +31,6 @@ def many(reviews: Reviews, tmp_path_factory: pytest.TempPathFactory) -> Path:
             text = " ".join(source.choices(reviews["text"], k=source.randint(1, 3)))
             file.write(json.dumps({"text": text, "key": number}) + "\n" if number % 997 else "{broken\n")
     return path
-
-
-@pytest.fixture
-def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], Any]]:
-    """Starts a command in a process of its own that need not import torch first: it is forked from one that has."""
-    monkeypatch.setenv("PYTHONPATH", SRC)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
-    started = []
-
-    def start(args: list[str]) -> Any:
-        process = context.Process(target=main, args=(args,))
-        process.start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.join()
 
 
 def written(log: Path) -> int:

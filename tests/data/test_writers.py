@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from maskwright.base.growing import GrowingFile
 from maskwright.data.read import read
 from maskwright.data.writers._writer import Writer, as_text, flat, writer_for
 
+ReadBack = Callable[[Path], list[dict[str, Any]]]
 FIELDS = {"row": int, "id": str, "probabilities.good": float, "probabilities.bad": float, "line": int, "error": str}
 ANSWERS = [
     {"row": 1, "id": "a", "probabilities": {"good": 0.25, "bad": 0.75}},
@@ -38,17 +40,6 @@ def write(name: str, path: Path, answers: list[Any], fields: dict[str, Any], blo
             file.append(writer.block(answers[start : start + block], fields))
         writer.finish(file)
     return path
-
-
-def read_back(path: Path) -> list[dict[str, Any]]:
-    """With the reader that everybody has for the format."""
-    if path.suffix == ".parquet":
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        return rows
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
 
 
 @pytest.mark.parametrize("name", names(Writer))
@@ -71,13 +62,13 @@ def test_any_other_suffix_is_json_lines() -> None:
     assert {writer_for(path).name for path in ("a.txt", "a", "a.json", "-")} == {"jsonl"}
 
 
-def test_jsonl_holds_answers_as_they_are(tmp_path: Path) -> None:
+def test_jsonl_holds_answers_as_they_are(tmp_path: Path, read_back: ReadBack) -> None:
     path = write("jsonl", tmp_path / "a.jsonl", ANSWERS, FIELDS)
     assert read_back(path) == ANSWERS
     assert "schön" in path.read_text(encoding="utf-8")
 
 
-def test_tables_hold_one_column_for_each_part(tmp_path: Path) -> None:
+def test_tables_hold_one_column_for_each_part(tmp_path: Path, read_back: ReadBack) -> None:
     assert read_back(write("parquet", tmp_path / "a.parquet", ANSWERS, FIELDS)) == FLAT
     shown = [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in FLAT]
     for name in ("csv", "tsv"):
@@ -87,7 +78,7 @@ def test_tables_hold_one_column_for_each_part(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")), min_size=1))
-def test_every_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+def test_every_text_comes_back(tmp_path_factory: pytest.TempPathFactory, read_back: ReadBack, texts: list[str]) -> None:
     folder = tmp_path_factory.mktemp("texts")
     answers = [{"row": i, "id": text} for i, text in enumerate(texts)]
     fields = {"row": int, "id": str}
@@ -118,7 +109,7 @@ def test_cells_as_text(cell: Any, shown: str) -> None:
     assert as_text(cell) == shown
 
 
-def test_parquet_keeps_types_that_are_known_and_writes_the_rest_as_text(tmp_path: Path) -> None:
+def test_parquet_keeps_types_that_are_known_and_writes_the_rest_as_text(tmp_path: Path, read_back: ReadBack) -> None:
     moment = datetime(2024, 2, 29, 12, tzinfo=UTC)
     kinds = {
         "id": (pa.int32(), 7),
@@ -150,7 +141,9 @@ def test_a_part_without_a_column_is_never_dropped(tmp_path: Path) -> None:
             find(Writer, name)().block([{"row": 1, "more": 2}], {"row": int})
 
 
-def test_large_parquet_has_several_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_parquet_has_several_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_back: ReadBack
+) -> None:
     from maskwright.data.writers import parquet
 
     monkeypatch.setattr(parquet, "ROW_GROUP", 1000)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,6 @@ Reviews = dict[str, list[Any]]
 SRC = str(Path(__file__).parents[2] / "src")
 EPOCHS = 15
 STEPS = 8 * EPOCHS
-# What a run imports sooner or later; torch's first optimizer step alone imports torch._dynamo, which takes a second.
-PRELOAD = ["torch", "torch._dynamo", "sklearn.metrics", "maskwright.finetuning.run", "maskwright.cli.finetune"]
-PRELOAD += ["maskwright.models.bert", "maskwright.tasks.classification"]
 
 
 def outcome(folder: Path) -> dict[str, bytes]:
@@ -64,26 +60,6 @@ def command(
         return ["finetune", "--train", data, "--model", str(tiny), "--out", str(out), "--quiet", *sets, *more]
 
     return make
-
-
-@pytest.fixture
-def spawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], Any]]:
-    """Starts the command in a process of its own that need not import torch first: it is forked from one that has."""
-    monkeypatch.setenv("PYTHONPATH", SRC)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
-    started = []
-
-    def start(args: list[str]) -> Any:
-        process = context.Process(target=main, args=(args,))
-        process.start()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need signals of POSIX")

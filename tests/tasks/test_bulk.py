@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import sys
@@ -21,6 +20,7 @@ from maskwright.tasks import Bulk, Model, _bulk, _stream
 
 Build = Callable[..., Model]
 Reviews = dict[str, list[Any]]
+ReadBack = Callable[[Path], list[dict[str, Any]]]
 LABELS = ("bad", "fair", "good")
 FORMATS = ["a.jsonl", "a.csv", "a.tsv", "a.parquet"]
 
@@ -37,16 +37,6 @@ def rows(tmp_path: Path, reviews: Reviews) -> Path:
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def read_back(path: Path) -> list[dict[str, Any]]:
-    if path.suffix == ".parquet":
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-        return rows
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
 
 
 def test_every_row_has_its_place(build: Build, rows: Path, reviews: Reviews) -> None:
@@ -105,7 +95,9 @@ def test_the_likeliest_classes(build: Build, rows: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["single", "pair", "regression"])
 @pytest.mark.parametrize("top", [None, 2])
-def test_every_format_holds_the_same(build: Build, rows: Path, tmp_path: Path, kind: str, top: int | None) -> None:
+def test_every_format_holds_the_same(
+    build: Build, rows: Path, tmp_path: Path, kind: str, top: int | None, read_back: ReadBack
+) -> None:
     if kind == "regression" and top:
         pytest.skip("no classes")
     model = build(kind, LABELS, max_length=8)

@@ -10,7 +10,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # not a Unix
+    fcntl = None  # type: ignore[assignment]
 
 from maskwright.base.errors import UserError
 
@@ -121,6 +126,25 @@ def sha256(path: str | Path) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(f for f in folder.rglob("*") if f.is_file() and f.name != "checksums.json")
+
+
+def can_lock() -> bool:
+    return fcntl is not None
+
+
+def lock(file: int | BinaryIO, busy: str) -> None:
+    """Hold an open file or folder until it is closed, also by a kill; nothing where there are no locks.
+
+    Raises UserError that says `busy` when another process holds it.
+    """
+    if not can_lock():
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(busy) from None
+    except OSError:  # a file system without locks
+        pass
 
 
 def sync_folder(path: Path) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import sync_folder
+from maskwright.base.files import lock, sync_folder
 
 
 class GrowingFile:
@@ -39,7 +39,7 @@ class GrowingFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.part, "ab", buffering=0)  # noqa: SIM115 (held until __exit__)
         try:
-            _lock(self._file, self.part)
+            lock(self._file, f"Another process writes {self.part}. Wait until it ends, or give another name.")
             self._journal = self._open(json.loads(json.dumps(facts)), resume)
         except BaseException:
             self._file.close()
@@ -148,17 +148,3 @@ def _line(entry: Mapping[str, Any]) -> bytes:
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
     return "; ".join(f"{name} was {was.get(name)!r} and is {now.get(name)!r}" for name in changed)
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Hold the file until it is closed, also by a kill. Raises UserError when another process does."""
-    try:
-        import fcntl
-    except ImportError:  # not a Unix
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"Another process writes {path}. Wait until it ends, or give another name.") from None
-    except OSError:  # a file system without locks
-        pass

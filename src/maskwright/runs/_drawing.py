@@ -27,7 +27,7 @@ WHOLE = "metrics.json"
 @singledispatch
 def draw(shape: Shape, whole: str = WHOLE) -> str:
     """A fact without its title. whole: the file that holds what is cut here."""
-    raise NotImplementedError(f"no drawing for {type(shape).__name__}")
+    raise TypeError(f"no drawing for {type(shape).__name__}")
 
 
 @draw.register

@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # not a Unix
-    fcntl = None  # type: ignore[assignment]
-
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, write_json
+from maskwright.base.files import can_lock, lock, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -75,12 +70,12 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Within it no other process works in this folder. Raises UserError when one does (where there are locks)."""
         self.path.mkdir(parents=True, exist_ok=True)
-        if fcntl is None:
+        if not can_lock():
             yield
             return
         handle = os.open(self.path, os.O_RDONLY)
         try:
-            _lock(handle, self.path)
+            lock(handle, f"Another process works in {self.path}. Wait until it ends, or give another --out.")
             yield
         finally:
             os.close(handle)
@@ -143,15 +138,6 @@ class RunFolder:
 
     def seed(self, number: int) -> Path:
         return self.path / "seeds" / str(number)
-
-
-def _lock(handle: int, path: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"Another process works in {path}. Wait until it ends, or give another --out.") from None
-    except OSError:  # a file system without locks
-        pass
 
 
 def _bare(settings: Any) -> Any:
