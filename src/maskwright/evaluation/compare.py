@@ -21,12 +21,8 @@ from maskwright.stats.comparison import compare as paired
 from maskwright.stats.measures import Measure
 
 PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
-ANSWERS = (
-    "prediction",
-    "predicted",
-    "label",
-    "score",
-)  #: columns that may hold a system's answers, the first that is there
+#: columns that may hold a system's answers, the first that is there
+ANSWERS = ("prediction", "predicted", "label", "score")
 TARGETS = ("target", "gold", "true")  #: and the true ones
 
 

@@ -11,7 +11,7 @@ from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts, Finding, Side, examine
 from maskwright.data.labels import Labels
 from maskwright.data.read import Source, read
-from maskwright.finetuning.settings import FILES, Finetune, gather
+from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.models import locate, show
 from maskwright.tasks import Task
 from maskwright.text.tokenizer import Tokenizer
@@ -35,12 +35,7 @@ def check_data(
     findings; what cannot be read at all raises UserError.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
-    paths = {name: str(source) for name, source in given.items() if isinstance(source, str | Path)}
-    asked = gather(config, {**options, **paths}, settings or {})
-    sources = {
-        name: source if source is not None and name not in paths else getattr(asked.data, name)
-        for name, source in given.items()
-    }
+    asked, sources = gather_rows(config, options, settings or {}, given)
     sides, findings = [], []
     for name, source in sources.items():
         if source is not None:

@@ -22,7 +22,6 @@ from maskwright.evaluation.sections import sections
 from maskwright.evaluation.summary import Outcome, mean_metrics, summary
 from maskwright.finetuning._command import command
 from maskwright.finetuning._rows import (
-    Sources,
     Split,
     cut_notes,
     encode_splits,
@@ -34,7 +33,7 @@ from maskwright.finetuning._rows import (
     start_digests,
 )
 from maskwright.finetuning._seeds import Trained, choose, seeded, train_seed
-from maskwright.finetuning.settings import FILES, Finetune, gather
+from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.runs import RunFolder
 from maskwright.runs.card import write_card
 from maskwright.runs.report import write_report
@@ -84,12 +83,7 @@ def finetune(
     `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
-    paths = {name: str(source) for name, source in given.items() if isinstance(source, str | Path)}
-    asked = gather(config, {**options, **paths}, settings or {})
-    sources: Sources = {
-        name: source if source is not None and name not in paths else getattr(asked.data, name)
-        for name, source in given.items()
-    }
+    asked, sources = gather_rows(config, options, settings or {}, given)
     _settle(asked)
     sources, notes = roles(asked, sources)
     tables, more = read_tables(asked, sources)

@@ -11,6 +11,7 @@ from pydantic import Field
 from maskwright.base.choice import Choice, Part, dump, find, names, resolve
 from maskwright.base.config import Config, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
+from maskwright.data.read import Source
 from maskwright.data.settings import Data as _Data
 from maskwright.tasks import Task
 from maskwright.training.settings import Train
@@ -95,6 +96,23 @@ def gather(
     files = {name: given.pop(name) for name in FILES if name in given}
     table = merge(merge(merge(merge(_parts(Finetune), table), given), {"data": files}), sets)
     return parse(Finetune, {**table, "task": task}, source)
+
+
+def gather_rows(
+    config: str | Path | Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+    sets: Mapping[str, Any],
+    given: Mapping[str, Source | None],
+) -> tuple[Finetune, dict[str, Source | None]]:
+    """As `gather`, with the rows of each of FILES: those `given` (a path stands among the settings too), else those
+    that the settings name."""
+    paths = {name: str(source) for name, source in given.items() if isinstance(source, str | Path)}
+    asked = gather(config, {**options, **paths}, sets)
+    sources = {
+        name: source if source is not None and name not in paths else getattr(asked.data, name)
+        for name, source in given.items()
+    }
+    return asked, sources
 
 
 def _parts(kind: type[Config]) -> dict[str, Any]:
