@@ -33,8 +33,7 @@ class Ours:
         tokenizer = Tokenizer.from_folder(measure.minilm_folder())
         self.encodings = {name: tokenizer.encode(found, max_length=LONGEST) for name, found in texts.load().items()}
         self.pack = Batch.from_encodings
-        low = cell["precision"] == "bf16"
-        self.open: Any = (lambda: precision("bf16", torch.device("cpu"))) if low else contextlib.nullcontext
+        self.open: Any = lambda: precision(cell["precision"], torch.device("cpu"))
 
     def ids(self, name: str) -> list[list[int]]:
         found = self.encodings[name]

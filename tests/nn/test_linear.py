@@ -188,6 +188,32 @@ def test_a_weight_is_packed_once_within_a_scope(spy: Spy) -> None:
     assert len(spy.seen["_reorder_linear_weight"]) == 4
 
 
+def test_a_weight_in_its_own_format_is_packed_for_many_vectors_alone(spy: Spy) -> None:
+    mine, plain = twins(32, 48)
+    few, many = torch.randn(linears.FEW - 1, 32), torch.randn(linears.FEW, 32)
+    with torch.inference_mode(), precision("fp32"):
+        assert_near(mine(few), plain(few))
+        assert "_reorder_linear_weight" not in spy.seen
+        for _ in range(2):
+            assert_near(mine(many), plain(many))
+    assert len(spy.seen["_reorder_linear_weight"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["fp32", "bf16"])
+@pytest.mark.parametrize("inner", [64, linears.PART, 2 * linears.PART, 3 * linears.PART - 1])
+def test_a_chain_is_one_layer_behind_the_other(kind: str, inner: int, spy: Spy) -> None:
+    """In fp32 the second of them adds up in parts, each of which the first makes when its turn comes."""
+    (first, _), (second, _) = twins(48, inner, "gelu"), twins(inner, 40)
+    x = torch.randn(300, 48)
+    with torch.inference_mode(), precision(kind):  # type: ignore[arg-type]
+        y = linears.chain(x, first, second)
+        called = len(spy.seen["_linear_pointwise"])
+        expected = second(first(x))
+    torch.testing.assert_close(y, expected, atol=1e-6, rtol=1e-5)
+    parts = inner // linears.PART if kind == "fp32" and inner >= 2 * linears.PART else 1
+    assert called == parts + 1  # the second's later parts are added by a variant that is not counted here
+
+
 @pytest.mark.parametrize("how", ["in place", "data", "loaded", "replaced", "fused"])
 def test_weights_that_change_are_cast_again(how: str) -> None:
     mine, plain = twins(32, 32)
@@ -255,7 +281,7 @@ def test_without_onednn_torch_does_it(kind: str, monkeypatch: pytest.MonkeyPatch
     x = torch.randn(9, 32)
     with torch.inference_mode(), precision(kind):  # type: ignore[arg-type]
         here = mine(x)
-        monkeypatch.setattr("maskwright.nn.linear._product", None)  # would fail if it were called
+        monkeypatch.setattr("maskwright.nn.linear._onednn", None)  # would fail if it were called
         with torch.backends.mkldnn.flags(enabled=False):
             there = mine(x)
     torch.testing.assert_close(here, there, atol=1e-6 if kind == "fp32" else BF16, rtol=2 * BF16)

@@ -9,7 +9,7 @@ from maskwright.nn.activations import Activation
 from maskwright.nn.attention import attend
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import Dropout
-from maskwright.nn.linear import Linear, is_recorded
+from maskwright.nn.linear import Linear, chain, is_recorded
 
 # Inner activations are the largest tensor of an encoder. On CPU without a gradient, more numbers than LARGE are made of
 # SOME tokens at a time: docs/decisions/0004-memory.md.
@@ -51,9 +51,8 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
         if self._in_pieces(x):
-            return torch.cat([self.out(self.into(some)) for some in x.split(SOME)])
-        y: Tensor = self.out(self.into(x))
-        return y
+            return torch.cat([chain(some, self.into, self.out) for some in x.split(SOME)])
+        return chain(x, self.into, self.out)
 
     def _in_pieces(self, x: Tensor) -> bool:
         if torch.is_grad_enabled() or is_recorded() or not x.is_cpu:

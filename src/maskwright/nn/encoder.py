@@ -11,8 +11,8 @@ from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.linear import is_recorded
 
 # Why, and what a kernel costs: docs/decisions/0005-products.md.
-ROWS = 64  #: on CPU the number of rows is rounded up to a multiple of this
-FROM = 8 * ROWS  #: from this many rows on, so that few are blank
+ROWS = 32  #: on CPU the number of rows is rounded up to a multiple of this
+FROM = 16 * ROWS  #: from this many rows on, so that few are blank
 
 
 class Encoder(nn.Module):

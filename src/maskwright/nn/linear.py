@@ -8,6 +8,7 @@ does not take, `F.linear` does it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,7 @@ from maskwright.nn.precision import current_scope
 
 EVERY = slice(None)
 PART = 384  #: least fp32 terms that are added up in one go; oneDNN's long sums are twice as far from exact as MKL's
+FEW = 256  #: vectors for which a weight in its own format is read as it lies; packing it is a pass over it
 
 _ops: Any = torch.ops.mkldnn
 
@@ -35,28 +37,46 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor, rows: slice = EVERY) -> Tensor:
         """With `rows`, only those outputs: (..., H) -> (..., len(rows))."""
-        kind, scope = _format(x), current_scope()
-        weight: Tensor = self.weight
-        bias: Tensor = self.bias
+        kind = _format(x)
         if torch.is_grad_enabled():
             self._kept.clear()
-        elif scope is not None and weight.dtype != kind and _by_onednn(x, weight, kind):
-            return linear(x, *self._packed(kind, rows, scope), self.activation)
+        elif _by_onednn(x, self.weight, kind):
+            return self.add_up((x[..., part] for part in self.parts(kind)), kind, rows)
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
         if rows != EVERY:  # a slice's gradient is a pass over the whole weight: only where it is needed
             weight, bias = weight[rows], bias[rows]
         return linear(x, weight, bias, self.activation)
 
-    def _packed(self, kind: torch.dtype, rows: slice, scope: object) -> tuple[Tensor, Tensor]:
-        """Weight and bias in another format, as the kernel reads them, made once within `with precision(...)`.
+    def parts(self, kind: torch.dtype) -> list[slice]:
+        """Which of the H terms are added up in one go without a gradient; all of them, but for long sums in fp32."""
+        return _parts(self.in_features, kind, self.activation)
+
+    def add_up(self, parts: Iterable[Tensor], kind: torch.dtype, rows: slice = EVERY) -> Tensor:
+        """`forward` by oneDNN without a gradient, of an x (..., H) whose parts come one by one."""
+        sides = zip(parts, self.parts(kind), strict=True)
+        return _sum(((x.to(kind), *self._read(x, kind, rows, part)) for x, part in sides), self.activation)
+
+    def _read(self, x: Tensor, kind: torch.dtype, rows: slice, part: slice) -> tuple[Tensor, Tensor]:
+        """Weight and bias, or part of them, as the kernel reads them, made once within `with precision(...)`.
 
         Not longer, as autocast does: that weights changed cannot always be seen (torch's fused optimizers do not count
         their versions up, nor does what is written through `.data`).
         """
-        name, made_of = (kind, rows.start, rows.stop), (scope, self.weight, self.bias)
+
+        def part_of() -> tuple[Tensor, Tensor]:
+            return self.weight.detach()[rows, part].to(kind), self.bias.detach()[rows].to(kind)
+
+        scope = current_scope()
+        few = x.numel() < FEW * x.shape[-1] and self.weight.dtype == kind  # then packing costs more than it saves
+        if scope is None or few:
+            return part_of()
+        name = kind, rows.start, rows.stop, part.start, part.stop
+        made_of = scope, self.weight, self.bias
         kept = self._kept.get(name)
         if kept is None or any(a is not b for a, b in zip(kept[0], made_of, strict=True)):
-            weight, bias = (t.detach()[rows].to(kind) for t in (self.weight, self.bias))
-            kept = self._kept[name] = (made_of, _ops._reorder_linear_weight(weight), bias)
+            weight, bias = part_of()
+            kept = self._kept[name] = (made_of, _ops._reorder_linear_weight(weight.contiguous()), bias)
         return kept[1:]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,16 +90,25 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Ac
     ours = _by_onednn(x, weight, kind)
     if ours and not learns:
         x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
-        if activation is None:
-            return _product(x, weight, bias)
-        if activation in FUSED:
-            return _product(x, weight, bias, *FUSED[activation])
-        y = _product(x, weight, bias)
-    elif ours and kind == torch.float32:
-        y = _Product.apply(x, weight, bias)
+        return _sum(_cut(x, weight, bias, activation), activation)
+    if ours and kind == torch.float32:
+        y: Tensor = _Product.apply(x, weight, bias)
     else:  # bf16 with a gradient too: torch calls oneDNN itself there
         y = F.linear(x, weight, bias)
     return y if activation is None else activation(y)
+
+
+def chain(x: Tensor, first: Linear, second: Linear) -> Tensor:
+    """second(first(x)): (..., H) -> (..., O).
+
+    Where the second adds up in parts, the first makes each when its turn comes: nothing is cut out of a wider tensor,
+    and one part is held at a time.
+    """
+    kind = _format(x)
+    if torch.is_grad_enabled() or not _by_onednn(x, second.weight, kind):
+        y: Tensor = second(first(x))
+        return y
+    return second.add_up((first(x, part) for part in second.parts(kind)), kind)
 
 
 def is_recorded() -> bool:
@@ -112,18 +141,31 @@ def _formats() -> tuple[torch.dtype, ...]:
     return (torch.float32, torch.bfloat16) if _ops._is_mkldnn_bf16_supported() else (torch.float32,)
 
 
-def _product(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, function: str = "none", variant: str = ""
-) -> Tensor:
-    """function(x W^T + b), of fp32 in parts that are short enough to be added up exactly enough."""
-    parts = x.shape[-1] // PART
-    if x.dtype != torch.float32 or parts < 2 or function != "none":
-        return _onednn(x, weight, bias, function, variant)
-    (first, *rest) = zip(x.chunk(parts, -1), weight.chunk(parts, -1), strict=True)
-    y = _onednn(*first, bias)
-    for some, columns in rest:
-        y = _ops._linear_pointwise.binary(_dense(some), y, _dense(columns), None, "add")
-    return y
+def _parts(terms: int, kind: torch.dtype, activation: Activation | None) -> list[slice]:
+    """PART terms each, or more where they do not come out even; EVERY where the sum is short, coarse or goes into an
+    activation in the kernel."""
+    count = terms // PART
+    if count < 2 or kind != torch.float32 or activation in FUSED:
+        return [EVERY]
+    size = -(-terms // count)
+    return [slice(start, start + size) for start in range(0, terms, size)]
+
+
+def _cut(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation | None) -> Iterator[Any]:
+    return ((x[..., part], weight[:, part], bias) for part in _parts(x.shape[-1], x.dtype, activation))
+
+
+def _sum(parts: Iterable[tuple[Tensor, Tensor, Tensor | None]], activation: Activation | None) -> Tensor:
+    """activation(x_1 W_1^T + x_2 W_2^T + ... + b), from each part's x, W and b."""
+    fused = None if activation is None else FUSED.get(activation)
+    y: Tensor | None = None
+    for x, weight, bias in parts:
+        if y is None:
+            y = _onednn(x, weight, bias, *(fused or ()))
+        else:
+            y = _ops._linear_pointwise.binary(_dense(x), y, _dense(weight), None, "add")
+    assert y is not None
+    return y if activation is None or fused else activation(y)
 
 
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None, function: str = "none", variant: str = "") -> Tensor:
@@ -142,7 +184,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x if weight.requires_grad else None, weight)
-        return _product(x, weight, bias)
+        return _sum(_cut(x, weight, bias, None), None)
 
     @staticmethod
     @once_differentiable
