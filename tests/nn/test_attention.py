@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from maskwright.nn import Batch, Chosen, attend
+from maskwright.nn import Batch, Chosen, attend, attention
 from maskwright.nn.attention import LONG
 from maskwright.nn.dropout import noise, quantised
 from maskwright.nn.rectangles import CELLS, Grid
@@ -274,3 +274,19 @@ def test_a_dense_row_without_text_spoils_no_gradient() -> None:
     for side in (q, kv):
         assert side.grad is not None
         assert torch.isfinite(side.grad).all()
+
+
+@pytest.mark.parametrize("length", [5, 32, 56, 128, 130])
+def test_weights_in_bf16_are_the_rounded_probabilities(length: int) -> None:
+    """Whichever softmax takes a row of this length: masked keys are exactly 0, and rows sum to 1."""
+    torch.manual_seed(0)
+    q, k = (torch.randn(6, length, 16).bfloat16() for _ in range(2))
+    hidden = torch.zeros(2, 1, 1, length)
+    hidden[1, ..., -2:] = -torch.inf
+    exact = (q.double() @ k.double().transpose(1, 2) / 4).view(2, 3, length, length) + hidden.double()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = attention.weights(q, k, hidden)
+    assert found.dtype == torch.bfloat16
+    expected = exact.softmax(-1).view(6, length, length)
+    torch.testing.assert_close(found.double(), expected, atol=2**-9, rtol=2**-5)
+    assert not found[3:, :, -2:].any()

@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import noise
 
+EVEN = 128  #: from this length on, softmax in bf16 is faster on CPU than in fp32 and back
 LONG = 512  #: from this length on, the fused kernel is as fast on CPU without a gradient, and holds no T x T scores
 
 
@@ -42,20 +43,33 @@ def attend(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None = None, dr
         if keys.shape[1] >= LONG:
             out.copy_(_fused(queries, keys, values, mask))
         else:
-            torch.bmm(probabilities(queries, keys, hidden).to(q.dtype), values, out=out)
+            torch.bmm(weights(queries, keys, hidden), values, out=out)
     return plan.asking.paste(cells, asks.shape)[:, 0]
 
 
-def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
-    """softmax(Q K^T / sqrt(D)), (C * A, Tq, Tk) in fp32, from rectangles (C * A, Tq, D) and (C * A, Tk, D).
+def scores(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
+    """Q K^T / sqrt(D) + hidden, (C * A, Tq, Tk), from rectangles (C * A, Tq, D) and (C * A, Tk, D).
 
-    `hidden` is added to the scores: (C, 1, 1 or Tq, Tk), or (1, 1, 1, 1). The softmax runs in fp32: exact sums, and on
-    CPU faster than torch's bf16 softmax.
+    `hidden` is (C, 1, 1 or Tq, Tk), or (1, 1, 1, 1). The product is added onto a copy of it: scaling and hiding cost no
+    pass of their own, and a bf16 score is rounded once.
     """
-    scores = torch.bmm(q, k.transpose(1, 2))
-    apart = scores.view(len(hidden), len(scores) // len(hidden), *scores.shape[1:])
-    # One pass scales, turns into fp32 and hides what is beyond a sequence's end.
-    return torch.add(hidden, apart, alpha=1 / math.sqrt(q.shape[-1])).softmax(-1).view_as(scores)
+    found = q.new_empty(len(hidden), len(q) // len(hidden), q.shape[1], k.shape[1])
+    found = found.copy_(hidden).view(len(q), q.shape[1], k.shape[1])
+    return torch.baddbmm(found, q, k.transpose(1, 2), alpha=1 / math.sqrt(q.shape[-1]), out=found)
+
+
+def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
+    """softmax(Q K^T / sqrt(D) + hidden), (C * A, Tq, Tk), in fp32 as a backward pass wants it."""
+    return scores(q, k, hidden).float().softmax(-1)
+
+
+def weights(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
+    """`probabilities` in the format of q. Sums of the softmax are fp32 either way; which is faster is a question of
+    length: torch's bf16 softmax on CPU takes 32 scores at a time, and is slow on what is left of a short row."""
+    length = k.shape[1]
+    if q.dtype != torch.bfloat16 or (length < EVEN and length % 32):
+        return probabilities(q, k, hidden).to(q.dtype)
+    return torch._softmax(scores(q, k, hidden), -1, False)  # `softmax` itself would go to fp32 under autocast
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
