@@ -100,6 +100,17 @@ def test_kept_memory_is_for_glibc_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtime.settle_memory() is False
 
 
+def test_kernels_are_bounded_by_the_largest_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(runtime.CAPACITY, raising=False)
+    monkeypatch.setattr(runtime, "_bound", None)
+    for wish, held in ((32, "32"), (128, "128"), (64, "128")):
+        runtime.bound_kernels(wish)
+        assert os.environ[runtime.CAPACITY] == held
+    monkeypatch.setenv(runtime.CAPACITY, "7")  # a person's own
+    runtime.bound_kernels(256)
+    assert os.environ[runtime.CAPACITY] == "7"
+
+
 def test_facts_are_json_and_the_same_twice() -> None:
     facts = runtime.facts()
     assert json.loads(json.dumps(facts)) == facts == runtime.facts()

@@ -89,16 +89,31 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def settle_memory(kernels: int = 64) -> bool:
+CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+_bound: str | None = None  # what we set it to
+
+
+def bound_kernels(count: int) -> None:
+    """Let oneDNN keep at least `count` kernels, if nobody else said how many (docs/decisions/0004-memory.md).
+
+    oneDNN asks once, when it first computes; later this changes nothing.
+    """
+    global _bound
+    if os.environ.get(CAPACITY) == _bound and count > int(_bound or 0):
+        os.environ[CAPACITY] = _bound = str(count)
+
+
+def settle_memory(kernels: int = 32) -> bool:
     """Two settings of the process that packed batches want, before the first tensor is computed.
 
     Both are measured in docs/decisions/0004-memory.md. glibc is told to keep freed memory instead of giving it back to
     the kernel and asking again page by page. And oneDNN's cache of kernels is bounded to what holds the shapes that
-    come again: training, which has three products where a forward pass has one, wants more `kernels`. Variables that a
-    person has set are left alone. Returns whether glibc took its settings; where the C library is another, only the
+    come again: training, which has three products where a forward pass has one, wants more `kernels`, and so does bf16
+    (`nn.precision`), in which a kernel takes as long to make and less to run. Variables that a person has set are left
+    alone. Returns whether glibc took its settings; where the C library is another, only the
     second is done.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(kernels))
+    bound_kernels(kernels)
     os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -9,6 +9,10 @@ from typing import Literal
 
 import torch
 
+from maskwright.base import runtime
+
+KERNELS = 128  #: that oneDNN keeps where products are in bf16
+
 _scope: ContextVar[object | None] = ContextVar("scope", default=None)
 
 
@@ -20,6 +24,8 @@ def precision(name: Literal["fp32", "bf16"], device: torch.device | str = "cpu")
     kept until the end of it, so parameters that change inside are not seen to change.
     """
     kind = torch.device(device).type
+    if name == "bf16" and kind == "cpu":
+        runtime.bound_kernels(KERNELS)
     token = _scope.set(object())
     try:
         with torch.autocast(kind, torch.bfloat16, enabled=name == "bf16"):
