@@ -177,7 +177,9 @@ def test_five_steps_equal_a_plain_loop_of_torch(setup: Any, tmp_path: Path, task
         optimizer.step()
         for name, tensor in theirs.state_dict().items():
             want = torch.where(unused[:, None], start, tensor) if name == word else tensor
-            assert torch.allclose(seen[step][name], want, atol=1e-6, rtol=0), (step, name)
+            # The gradient of a key's bias is 0 but for rounding (softmax does not see it), which Adam makes large.
+            atol = 5e-6 if name.endswith("qkv.bias") else 1e-6
+            assert torch.allclose(seen[step][name], want, atol=atol, rtol=0), (step, name)
     assert len(seen) == 5
     losses = [line for line in logged(tmp_path) if "loss" in line]
     assert [line["gradient_norm"] for line in losses] == pytest.approx(norms, rel=1e-5)
