@@ -20,7 +20,8 @@ from torch.autograd.function import once_differentiable
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.dropout import noise
 
-EVEN = 128  #: from this length on, softmax in bf16 is faster on CPU than in fp32 and back
+LANES = 32  #: scores that torch's bf16 softmax takes at a time on CPU; what is left of a row goes one by one
+WIDE = 128  #: from this length on it is faster than fp32 and back, whatever is left
 LONG = 512  #: from this length on, the fused kernel is as fast on CPU without a gradient, and holds no T x T scores
 
 
@@ -64,10 +65,12 @@ def probabilities(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
 
 
 def weights(q: Tensor, k: Tensor, hidden: Tensor) -> Tensor:
-    """`probabilities` in the format of q. Sums of the softmax are fp32 either way; which is faster is a question of
-    length: torch's bf16 softmax on CPU takes 32 scores at a time, and is slow on what is left of a short row."""
+    """`probabilities`, (C * A, Tq, Tk), in the format of q, by the softmax that is faster at this length.
+
+    Its sums are fp32 either way (docs/decisions/0003-attention-and-dropout.md).
+    """
     length = k.shape[1]
-    if q.dtype != torch.bfloat16 or (length < EVEN and length % 32):
+    if q.dtype != torch.bfloat16 or (length < WIDE and length % LANES):
         return probabilities(q, k, hidden).to(q.dtype)
     return torch._softmax(scores(q, k, hidden), -1, False)  # `softmax` itself would go to fp32 under autocast
 

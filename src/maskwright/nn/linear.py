@@ -24,6 +24,8 @@ EVERY = slice(None)
 PART = 384  #: least fp32 terms that are added up in one go; oneDNN's long sums are twice as far from exact as MKL's
 FEW = 256  #: vectors for which a weight in its own format is read as it lies; packing it is a pass over it
 
+Part = tuple[Tensor, Tensor, Tensor | None]  #: some of the terms of x W^T + b: (..., P), (O, P), (O,)
+
 _ops: Any = torch.ops.mkldnn
 
 
@@ -64,18 +66,18 @@ class Linear(nn.Linear):
         their versions up, nor does what is written through `.data`).
         """
 
-        def part_of() -> tuple[Tensor, Tensor]:
+        def as_it_lies() -> tuple[Tensor, Tensor]:
             return self.weight.detach()[rows, part].to(kind), self.bias.detach()[rows].to(kind)
 
         scope = current_scope()
         few = x.numel() < FEW * x.shape[-1] and self.weight.dtype == kind  # then packing costs more than it saves
         if scope is None or few:
-            return part_of()
+            return as_it_lies()
         name = kind, rows.start, rows.stop, part.start, part.stop
         made_of = scope, self.weight, self.bias
         kept = self._kept.get(name)
         if kept is None or any(a is not b for a, b in zip(kept[0], made_of, strict=True)):
-            weight, bias = part_of()
+            weight, bias = as_it_lies()
             kept = self._kept[name] = (made_of, _ops._reorder_linear_weight(weight.contiguous()), bias)
         return kept[1:]
 
@@ -151,11 +153,11 @@ def _parts(terms: int, kind: torch.dtype, activation: Activation | None) -> list
     return [slice(start, start + size) for start in range(0, terms, size)]
 
 
-def _cut(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation | None) -> Iterator[Any]:
+def _cut(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation | None) -> Iterator[Part]:
     return ((x[..., part], weight[:, part], bias) for part in _parts(x.shape[-1], x.dtype, activation))
 
 
-def _sum(parts: Iterable[tuple[Tensor, Tensor, Tensor | None]], activation: Activation | None) -> Tensor:
+def _sum(parts: Iterable[Part], activation: Activation | None) -> Tensor:
     """activation(x_1 W_1^T + x_2 W_2^T + ... + b), from each part's x, W and b."""
     fused = None if activation is None else FUSED.get(activation)
     y: Tensor | None = None

@@ -20,8 +20,8 @@ _scope: ContextVar[object | None] = ContextVar("scope", default=None)
 def precision(name: Literal["fp32", "bf16"], device: torch.device | str = "cpu") -> Iterator[None]:
     """Within it: matrix products in bf16 with fp32 parameters (autocast), or everything in fp32.
 
-    Parameters stay fp32; sums that need it (softmax, norms, losses) run in fp32. What is cast of a parameter may be
-    kept until the end of it, so parameters that change inside are not seen to change.
+    Parameters stay fp32; sums that need it (softmax, norms, losses) run in fp32. What is cast or packed of a parameter
+    may be kept until the end of it, so parameters that change inside are not seen to change.
     """
     kind = torch.device(device).type
     if name == "bf16" and kind == "cpu":
