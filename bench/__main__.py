@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -54,5 +55,8 @@ if __name__ == "__main__":
         raise SystemExit(2)
     for name in asked:
         print(f"\n=== {name}", flush=True)
-        script = importlib.import_module(f"bench.{name}")
-        run(script.main, script.section)
+        # Each in a process of its own, as it runs alone: what one sets in its environment (how many kernels oneDNN
+        # keeps, say) would reach the sides of the next.
+        done = subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False)
+        if done.returncode:
+            raise SystemExit(done.returncode)

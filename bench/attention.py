@@ -159,7 +159,7 @@ def linear_rows() -> list[dict[str, Any]]:
                         for _ in range(3):
                             y = side(x)
                     times[name]["forward"].append(1e3 * (time.perf_counter() - start) / 3)
-                    wrong[name] = float((y.double() - exact).square().mean().sqrt())
+                    wrong[name] = float((y.double() - exact).detach().square().mean().sqrt())
                     leaf, dy = x.detach().requires_grad_(), torch.ones_like(y)
                     start = time.perf_counter()
                     with precision(format_):

@@ -239,11 +239,12 @@ def test_the_most_confident_answers_are_chosen_one_an_area() -> None:
 def test_the_table_lines_up() -> None:
     systems = [
         System("short", 0.1234, 0.1, 0.2, 0.5, 1.0, ""),
-        System("a much longer name", 1.0, 1.0, 1.0, 1.0, 123.4, ""),
+        System("a much longer name", 1.0, 1.0, 1.0, 1.0, 123.4, "", 3),
     ]
     lines = text_table(result_of(systems, [])).splitlines()
     assert len({len(line) for line in lines[:4]}) == 1
-    assert lines[2].split() == ["short", "12.3%", "10.0%", "to", "20.0%", "0.500", "1.0"]
+    assert lines[3].split()[4] == "3"
+    assert lines[2].split() == ["short", "-", "12.3%", "10.0%", "to", "20.0%", "0.500", "1.0"]
     assert lines[-2].startswith("2 test passages of 2 modules")
 
 
@@ -282,5 +283,6 @@ def test_a_quick_demo_ends_with_the_table_and_the_page(
     assert f"maskwright demo --out {out} --seed 3 --quick" in (out / "report.html").read_text()
     tested = json.loads((out / "pretrained" / "metrics.json").read_text())["metrics"]["test"]
     assert facts["systems"][-1]["accuracy"] == tested["accuracy"]
+    assert [s["seeds"] for s in facts["systems"]] == [None, None, 1, 1]
     assert tested["rows"] == facts["rows"]["test"]
     assert json.loads((out / "random" / "config.json").read_text())["settings"]["weights"] == "random"

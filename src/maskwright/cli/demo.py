@@ -11,7 +11,7 @@ import typer
 def command(
     out: Annotated[str, typer.Option(help="the folder for the two runs, the facts and the page")] = "runs/demo",
     seed: Annotated[int, typer.Option(min=0, help="fixes new weights, order and dropout; the rows stay")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="how often each network is trained")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="how often MiniLM is fine-tuned")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="a twelfth of the rows: only to see that it works")] = False,
 ) -> None:
     """Fine-tune MiniLM on text that every Python carries, beside what it must beat, and print one table.

@@ -59,8 +59,8 @@ def page(result: DemoResult) -> str:
 chosen by.</p>
 {_systems(result)}
 <ul>{"".join(f"<li>{escape(sentence)}</li>" for sentence in result.verdict)}</ul>
-<p class="soft">{result.seeds} {"seeds" if result.seeds > 1 else "seed"}; below each accuracy its 95 % interval.
-Passages of one module are alike, so intervals over passages are a little too narrow. The whole report of the
+<p class="soft">Below each accuracy its 95 % interval: over passages, and over seeds where there are several. Passages
+of one module are alike, so it is a little too narrow. The whole report of the
 fine-tuned model is in <code>pretrained/report.html</code>. Seconds are training for the first two; for
 the networks, from rows to a model that was saved, reloaded and found equal. In all: {result.seconds:.0f} seconds.</p>
 <h2>The passages</h2>

@@ -8,16 +8,21 @@ model; Student's t over the seeds' figures says by how much. `combined` has both
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from maskwright.base.errors import UserError
 from maskwright.stats.measures import Floats, Measure
 
 RESAMPLES = 2000
-CELLS = 2**22  #: counts that are held at once
+CELLS = 2**22  #: counts that are held at once as floats
+KEPT = 2**25  #: at most so many, a byte each, are kept from one figure to the next
+
+Counts = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,25 @@ def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[f
 
 def resampled(measure: Measure, rows: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
     """(resamples,) the measure on rows drawn with replacement, as many as there are."""
+    drawn = (_kept if rows * resamples <= KEPT else _drawn)(rows, resamples, seed)
+    return np.concatenate([measure(counts.astype(np.float64)) for counts in drawn])
+
+
+def _drawn(rows: int, resamples: int, seed: int) -> Iterator[Counts]:
+    """(R, rows) at a time: how often each row is drawn. That a row is drawn 256 times in as many draws as there are
+    rows does not happen."""
     random = np.random.default_rng([seed, rows])
-    out, chunk = [], max(1, CELLS // rows)
+    chunk = max(1, CELLS // rows)
     for start in range(0, resamples, chunk):
         size = min(chunk, resamples - start)
         picked = random.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
-        out.append(measure(np.bincount(picked.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)))
-    return np.concatenate(out)
+        yield np.bincount(picked.ravel(), minlength=size * rows).reshape(size, rows).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _kept(rows: int, resamples: int, seed: int) -> tuple[Counts, ...]:
+    """`_drawn`, for the next figure of the same rows: drawing takes longer than most measures do."""
+    return tuple(_drawn(rows, resamples, seed))
 
 
 def left_out(measure: Measure, rows: int, seed: int = 0, most: int = 1000) -> Floats:
