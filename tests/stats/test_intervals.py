@@ -54,10 +54,19 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     measure = measures.mean(skewed())
-    whole = intervals.left_out(measure, 60)
+    whole, drawn = intervals.left_out(measure, 60), intervals.resampled(measure, 60, 100)
     monkeypatch.setattr(intervals, "CELLS", 7 * 60)
+    monkeypatch.setattr(intervals, "KEPT", 0)
     np.testing.assert_allclose(intervals.left_out(measure, 60), whole)
-    assert len(intervals.resampled(measure, 60, 100)) == 100
+    np.testing.assert_allclose(intervals.resampled(measure, 60, 100), drawn)
+
+
+def test_a_second_figure_sees_the_same_resamples() -> None:
+    first, second = (intervals.resampled(measures.mean(skewed()), 60, 100) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    other = intervals.resampled(measures.mean(-skewed()), 60, 100)
+    np.testing.assert_allclose(other, -first)
+    assert not np.array_equal(intervals.resampled(measures.mean(skewed()), 60, 100, seed=1), first)
 
 
 def test_an_undefined_figure_has_no_bounds() -> None:
