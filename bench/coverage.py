@@ -76,27 +76,31 @@ def covered(n: int, true: dict[str, float], seeds: range) -> np.ndarray:
     return found
 
 
-def wilson_covered(n: int, true: float, sets: int) -> float:
-    draw = METRICS["accuracy"][0]
-    found = (draw(np.random.default_rng([7, n, seed]), n) for seed in range(sets))
-    return float(np.mean([true in intervals.wilson(int((y == p).sum()), n) for y, p in found]))
+def wilson_covered(n: int, true: float, seeds: range) -> np.ndarray:
+    """(2,): the same of Wilson's interval for accuracy."""
+    found = np.zeros(2)
+    for seed in seeds:
+        y, p = METRICS["accuracy"][0](np.random.default_rng([7, n, seed]), n)
+        interval = intervals.wilson(int((y == p).sum()), n)
+        found += true in interval, interval.high - interval.low
+    return found
 
 
-def seeds_covered(runs: int, sets: int) -> tuple[float, float]:
-    """Coverage of the combined interval, and of the one over examples alone, for a mean of `runs` seeds.
+def seeds_covered(runs: int, seeds: range) -> np.ndarray:
+    """(2,): how often the combined interval of a mean of `runs` seeds holds the truth, and the one over examples alone.
 
     Each seed's accuracy is 0.85 give or take 0.01, and 500 rows judge it.
     """
-    random, both, alone = np.random.default_rng([8, runs]), 0, 0
-    for set_ in range(sets):
+    found = np.zeros(2)
+    for seed in seeds:
+        random = np.random.default_rng([8, runs, seed])
         rates = random.normal(0.85, 0.01, runs)
         hard = random.random(500)  # a row is hard for all seeds alike
         kept = [measures.mean(hard < rate) for rate in rates]
         values = [float(m(np.ones((1, 500)))[0]) for m in kept]
-        examples = intervals.bootstrap(intervals.average(kept), 500, resamples=RESAMPLES, seed=set_)
-        both += 0.85 in intervals.combined(examples, intervals.over_seeds(values))
-        alone += 0.85 in examples
-    return both / sets, alone / sets
+        examples = intervals.bootstrap(intervals.average(kept), 500, resamples=RESAMPLES, seed=seed)
+        found += 0.85 in intervals.combined(examples, intervals.over_seeds(values)), 0.85 in examples
+    return found
 
 
 def answers(n: int, gain: float, seed: int) -> Rows:
@@ -108,36 +112,42 @@ def answers(n: int, gain: float, seed: int) -> Rows:
     return np.ones(n), a.astype(float), b.astype(float)
 
 
-def found(n: int, gain: float, sets: int) -> dict[str, float]:
-    """How often each test calls a difference real at 5 %."""
-    tests: dict[str, Callable[..., float]] = {
-        "McNemar": comparison.mcnemar,
-        "randomisation": lambda *rows: comparison.randomisation(measures.accuracy, *rows, resamples=RESAMPLES),
-    }
-    drawn = [answers(n, gain, seed) for seed in range(sets)]
-    return {name: float(np.mean([test(*rows) < 0.05 for rows in drawn])) for name, test in tests.items()}
+TESTS: dict[str, Callable[..., float]] = {
+    "McNemar": comparison.mcnemar,
+    "randomisation": partial(comparison.randomisation, measures.accuracy, resamples=RESAMPLES),
+}
+
+
+def found_by(n: int, gain: float, seeds: range) -> np.ndarray:
+    """(tests,): how often each calls a difference real at 5 %."""
+    drawn = (answers(n, gain, seed) for seed in seeds)
+    return np.array([[test(*rows) < 0.05 for test in TESTS.values()] for rows in drawn], float).sum(0)
 
 
 def main(sets: int = 2000) -> dict[str, Any]:
     machine = measure.machine()
-    coverage: list[dict[str, Any]] = []
+    parts = [range(start, min(sets, start + 50)) for start in range(0, sets, 50)]
+    coverage, tests = [], []
     with ProcessPoolExecutor(initializer=threadpool_limits, initargs=(1,)) as pool:  # a core each
+
+        def shares(of: Callable[[range], np.ndarray]) -> Any:
+            return (np.sum(list(pool.map(of, parts)), axis=0) / sets).tolist()
+
         true = {name: truth(name) for name in METRICS}
-        parts = [range(start, min(sets, start + 50)) for start in range(0, sets, 50)]
         for n in SIZES:
-            done = sum(pool.map(partial(covered, n, true), parts)) / sets
-            for name, (share, width) in zip(true, done.tolist(), strict=True):
-                coverage.append({"metric": name, "rows": n, "true": true[name], "coverage": share, "width": width})
+            found = dict(zip(true, shares(partial(covered, n, true)), strict=True))
+            found["accuracy, Wilson"] = shares(partial(wilson_covered, n, true["accuracy"]))
+            for name, (share, width) in found.items():
+                known = true.get(name, true["accuracy"])
+                coverage.append({"metric": name, "rows": n, "true": known, "coverage": share, "width": width})
                 print(coverage[-1], flush=True)
+        names = ("combined", "examples")
+        seeds = [{"seeds": k, **dict(zip(names, shares(partial(seeds_covered, k)), strict=True))} for k in (2, 3, 5)]
         for n in SIZES:
-            row = {"metric": "accuracy, Wilson", "rows": n, "true": true["accuracy"], "width": None}
-            coverage.append({**row, "coverage": wilson_covered(n, true["accuracy"], sets)})
-    names = ("combined", "examples")
-    seeds = [{"seeds": k, **dict(zip(names, seeds_covered(k, sets), strict=True))} for k in (2, 3, 5)]
-    tests = []
-    for n in SIZES:
-        gain = min(comparison.smallest_difference(n, 0.1), 0.1)
-        tests.append({"rows": n, "gain": gain, "level": found(n, 0.0, sets), "power": found(n, gain, sets)})
+            gain = min(comparison.smallest_difference(n, 0.1), 0.1)
+            level, power = (dict(zip(TESTS, shares(partial(found_by, n, d)), strict=True)) for d in (0.0, gain))
+            tests.append({"rows": n, "gain": gain, "level": level, "power": power})
+            print(tests[-1], flush=True)
     result = {"machine": machine, "sets": sets, "coverage": coverage, "seeds": seeds, "tests": tests}
     measure.save("coverage", result)
     return result

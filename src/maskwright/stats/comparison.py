@@ -67,8 +67,8 @@ def randomisation(
     extreme, chunk, done = 0, max(1, CELLS // (2 * rows)), 0
     while done < resamples:
         size = min(chunk, resamples - done)
-        kept = random.integers(0, 2, (size, rows)).astype(np.float64)
-        picked = np.concatenate([kept, 1 - kept], axis=1)
+        kept = random.integers(0, 2, (size, rows), dtype=np.uint8)
+        picked = np.concatenate([kept, 1 - kept], axis=1).astype(np.float64)
         extreme += int((np.abs(both(picked) - both(1 - picked)) >= observed - 1e-12).sum())
         done += size
     return (extreme + 1) / (resamples + 1)

@@ -19,7 +19,7 @@ from maskwright.base.errors import UserError
 from maskwright.stats.measures import Floats, Measure
 
 RESAMPLES = 2000
-CELLS = 2**22  #: counts that are held at once as floats
+CELLS = 2**17  #: counts that are held at once as floats: a megabyte, so that a measure's steps stay in the cache
 KEPT = 2**25  #: at most so many, a byte each, are kept from one figure to the next
 
 Counts = NDArray[np.uint8]
