@@ -30,7 +30,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 thead th { font-weight: 600; color: var(--soft); font-size: .85rem; }
 td:not(:first-child) { white-space: nowrap; }
 td small { display: block; }
-@media (max-width: 34rem) { :is(th, td):nth-child(5) { display: none; } }
+@media (max-width: 34rem) { :is(th, td):nth-child(5) { display: none; } th, td { padding-inline: .3rem; }
+  td:not(:first-child):has(small) { white-space: normal; } }
 tr.best td { font-weight: 600; }
 tr.best small { font-weight: 400; }
 meter { width: 100%; min-width: 6rem; height: .7rem; }
