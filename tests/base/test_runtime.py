@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import random
 import subprocess
 import sys
@@ -98,6 +99,25 @@ def test_kept_memory_says_whether_it_was_done() -> None:
 def test_kept_memory_is_for_glibc_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime.platform, "libc_ver", lambda: ("", ""))
     assert runtime.settle_memory() is False
+    assert runtime.release_memory() is False
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a heap that keeps what is freed is glibc's")
+def test_kept_memory_is_given_back_when_asked() -> None:
+    code = """
+from maskwright.base.runtime import release_memory, settle_memory
+def resident():
+    return next(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmRSS"))
+settle_memory()
+blocks = [bytearray(b"x") * 2**20 for _ in range(200)]
+above = bytearray(b"x") * 2**20  # the heap cannot shrink from its end
+del blocks
+kept = resident()
+release_memory()
+print(kept - resident())
+"""
+    here = {**os.environ, "PYTHONPATH": str(SRC)}
+    assert int(subprocess.check_output([sys.executable, "-c", code], text=True, env=here)) > 150
 
 
 def test_kernels_are_bounded_by_the_largest_wish(monkeypatch: pytest.MonkeyPatch) -> None:

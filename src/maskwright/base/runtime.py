@@ -125,6 +125,18 @@ def settle_memory(kernels: int = 32) -> bool:
     return all(taken)
 
 
+def release_memory() -> bool:
+    """Give pages that are free back to the kernel, for between two large pieces of work in one process.
+
+    A heap that keeps everything (`settle_memory`) is cut finer with every batch of another size, and would grow for as
+    long as a job goes on. Returns whether there was a way: on glibc alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    ctypes.CDLL(None).malloc_trim(0)
+    return True
+
+
 def versions() -> dict[str, str]:
     """Versions of what computes: Python, ourselves and the libraries whose numerics or formats matter."""
     packages = ("maskwright", "torch", "numpy", "tokenizers", "safetensors", "scikit-learn", "scipy")

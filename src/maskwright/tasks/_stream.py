@@ -105,6 +105,7 @@ def _answered(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[I
         answers = _answers(model, encodings)
         for item, found in some:
             yield item, found if isinstance(found, UserError) else next(answers)
+        runtime.release_memory()
 
 
 def _encoded(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Window[Item], Encodings]]:
