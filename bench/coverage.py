@@ -96,9 +96,9 @@ def seeds_covered(runs: int, seeds: range) -> np.ndarray:
         random = np.random.default_rng([8, runs, seed])
         rates = random.normal(0.85, 0.01, runs)
         hard = random.random(500)  # a row is hard for all seeds alike
-        kept = [measures.mean(hard < rate) for rate in rates]
+        kept = [measures.share(hard < rate) for rate in rates]
         values = [float(m(np.ones((1, 500)))[0]) for m in kept]
-        examples = intervals.bootstrap(intervals.average(kept), 500, resamples=RESAMPLES, seed=seed)
+        examples = intervals.over_examples(measures.average(kept), 500, resamples=RESAMPLES, seed=seed)
         found += 0.85 in intervals.combined(examples, intervals.over_seeds(values)), 0.85 in examples
     return found
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from maskwright.base.errors import UserError
 from maskwright.stats import comparison, measures
+from maskwright.stats.intervals import Interval
 
 
 def systems(rows: int, only_a: float, only_b: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,7 +41,8 @@ def test_a_system_equals_itself() -> None:
     found = comparison.compare(measures.accuracy, y, a, a)
     assert found.p == 1
     assert not found.resolved
-    assert (found.difference.low, found.difference.high) == (0, 0)
+    assert found.difference.low < 0 < found.difference.high  # another 100 rows might set them apart
+    assert "differs by 0.000" in comparison.sentence("one", "other", "accuracy", found, 100)
 
 
 def test_holm_by_hand() -> None:
@@ -57,8 +59,49 @@ def test_the_smallest_difference_is_found_with_its_power() -> None:
         for seed in range(1000)
     ]
     assert 0.73 < np.mean(shown) < 0.85  # the exact test is a little careful
-    assert comparison.smallest_difference(rows, 0) == 0
-    assert comparison.smallest_difference(5, 0.1) == 1
+    assert comparison.smallest_difference(3, 0.1) == 1
+    assert 0 < comparison.smallest_difference(5, 0.1) <= 1
+
+
+@pytest.mark.parametrize("rows", [60, 200, 872])
+def test_what_a_verdict_calls_resolvable_shows(rows: int) -> None:
+    """Also where the two systems hardly differ: a difference needs rows that differ, and few of them show nothing."""
+    y = np.ones(rows)
+    b = np.zeros(rows)
+    a = np.append(1, b[1:])
+    told = comparison.compare(measures.accuracy, y, a, b).resolvable
+    assert 6 / rows < told < 12 / rows
+    shown = [comparison.mcnemar(*systems(rows, told, 0.0, seed)) < 0.05 for seed in range(400)]
+    assert 0.7 < np.mean(shown) < 0.9
+
+
+def test_bonetts_and_prices_interval_covers() -> None:
+    """95 % of intervals hold the truth, also on few rows, and where one system is hardly ever wrong alone."""
+    for rows, only_a, only_b in ((50, 0.1, 0.05), (200, 0.02, 0.0), (1000, 0.12, 0.1)):
+        made = (systems(rows, only_a, only_b, seed)[1:] for seed in range(1500))
+        held = [only_a - only_b in comparison.paired_shares(a, b) for a, b in made]
+        assert 0.93 < np.mean(held) <= 0.99, (rows, only_a, only_b)
+
+
+def test_bonetts_and_prices_interval_by_hand() -> None:
+    a = np.array([1.0] * 30 + [1.0] * 7 + [0.0] * 2 + [0.0] * 11)
+    b = np.array([1.0] * 30 + [0.0] * 7 + [1.0] * 2 + [0.0] * 11)
+    found = comparison.paired_shares(a, b)
+    half = 1.959964 * np.sqrt((8 / 52 + 3 / 52 - (5 / 52) ** 2) / 52)
+    assert found.value == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((5 / 52 - half, 5 / 52 + half), abs=1e-6)
+
+
+def test_an_undefined_difference_is_no_finding() -> None:
+    y = np.arange(30.0)
+    found = comparison.compare(measures.pearson, y, y + 1, np.ones(30))
+    assert np.isnan(found.p)
+    assert not found.resolved
+    assert found.plain()["p"] is None
+    assert "is not defined" in comparison.sentence("a", "b", "pearson", found, 30)
+    corrected = comparison.holm({"a": 0.01, "none": float("nan"), "b": 0.03})
+    assert np.isnan(corrected.pop("none"))
+    assert corrected == pytest.approx({"a": 0.02, "b": 0.03})
 
 
 def test_the_level_is_kept_under_no_difference() -> None:
@@ -79,6 +122,30 @@ def test_the_verdict_in_words() -> None:
     told = comparison.sentence("one", "two", "accuracy", comparison.compare(measures.accuracy, y, a, b), 100)
     assert told.startswith("These 100 rows do not tell one from two: accuracy differs by")
     assert "they would show a difference of" in told
+
+
+def verdict(value: float, low: float, high: float, p: float, resolvable: float = 0.05) -> comparison.Verdict:
+    return comparison.Verdict(Interval(value, low, high), p, resolvable, "by hand")
+
+
+def test_words_for_every_verdict() -> None:
+    def told(**of: float) -> str:
+        return comparison.sentence("A", "B", "accuracy", verdict(**of), 1200)
+
+    assert told(value=-0.1, low=-0.15, high=-0.05, p=0.01) == (
+        "B is better than A: accuracy differs by 0.100 (95 % interval 0.050 to 0.150, p = 0.01, 1,200 rows)."
+    )
+    assert "interval 0.050 to 0.150" in told(value=0.1, low=0.05, high=0.15, p=0.01)
+    close = told(value=0.1, low=-0.002, high=0.2, p=0.03)  # the test alone would call it a finding
+    assert close.startswith("These 1,200 rows do not tell A from B")
+    assert "interval -0.002 to +0.200" in close
+    assert close.endswith("The test and the interval disagree: it is a close call.")
+    assert told(value=0.1, low=0.002, high=0.2, p=0.07).endswith("it is a close call.")
+    assert "close call" not in told(value=0.1, low=-0.1, high=0.3, p=0.3)
+    assert "they are too few to show any" in told(value=0.1, low=-0.1, high=0.3, p=0.3, resolvable=1.0)
+    unknown = told(value=0.0, low=np.nan, high=np.nan, p=1.0, resolvable=np.nan)
+    assert "(no interval, p = 1)" in unknown
+    assert "which difference they would show is not known" in unknown
 
 
 def test_other_rows_are_refused() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.stats.intervals import Interval, average, bootstrap, combined, over_seeds
-from maskwright.stats.measures import Measure, values
+from maskwright.stats.intervals import Interval, combined, over_examples, over_seeds
+from maskwright.stats.measures import Measure, average, values
 from maskwright.tasks import Task
 from maskwright.tasks._calibration import Calibration
 
@@ -37,5 +37,6 @@ def figure(measures: Sequence[Measure], rows: int) -> dict[str, Any]:
     if not all(map(math.isfinite, each)):  # a correlation with a constant, say
         whole = Interval(math.nan, math.nan, math.nan)
     else:
-        whole = combined(bootstrap(average(measures), rows), over_seeds(each))
+        mean = average(measures)
+        whole = combined(over_examples(mean, rows), over_seeds(each), mean.low, mean.high)
     return {**whole.plain(), "seeds": [value if math.isfinite(value) else None for value in each]}

@@ -95,7 +95,7 @@ def _baselines(o: Outcome, train: Examples, held: Examples | None) -> list[dict[
                 "figures": figures(o.task, [said], targets),
                 "seconds": system.seconds,
                 "settings": dict(system.settings),
-                "difference": {**verdict.difference.plain(), "p": verdict.p, "resolvable": verdict.resolvable},
+                "difference": verdict.plain(),
                 "sentence": sentence("the saved model", system.name, o.task.main, verdict, len(o.examples)),
             }
         )
@@ -161,7 +161,7 @@ def _verdict(
         first = f"{o.task.main} is not defined on the {len(o.examples):,} rows of {o.source}."
     else:
         reach = (
-            ""
+            " (these rows are too few for an interval)"
             if main["low"] is None
             else f" (95 % interval {main['low']:.3f} to {main['high']:.3f}, over {main['over']})"
         )

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from maskwright.base.errors import UserError
 from maskwright.stats.intervals import CELLS, RESAMPLES, Interval, bootstrap
-from maskwright.stats.measures import Measure
+from maskwright.stats.measures import Floats, Measure, difference
 
 MakeMeasure = Callable[[NDArray[Any], NDArray[Any]], Measure]  #: (targets, outputs) -> measure
 
@@ -25,32 +25,60 @@ class Verdict:
     """The difference A - B with its interval, and how likely as large a one would be if there were none."""
 
     difference: Interval
-    p: float
-    resolvable: float  #: the true difference that a set like this one shows in four of five cases
+    p: float  #: NaN where the difference is not defined
+    resolvable: float  #: the true difference that a set like this one shows in four of five cases; NaN: not known
     test: str
 
     @property
     def resolved(self) -> bool:
-        return self.p < 1 - self.difference.level
+        """Whether the test says so, and the interval does not say otherwise."""
+        return self.p < 1 - self.difference.level and 0.0 not in self.difference
 
-
-def difference(a: Measure, b: Measure) -> Measure:
-    return lambda counts: a(counts) - b(counts)
+    def plain(self) -> dict[str, float | str | None]:
+        """As JSON; undefined numbers are null."""
+        numbers = {"p": self.p, "resolvable": self.resolvable}
+        known = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+        return {**self.difference.plain(), **known}
 
 
 def compare(
     make: MakeMeasure, targets: ArrayLike, a: ArrayLike, b: ArrayLike, *, level: float = 0.95, seed: int = 0
 ) -> Verdict:
-    """Paired bootstrap for the interval, approximate randomisation for p.
+    """Approximate randomisation for p; for the interval the paired bootstrap, or of two shares of rows, Bonett's and
+    Price's.
 
     make: what turns targets and one system's outputs into a measure, such as `measures.accuracy`.
     """
     y, first, second = (np.asarray(side) for side in (targets, a, b))
     if not len(y) == len(first) == len(second):
         raise UserError(f"The systems must answer the same rows; got {len(y)} targets, {len(first)} and {len(second)}.")
-    found = bootstrap(difference(make(y, first), make(y, second)), len(y), level=level, seed=seed)
-    p = randomisation(make, y, first, second, seed=seed)
-    return Verdict(found, p, _resolvable(found, level), "approximate randomisation")
+    one, two = make(y, first), make(y, second)
+    if _yes_or_no(one) and _yes_or_no(two):
+        assert one.shares is not None
+        assert two.shares is not None
+        found = paired_shares(one.shares, two.shares, level)
+        resolvable = smallest_difference(len(y), float(np.mean(one.shares != two.shares)), level=level)
+    else:
+        found = bootstrap(difference(one, two), len(y), level=level, seed=seed)
+        resolvable = _resolvable(found, level)
+    p = randomisation(make, y, first, second, seed=seed) if math.isfinite(found.value) else math.nan
+    return Verdict(found, p, resolvable, "approximate randomisation")
+
+
+def _yes_or_no(measure: Measure) -> bool:
+    return measure.shares is not None and bool(np.isin(measure.shares, (0.0, 1.0)).all())
+
+
+def paired_shares(a: Floats, b: Floats, level: float = 0.95) -> Interval:
+    """Of mean(a) - mean(b), two systems' hits on the same rows (Bonett and Price 2012): one row is added to those that
+    only A, and to those that only B has right, so that it has width where hardly any row sets the two apart."""
+    from scipy.stats import norm
+
+    rows, only_a, only_b = len(a), float((a > b).sum()), float((b > a).sum())
+    of_a, of_b = (only_a + 1) / (rows + 2), (only_b + 1) / (rows + 2)
+    half = float(norm.ppf((1 + level) / 2)) * math.sqrt((of_a + of_b - (of_a - of_b) ** 2) / (rows + 2))
+    value, middle = (only_a - only_b) / rows, of_a - of_b
+    return Interval(value, max(-1.0, min(value, middle - half)), min(1.0, max(value, middle + half)), level)
 
 
 def randomisation(
@@ -85,19 +113,25 @@ def mcnemar(targets: ArrayLike, a: ArrayLike, b: ArrayLike) -> float:
 
 
 def holm(ps: Mapping[str, float]) -> dict[str, float]:
-    """p-values that may be read side by side (Holm 1979): the chance of any false finding stays below the level."""
+    """p-values that may be read side by side (Holm 1979): the chance of any false finding stays below the level.
+
+    A NaN stays one, and is not counted among the tests.
+    """
+    tests = {name: p for name, p in ps.items() if not math.isnan(p)}
     out: dict[str, float] = {}
     worst = 0.0
-    for i, name in enumerate(sorted(ps, key=ps.__getitem__)):
-        worst = max(worst, min(1.0, (len(ps) - i) * ps[name]))
+    for i, name in enumerate(sorted(tests, key=tests.__getitem__)):
+        worst = max(worst, min(1.0, (len(tests) - i) * tests[name]))
         out[name] = worst
-    return {name: out[name] for name in ps}
+    return {name: out.get(name, math.nan) for name in ps}
 
 
 def smallest_difference(rows: int, discordant: float, *, level: float = 0.95, power: float = 0.8) -> float:
     """The smallest difference in accuracy that `rows` paired rows show with `power` (Connor 1987).
 
-    discordant: the share of rows that exactly one of the two systems gets right. 1 where no difference would do.
+    discordant: the share of rows that exactly one of the two systems gets right; as large as the difference at least,
+    since a difference is made of such rows. 1 where even a system that is right on all rows beside one that is wrong
+    on all would not do.
     """
     from scipy.optimize import brentq
     from scipy.stats import norm
@@ -105,12 +139,11 @@ def smallest_difference(rows: int, discordant: float, *, level: float = 0.95, po
     z_level, z_power = float(norm.ppf((1 + level) / 2)), float(norm.ppf(power))
 
     def missing(d: float) -> float:
-        needed = z_level * math.sqrt(discordant) + z_power * math.sqrt(max(discordant - d * d, 0.0))
-        return d * math.sqrt(rows) - needed
+        share = max(discordant, d)
+        return d * math.sqrt(rows) - z_level * math.sqrt(share) - z_power * math.sqrt(share - d * d)
 
-    if discordant <= 0:
-        return 0.0
-    return float(brentq(missing, 0.0, discordant)) if missing(discordant) > 0 else 1.0
+    least = 1e-9  # at 0 nothing is missing where no row is discordant
+    return float(brentq(missing, least, 1.0)) if missing(1.0) > 0 else 1.0
 
 
 def _resolvable(found: Interval, level: float, power: float = 0.8) -> float:
@@ -128,13 +161,29 @@ def sentence(name_a: str, name_b: str, metric: str, verdict: Verdict, rows: int)
         return f"{metric} is not defined on these {rows:,} rows, so {name_a} and {name_b} cannot be compared."
     if verdict.resolved:
         better, worse = (name_a, name_b) if d.value > 0 else (name_b, name_a)
-        low, high = sorted((abs(d.low), abs(d.high)))
+        low, high = (d.low, d.high) if d.value > 0 else (-d.high, -d.low)
         return (
             f"{better} is better than {worse}: {metric} differs by {abs(d.value):.3f} "
-            f"({100 * d.level:.0f} % interval {low:.3f} to {high:.3f}, p = {verdict.p:.3g}, {rows:,} rows)."
+            f"({_reach(d, f'{low:.3f} to {high:.3f}')}p = {verdict.p:.3g}, {rows:,} rows)."
         )
+    power = (
+        f"they would show a difference of {verdict.resolvable:.3f} in four of five cases"
+        if verdict.resolvable < 1
+        else "they are too few to show any"
+        if verdict.resolvable >= 1
+        else "which difference they would show is not known"
+    )
+    close = " The test and the interval disagree: it is a close call." if _disagree(verdict) else ""
     return (
         f"These {rows:,} rows do not tell {name_a} from {name_b}: {metric} differs by {abs(d.value):.3f} "
-        f"({100 * d.level:.0f} % interval {d.low:+.3f} to {d.high:+.3f}, p = {verdict.p:.3g}); "
-        f"they would show a difference of {verdict.resolvable:.3f} in four of five cases."
+        f"({_reach(d, f'{d.low:+.3f} to {d.high:+.3f}')}p = {verdict.p:.3g}); {power}.{close}"
     )
+
+
+def _reach(d: Interval, bounds: str) -> str:
+    return f"{100 * d.level:.0f} % interval {bounds}, " if math.isfinite(d.low) else "no interval, "
+
+
+def _disagree(verdict: Verdict) -> bool:
+    d = verdict.difference
+    return math.isfinite(d.low) and (verdict.p < 1 - d.level) == (0.0 in d)

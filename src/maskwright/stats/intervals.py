@@ -3,6 +3,8 @@
 Two things make a figure uncertain, and they are separate. The *examples*: another sample of texts would give another
 accuracy; the bootstrap over rows says by how much. The *seeds*: another order and another head would give another
 model; Student's t over the seeds' figures says by how much. `combined` has both.
+
+Where rows are too few for an interval that holds what it promises, the bounds are NaN.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.base.errors import UserError
-from maskwright.stats.measures import Floats, Measure
+from maskwright.stats.measures import Floats, Measure, Of
 
 RESAMPLES = 2000
 CELLS = 2**17  #: counts that are held at once as floats: a megabyte, so that a measure's steps stay in the cache
@@ -45,23 +47,53 @@ class Interval:
         return {**defined, "level": self.level, "over": self.over}
 
 
-def bootstrap(
+SHIFT = 1 / 3  #: standard errors by which resampling alone may move a figure
+
+
+def over_examples(
     measure: Measure, rows: int, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
+    """Of a share of rows Wilson's interval, which has width where all rows are right; of all else the bootstrap's."""
+    if measure.shares is None:
+        return bootstrap(measure, rows, level=level, resamples=resamples, seed=seed)
+    return share(measure.shares, level)
+
+
+def share(values: Floats, level: float = 0.95) -> Interval:
+    """Of the mean of numbers from 0 to 1, one a row (n,): Wilson's interval of as many rows of yes or no as would
+    spread as these do. Numbers between, the mean of several seeds' hits, tell more than as many of yes or no."""
+    mean, spread = float(np.mean(values)) if len(values) else math.nan, float(np.var(values)) if len(values) else 0.0
+    alike = mean * (1 - mean) / spread if spread > 0 else 1.0
+    return wilson(mean * len(values) * alike, len(values) * alike, level)
+
+
+def bootstrap(measure: Of, rows: int, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """BCa interval over examples: bias-corrected and accelerated (Efron 1987; Efron and Tibshirani 1993, 14.3).
 
     The share of resamples below the figure corrects its bias, the skew of the leave-one-out figures corrects for a
-    spread that changes with the figure. Undefined resamples are left out; where more than half are, so are the bounds.
+    spread that changes with the figure.
+
+    The bounds are NaN where it would not hold: more than half of the resamples are undefined, all are alike, they miss
+    the figure itself, or resampling moves the figure by more than a third of its standard error (a quarter is where
+    the same book, 10.3, begins to worry). That is how a mean over rare labels looks, of which resamples hold none.
     """
     if rows < 1:
         raise UserError("There are no rows to judge; give at least one.")
     value = float(measure(np.ones((1, rows)))[0])
     drawn = resampled(measure, rows, resamples, seed)
     drawn = drawn[np.isfinite(drawn)]
-    if not math.isfinite(value) or len(drawn) < resamples / 2:
+    if not math.isfinite(value) or len(drawn) < resamples / 2 or not _moves_little(value, drawn):
         return Interval(value, math.nan, math.nan, level)
     low, high = _bca(value, drawn, left_out(measure, rows, seed), level)
-    return Interval(value, low, high, level)
+    return Interval(value, low, high, level) if low <= value <= high else Interval(value, math.nan, math.nan, level)
+
+
+def _moves_little(value: float, drawn: Floats) -> bool:
+    wide = float(np.ptp(drawn))
+    if not wide > 1e-12 * abs(value):
+        return False
+    moved = (drawn - value) / wide  # squares of tiny numbers would be 0
+    return abs(float(moved.mean())) <= SHIFT * float(moved.std())
 
 
 def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[float, float]:
@@ -80,7 +112,7 @@ def _bca(value: float, drawn: Floats, left_out: Floats, level: float) -> tuple[f
     return float(low), float(high)
 
 
-def resampled(measure: Measure, rows: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+def resampled(measure: Of, rows: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
     """(resamples,) the measure on rows drawn with replacement, as many as there are."""
     drawn = (_kept if rows * resamples <= KEPT else _drawn)(rows, resamples, seed)
     return np.concatenate([measure(counts.astype(np.float64)) for counts in drawn])
@@ -103,7 +135,7 @@ def _kept(rows: int, resamples: int, seed: int) -> tuple[Counts, ...]:
     return tuple(_drawn(rows, resamples, seed))
 
 
-def left_out(measure: Measure, rows: int, seed: int = 0, most: int = 1000) -> Floats:
+def left_out(measure: Of, rows: int, seed: int = 0, most: int = 1000) -> Floats:
     """The measure without each row in turn; with more than `most` rows, without each of `most` random blocks of them.
 
     The skew that BCa takes from it is the same in expectation: a block's is smaller by the square root of its size,
@@ -119,16 +151,16 @@ def left_out(measure: Measure, rows: int, seed: int = 0, most: int = 1000) -> Fl
     return np.concatenate(out)
 
 
-def wilson(hits: float, rows: int, level: float = 0.95) -> Interval:
+def wilson(hits: float, rows: float, level: float = 0.95) -> Interval:
     """Of a share of rows (Wilson 1927). Unlike a bootstrap it has width where every row is a hit."""
     from scipy.stats import norm
 
-    if rows < 1:
+    if not rows > 0:
         raise UserError("There are no rows to judge; give at least one.")
-    z, share = float(norm.ppf((1 + level) / 2)), hits / rows
-    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half), level)
+    z, found = float(norm.ppf((1 + level) / 2)), hits / rows
+    middle = (found + z**2 / (2 * rows)) / (1 + z**2 / rows)
+    half = z / (1 + z**2 / rows) * math.sqrt(max(found * (1 - found), 0.0) / rows + z**2 / (4 * rows**2))
+    return Interval(found, max(0.0, min(found, middle - half)), min(1.0, max(found, middle + half)), level)
 
 
 def over_seeds(values: Sequence[float], level: float = 0.95) -> Interval:
@@ -146,20 +178,20 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, level, "seeds")
 
 
-def combined(examples: Interval, seeds: Interval) -> Interval:
+def combined(examples: Interval, seeds: Interval, low: float = -math.inf, high: float = math.inf) -> Interval:
     """Of the mean over seeds on other examples: distances to the bounds added as squares (MOVER, Zou and Donner 2008).
 
-    `examples` is the interval of the seeds' mean figure on resampled rows (`average`), so that its value is that of
-    `seeds`. With one seed it is `examples`, and says so.
+    `examples` is the interval of the seeds' mean figure on resampled rows (`measures.average`), so that its value is
+    that of `seeds`. With one seed it is `examples`, and says so. low, high: the range of the metric, which a bound
+    does not leave.
     """
     assert math.isclose(examples.value, seeds.value, abs_tol=1e-9), "two intervals of different figures"
     if not math.isfinite(seeds.low):
         return examples
+    if not math.isfinite(examples.low):
+        return Interval(examples.value, math.nan, math.nan, examples.level, "examples and seeds")
+    assert examples.value in examples, "an interval that does not hold its own figure"
     down = math.hypot(examples.value - examples.low, seeds.value - seeds.low)
     up = math.hypot(examples.high - examples.value, seeds.high - seeds.value)
-    return Interval(examples.value, examples.value - down, examples.value + up, examples.level, "examples and seeds")
-
-
-def average(measures: Sequence[Measure]) -> Measure:
-    """The mean of several models' figures on the same rows."""
-    return lambda counts: np.mean([measure(counts) for measure in measures], axis=0)
+    bounds = max(low, examples.value - down), min(high, examples.value + up)
+    return Interval(examples.value, *bounds, examples.level, "examples and seeds")

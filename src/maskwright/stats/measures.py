@@ -3,12 +3,14 @@
 A measure takes counts (R, n), one resample of the n rows in each of R rows, and returns R values: those the metric
 would have if every row stood there as often as it is counted. So 2,000 resamples are a few matrix products, and
 leaving a row out is a count of 0. With counts of 1 a measure equals its namesake in `stats.metrics`. Where a metric is
-undefined the value is NaN.
+undefined the value is NaN. A measure also knows the range that its values lie in, and a share of rows knows its rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,23 +19,54 @@ from numpy.typing import ArrayLike, NDArray
 from maskwright.stats import metrics
 
 Floats = NDArray[np.float64]
-Measure = Callable[[Floats], Floats]
+Of = Callable[[Floats], Floats]  #: counts (R, n) -> values (R,)
 
 
-def mean(values: ArrayLike) -> Measure:
-    """The mean of a number per row: accuracy of hits, mae of absolute errors, log loss of surprises."""
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """A metric of counted rows, with what its interval may use."""
+
+    of: Of
+    low: float = -math.inf  #: the smallest value there is
+    high: float = math.inf  #: the largest
+    shares: Floats | None = None  #: (n,) where it is the mean of a number from 0 to 1 of each row
+
+    def __call__(self, counts: Floats) -> Floats:
+        return self.of(counts)
+
+
+def mean(values: ArrayLike, low: float = -math.inf) -> Measure:
+    """The mean of a number per row, none below `low`: mae of absolute errors, log loss of surprises."""
     v = np.asarray(values, np.float64)
-    return lambda counts: _divide(counts @ v, counts.sum(1))
+    return Measure(lambda counts: _divide(counts @ v, counts.sum(1)), low)
+
+
+def share(values: ArrayLike) -> Measure:
+    """The mean of a number from 0 to 1 per row: accuracy of hits."""
+    v = np.asarray(values, np.float64)
+    return Measure(mean(v).of, 0.0, 1.0, v)
 
 
 def root_mean(values: ArrayLike) -> Measure:
     """The square root of a mean: rmse of squared errors."""
     inner = mean(values)
-    return lambda counts: np.asarray(np.sqrt(inner(counts)))
+    return Measure(lambda counts: np.asarray(np.sqrt(inner(counts))), 0.0)
+
+
+def average(measures: Sequence[Measure]) -> Measure:
+    """The mean of several models' figures on the same rows."""
+    rows = [m.shares for m in measures if m.shares is not None]
+    known = np.mean(rows, axis=0) if len(rows) == len(measures) else None
+    low, high = float(np.mean([m.low for m in measures])), float(np.mean([m.high for m in measures]))
+    return Measure(lambda counts: np.mean([measure(counts) for measure in measures], axis=0), low, high, known)
+
+
+def difference(a: Measure, b: Measure) -> Measure:
+    return Measure(lambda counts: a(counts) - b(counts), a.low - b.high, a.high - b.low)
 
 
 def accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
-    return mean(np.asarray(targets) == np.asarray(predictions))
+    return share(np.asarray(targets) == np.asarray(predictions))
 
 
 def balanced_accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
@@ -44,7 +77,7 @@ def balanced_accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
         hits, _, true = tables(counts)
         return _mean_where(_divide(hits, true), true > 0)
 
-    return of
+    return Measure(of, 0.0, 1.0)
 
 
 def f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Average = "macro", positive: int = 1) -> Measure:
@@ -63,7 +96,7 @@ def f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Average = "m
             return _divide((each * true).sum(1), true.sum(1))
         return _mean_where(each, said + true > 0)
 
-    return of
+    return Measure(of, 0.0, 1.0)
 
 
 def matthews(targets: ArrayLike, predictions: ArrayLike) -> Measure:
@@ -77,13 +110,13 @@ def matthews(targets: ArrayLike, predictions: ArrayLike) -> Measure:
         spread = (n**2 - (said**2).sum(1)) * (n**2 - (true**2).sum(1))
         return _divide(both, np.sqrt(np.maximum(spread, 0.0)), 0.0)
 
-    return of
+    return Measure(of, -1.0, 1.0)
 
 
 def ratio(above: ArrayLike, below: ArrayLike, empty: float = np.nan) -> Measure:
-    """Sum over sum: precision, recall, binary and micro F1."""
+    """Sum over sum, the second at least the first: precision, recall, binary and micro F1."""
     a, b = np.asarray(above, np.float64), np.asarray(below, np.float64)
-    return lambda counts: _divide(counts @ a, counts @ b, empty)
+    return Measure(lambda counts: _divide(counts @ a, counts @ b, empty), 0.0, 1.0)
 
 
 def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.LabelsAverage = "macro") -> Measure:
@@ -93,7 +126,7 @@ def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Label
     if average == "micro":
         return ratio(hits.sum(1), marks.sum(1), empty=0.0)
     if average == "samples":
-        return mean(_divide(hits.sum(1), marks.sum(1), 0.0))
+        return share(_divide(hits.sum(1), marks.sum(1), 0.0))
 
     def of(counts: Floats) -> Floats:
         each = _divide(counts @ hits, counts @ marks, 0.0)
@@ -102,31 +135,32 @@ def labels_f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Label
             return _divide((each * true).sum(1), true.sum(1), 0.0)
         return np.asarray(each.mean(1))
 
-    return of
+    return Measure(of, 0.0, 1.0)
 
 
 def pearson(targets: ArrayLike, predictions: ArrayLike) -> Measure:
-    x, y = (np.asarray(side, np.float64) for side in (targets, predictions))
-    x, y = x - x.mean(), y - y.mean()  # far from zero, sums of squares would lose the spread
-    return lambda counts: _correlation(counts, x[None], y[None])
+    x, y = (_centred(side) for side in (targets, predictions))
+    return Measure(lambda counts: _correlation(counts, x[None], y[None]), -1.0, 1.0)
 
 
 def spearman(targets: ArrayLike, predictions: ArrayLike) -> Measure:
     """Pearson's correlation of the ranks within each resample, ties at their mean rank."""
     ranks = [_Ranked(side) for side in (targets, predictions)]
-    return lambda counts: _correlation(counts, *(side.ranks(counts) for side in ranks))
+    return Measure(lambda counts: _correlation(counts, *(side.ranks(counts) for side in ranks)), -1.0, 1.0)
 
 
 def r_squared(targets: ArrayLike, predictions: ArrayLike) -> Measure:
     """1 - residual over total sum of squares; NaN where the targets do not vary."""
     y, p = (np.asarray(side, np.float64) for side in (targets, predictions))
-    errors, y = (y - p) ** 2, y - y.mean()
+    errors, y = (y - p) ** 2, _centred(y)
+    least = SMALL * float((y**2).max(initial=0.0))
 
     def of(counts: Floats) -> Floats:
-        total = counts @ y**2 - _divide((counts @ y) ** 2, counts.sum(1))
-        return 1 - _divide(counts @ errors, np.where(total > 1e-12, total, 0.0))
+        n = counts.sum(1)
+        total = counts @ y**2 - _divide((counts @ y) ** 2, n)
+        return 1 - _divide(counts @ errors, np.where(total > least * n, total, 0.0))
 
-    return of
+    return Measure(of, -math.inf, 1.0)
 
 
 def auc(positive: ArrayLike, scores: ArrayLike) -> Measure:
@@ -138,7 +172,7 @@ def auc(positive: ArrayLike, scores: ArrayLike) -> Measure:
         wins = (above * (below.cumsum(1) - below / 2)).sum(1)
         return _divide(wins, above.sum(1) * below.sum(1))
 
-    return of
+    return Measure(of, 0.0, 1.0)
 
 
 def average_precision(positive: ArrayLike, scores: ArrayLike) -> Measure:
@@ -150,7 +184,7 @@ def average_precision(positive: ArrayLike, scores: ArrayLike) -> Measure:
         precision = _divide(found.cumsum(1), all_.cumsum(1), 0.0)
         return _divide((precision * found).sum(1), found.sum(1))
 
-    return of
+    return Measure(of, 0.0, 1.0)
 
 
 def mean_average_precision(targets: ArrayLike, scores: ArrayLike) -> Measure:
@@ -162,7 +196,7 @@ def mean_average_precision(targets: ArrayLike, scores: ArrayLike) -> Measure:
         found = np.stack([label(counts) for label in labels], 1)
         return _mean_where(found, ~np.isnan(found))
 
-    return of
+    return Measure(of, 0.0, 1.0)
 
 
 def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
@@ -173,7 +207,7 @@ def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
         picked = (np.repeat(np.arange(counts.shape[1]), row.astype(np.int64)) for row in counts)
         return np.array([metric(*(side[rows] for side in arrays)) for rows in picked])
 
-    return of
+    return Measure(of)
 
 
 def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> dict[str, Measure]:
@@ -189,8 +223,8 @@ def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -
     averages: tuple[metrics.LabelsAverage, ...] = ("macro", "micro", "weighted", "samples")
     return {
         **{f"f1_{average}": labels_f1(y, p, average) for average in averages},
-        "exact_match": mean((y == p).all(1)),
-        "hamming_loss": mean((y != p).mean(1)),
+        "exact_match": share((y == p).all(1)),
+        "hamming_loss": share((y != p).mean(1)),
         "mean_average_precision": mean_average_precision(y, scores),
     }
 
@@ -201,8 +235,8 @@ def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]
     return {
         "pearson": pearson(targets, predictions),
         "spearman": spearman(targets, predictions),
-        "mae": mean(np.abs(errors)),
-        "mse": mean(errors**2),
+        "mae": mean(np.abs(errors), low=0.0),
+        "mse": mean(errors**2, low=0.0),
     }
 
 
@@ -251,13 +285,22 @@ class _Ranked:
         return np.asarray(middle[:, self.group])
 
 
+SMALL = 1e-24  #: a mean square below so much of the largest square is rounding: the side does not vary
+
+
+def _centred(side: ArrayLike) -> Floats:
+    """Less its mean: far from zero, sums of squares would lose the spread. Zeros where all are one number."""
+    x = np.asarray(side, np.float64)
+    return x - x.mean() if len(x) and np.ptp(x) > 0 else np.zeros_like(x)
+
+
 def _correlation(counts: Floats, x: Floats, y: Floats) -> Floats:
     """Pearson's r with weights; x and y are (1, n) or (R, n). NaN where a side does not vary."""
     n = counts.sum(1, keepdims=True)
+    least = [SMALL * n[:, 0] * (side**2).max(1, initial=0.0) for side in (x, y)]
     x, y = (side - (counts * side).sum(1, keepdims=True) / n for side in (x, y))
     xx, yy, xy = ((counts * a * b).sum(1) for a, b in ((x, x), (y, y), (x, y)))
-    small = 1e-14 * n[:, 0] * np.maximum(1.0, np.abs(x).max(1) * np.abs(y).max(1))
-    return _divide(xy, np.where((xx > small) & (yy > small), np.sqrt(xx * yy), 0.0))
+    return _divide(xy, np.where((xx > least[0]) & (yy > least[1]), np.sqrt(xx) * np.sqrt(yy), 0.0))
 
 
 def _divide(above: Any, below: Any, empty: float = np.nan) -> Floats:
