@@ -34,6 +34,18 @@ def three_classes(random: np.random.Generator, n: int) -> Rows:
     return y, np.where(right, y, (y + random.integers(1, 3, n)) % 3)
 
 
+def nearly(share: float, random: np.random.Generator, n: int) -> Rows:
+    """One class, and answers of which `share` are right."""
+    return np.zeros(n), (random.random(n) >= share).astype(float)
+
+
+def labelled(random: np.random.Generator, n: int) -> Rows:
+    """Ten labels in 4 to 30 % of rows, each answered where its score is high."""
+    share = np.geomspace(0.04, 0.3, 10)
+    y = random.random((n, 10)) < share
+    return y, random.normal(size=y.shape) + 2 * y > 1
+
+
 def scored(random: np.random.Generator, n: int) -> Rows:
     y = random.random(n) < 0.3
     return y, random.normal(size=n) + 1.2 * y
@@ -47,9 +59,13 @@ def numbers(random: np.random.Generator, n: int) -> Rows:
 #: metric -> (population, measure)
 METRICS: dict[str, tuple[Callable[..., Rows], Callable[..., measures.Measure]]] = {
     "accuracy": (three_classes, measures.accuracy),
+    "accuracy of 95 %": (partial(nearly, 0.95), measures.accuracy),
+    "accuracy of 98 %": (partial(nearly, 0.98), measures.accuracy),
     "balanced accuracy": (three_classes, measures.balanced_accuracy),
     "F1, macro": (three_classes, measures.f1),
     "MCC": (three_classes, measures.matthews),
+    "F1 of labels, micro": (labelled, partial(measures.labels_f1, average="micro")),
+    "F1 of labels, macro": (labelled, measures.labels_f1),
     "AUC": (scored, measures.auc),
     "average precision": (scored, measures.average_precision),
     "Pearson": (numbers, measures.pearson),
@@ -65,24 +81,15 @@ def truth(name: str) -> float:
 
 
 def covered(n: int, true: dict[str, float], seeds: range) -> np.ndarray:
-    """(metrics, 2): how many sets' intervals hold the truth, and the sum of their widths."""
-    found = np.zeros((len(true), 2))
+    """(metrics, 3): how many sets have an interval, how many intervals hold the truth, and the sum of their widths."""
+    found = np.zeros((len(true), 3))
     for seed in seeds:
         for i, name in enumerate(true):  # one after the other on the same set: resamples are drawn once
             draw, make = METRICS[name]
             rows = draw(np.random.default_rng([7, n, seed]), n)
-            interval = intervals.bootstrap(make(*rows), n, resamples=RESAMPLES, seed=seed)
-            found[i] += true[name] in interval, interval.high - interval.low
-    return found
-
-
-def wilson_covered(n: int, true: float, seeds: range) -> np.ndarray:
-    """(2,): the same of Wilson's interval for accuracy."""
-    found = np.zeros(2)
-    for seed in seeds:
-        y, p = METRICS["accuracy"][0](np.random.default_rng([7, n, seed]), n)
-        interval = intervals.wilson(int((y == p).sum()), n)
-        found += true in interval, interval.high - interval.low
+            interval = intervals.over_examples(make(*rows), n, resamples=RESAMPLES, seed=seed)
+            if np.isfinite(interval.low):
+                found[i] += 1, true[name] in interval, interval.high - interval.low
     return found
 
 
@@ -104,11 +111,12 @@ def seeds_covered(runs: int, seeds: range) -> np.ndarray:
 
 
 def answers(n: int, gain: float, seed: int) -> Rows:
-    """Two systems of which 10 % of rows are right in one alone, A having `gain` more of them."""
+    """Two systems of which 10 % of rows (or `gain` of them, if that is more) are right in one alone, A having `gain`
+    more."""
     random = np.random.default_rng([9, n, seed])
-    kind = random.random(n)
-    a = kind < 0.7 + (0.1 + gain) / 2
-    b = (kind < 0.7) | (kind > 1 - (0.1 - gain) / 2)
+    kind, apart = random.random(n), max(0.1, gain)
+    a = kind < 0.6 + (apart + gain) / 2
+    b = (kind < 0.6) | (kind > 1 - (apart - gain) / 2)
     return np.ones(n), a.astype(float), b.astype(float)
 
 
@@ -119,9 +127,12 @@ TESTS: dict[str, Callable[..., float]] = {
 
 
 def found_by(n: int, gain: float, seeds: range) -> np.ndarray:
-    """(tests,): how often each calls a difference real at 5 %."""
-    drawn = (answers(n, gain, seed) for seed in seeds)
-    return np.array([[test(*rows) < 0.05 for test in TESTS.values()] for rows in drawn], float).sum(0)
+    """(tests + 1,): how often each calls a difference real at 5 %, and how often its interval holds `gain`."""
+    out = np.zeros(len(TESTS) + 1)
+    for seed in seeds:
+        y, a, b = answers(n, gain, seed)
+        out += [*(test(y, a, b) < 0.05 for test in TESTS.values()), gain in comparison.paired_shares(a, b)]
+    return out
 
 
 def main(sets: int = 2000) -> dict[str, Any]:
@@ -135,17 +146,16 @@ def main(sets: int = 2000) -> dict[str, Any]:
 
         true = {name: truth(name) for name in METRICS}
         for n in SIZES:
-            found = dict(zip(true, shares(partial(covered, n, true)), strict=True))
-            found["accuracy, Wilson"] = shares(partial(wilson_covered, n, true["accuracy"]))
-            for name, (share, width) in found.items():
-                known = true.get(name, true["accuracy"])
-                coverage.append({"metric": name, "rows": n, "true": known, "coverage": share, "width": width})
+            for name, (given, held, width) in zip(true, shares(partial(covered, n, true)), strict=True):
+                row = {"metric": name, "rows": n, "true": true[name], "given": given}
+                coverage.append({**row, "coverage": held / given, "width": width / given})
                 print(coverage[-1], flush=True)
         names = ("combined", "examples")
         seeds = [{"seeds": k, **dict(zip(names, shares(partial(seeds_covered, k)), strict=True))} for k in (2, 3, 5)]
         for n in SIZES:
-            gain = min(comparison.smallest_difference(n, 0.1), 0.1)
-            level, power = (dict(zip(TESTS, shares(partial(found_by, n, d)), strict=True)) for d in (0.0, gain))
+            gain = comparison.smallest_difference(n, 0.1)
+            names = (*TESTS, "interval")
+            level, power = (dict(zip(names, shares(partial(found_by, n, d)), strict=True)) for d in (0.0, gain))
             tests.append({"rows": n, "gain": gain, "level": level, "power": power})
             print(tests[-1], flush=True)
     result = {"machine": machine, "sets": sets, "coverage": coverage, "seeds": seeds, "tests": tests}
@@ -164,9 +174,14 @@ def section(result: dict[str, Any]) -> str:
         return f"{100 * share:.1f} %"
 
     sizes = sorted({row["rows"] for row in result["coverage"]})
-    by = {(row["metric"], row["rows"]): row["coverage"] for row in result["coverage"]}
+    by = {(row["metric"], row["rows"]): row for row in result["coverage"]}
     names = list(dict.fromkeys(row["metric"] for row in result["coverage"]))
-    cover = [[name, *(percent(by[name, n]) for n in sizes)] for name in names]
+
+    def cell(row: dict[str, Any]) -> str:
+        some = "" if row["given"] == 1 else f" (of the {percent(row['given'])} that have one)"
+        return percent(row["coverage"]) + some
+
+    cover = [[name, *(cell(by[name, n]) for n in sizes)] for name in names]
     seeds = [[str(row["seeds"]), percent(row["combined"]), percent(row["examples"])] for row in result["seeds"]]
     tests = [
         [
@@ -175,12 +190,16 @@ def section(result: dict[str, Any]) -> str:
         ]
         for row in result["tests"]
         for test in row["level"]
+        if test != "interval"
     ]  # fmt: skip
+    held = "; ".join(
+        f"{row['rows']:,} rows: {percent(row['level']['interval'])} and {percent(row['power']['interval'])}"
+        for row in result["tests"]
+    )
     off = [
-        f"{name} on {n:,} rows ({percent(by[name, n])})"
-        for name in names
-        for n in sizes
-        if not 0.93 <= by[name, n] <= 0.97
+        f"{row['metric']} on {row['rows']:,} rows ({percent(row['coverage'])})"
+        for row in by.values()
+        if not 0.93 <= row["coverage"] <= 0.97
     ]
     outside = f"Outside of 93 to 97 %: {', '.join(off)}." if off else "All lie within 93 to 97 %."
     return "\n\n".join([
@@ -193,6 +212,7 @@ def section(result: dict[str, Any]) -> str:
         "How often a test calls a difference real: where there is none (it should be at most 5 %), and where there "
         "is one of the size that the set is said to show in four of five cases:",
         measure.table(["rows", "test", "no difference", "difference", "found"], tests),
+        f"The interval of the difference holds the true one, where there is none and where there is: {held}.",
     ])  # fmt: skip
 
 

@@ -34,6 +34,20 @@ def test_it_learns(tune: Tune, tagged: Reviews) -> None:
     assert np.mean(right) == judged.metrics["exact_match"] >= 0.9
 
 
+def test_one_row_of_figures_and_the_thresholds_that_are_saved(tune: Tune, tagged: Reviews) -> None:
+    """Thresholds change what is answered, so every figure of a run is with them."""
+    held = {column: cells[:40] for column, cells in tagged.items()}
+    run = several(tune, tagged, test=held, seeds=2)
+    saved = evaluate(maskwright.load(run.folder), held)
+    each = run.summary["figures"]["f1_macro"]["seeds"]
+    assert saved.metrics["f1_macro"] == pytest.approx(each[run.summary["seeds"].index(run.summary["saved"]["seed"])])
+    for name, figure in run.summary["figures"].items():
+        assert run.metrics["test"][name] == pytest.approx(figure["value"]), name
+    chosen = [json.loads((run.folder / f"seeds/{s}/metrics.json").read_text())["eval"]["f1_macro"] for s in (0, 1)]
+    assert run.summary["saved"]["seed"] == int(np.argmax(chosen))
+    assert min(chosen) > 0  # at one half these two epochs answer nothing
+
+
 def test_its_rows_are_split_by_label_and_those_without_one_counted(tune: Tune, tagged: Reviews) -> None:
     run = several(tune, tagged)
     assert "the data given was split by label with seed 0: 64 train, 8 eval, 8 test rows." in run.notes

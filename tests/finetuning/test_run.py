@@ -276,8 +276,8 @@ def planted(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> list[di
     """Evaluations in training that say these accuracies; gives the weights at each."""
     judge, seen = _seeds.judge, []
 
-    def said(model: Model, *args: Any) -> Any:
-        found = judge(model, *args)
+    def said(model: Model, *args: Any, **options: Any) -> Any:
+        found = judge(model, *args, **options)
         if len(seen) < len(accuracies):
             found.metrics["accuracy"] = accuracies[len(seen)]
             seen.append({name: tensor.clone() for name, tensor in model.network.state_dict().items()})

@@ -54,8 +54,8 @@ def test_the_saved_seed_is_chosen_by_rows_that_no_figure_uses(tune: Tune, monkey
     judge, said = _seeds.judge, {"eval": iter([0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5])}
     sizes = {8: "eval"}  # the eval rows are told from the test rows by their number
 
-    def planted(model: Any, encodings: Any, examples: Any) -> Any:
-        found = judge(model, encodings, examples)
+    def planted(model: Any, encodings: Any, examples: Any, **options: Any) -> Any:
+        found = judge(model, encodings, examples, **options)
         if len(examples) in sizes:
             found.metrics["accuracy"] = next(said["eval"])
         return found

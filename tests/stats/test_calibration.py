@@ -55,6 +55,30 @@ def test_temperature_equals_scikit_learns_and_the_truth() -> None:
     assert (mine(z).argmax(1) == z.argmax(1)).all()
 
 
+def test_few_rows_do_not_carry_the_temperature_away() -> None:
+    z, y = np.array([[2.0, 0.0]] * 6), np.zeros(6, int)  # all right: without a prior the surer, the better
+    assert cal.Temperature.fit(z, y).value < 0.05
+    assert 0.4 < cal.Temperature.fit(z, y, spread=1.0).value < 1
+    z, y = drawn(sharpness=2.5)
+    assert cal.Temperature.fit(z, y, spread=1.0).value == pytest.approx(cal.Temperature.fit(z, y).value, rel=0.005)
+
+
+@pytest.mark.parametrize("rows", [50, 500])
+def test_chance_alone_has_an_error(rows: int) -> None:
+    """Of models that are never off, the mean error is as foretold, and one in twenty lies above the bound."""
+    random = np.random.default_rng(0)
+    means, above = [], []
+    for _ in range(300):
+        p = random.uniform(0.4, 1, rows)
+        error = cal.reliability(p, random.random(rows) < p).error
+        chance = cal.error_by_chance(p)
+        means.append(error - chance.mean())
+        above.append(error > np.quantile(chance, 0.95))
+    assert abs(np.mean(means)) < 0.004
+    assert 0.02 < np.mean(above) < 0.09
+    np.testing.assert_array_equal(cal.error_by_chance(p), cal.error_by_chance(p))
+
+
 def test_platt_equals_scikit_learns() -> None:
     z, y = drawn(classes=2)
     score = z[:, 1] - z[:, 0]

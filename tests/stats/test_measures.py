@@ -65,11 +65,7 @@ CASES: dict[str, tuple[Callable[..., Rows], Callable[..., measures.Measure], Cal
     "spearman": (numbers, measures.spearman, metrics.spearman),
     "r squared": (numbers, measures.r_squared, sk.r2_score),
     "rmse": (numbers, lambda y, p: measures.root_mean((y - p) ** 2), sk.root_mean_squared_error),
-    "kendall": (
-        numbers,
-        lambda y, p: measures.of_rows(lambda a, b: float(stats.kendalltau(a, b).statistic), y, p),
-        lambda y, p: float(stats.kendalltau(y, p).statistic),
-    ),
+    "kendall": (numbers, measures.kendall, lambda y, p: float(stats.kendalltau(y, p).statistic)),
     "labels macro": (labels, lambda y, p: measures.labels_f1(y, p, "macro"), sk_f1("macro")),
     "labels micro": (labels, lambda y, p: measures.labels_f1(y, p, "micro"), sk_f1("micro")),
     "labels samples": (labels, lambda y, p: measures.labels_f1(y, p, "samples"), sk_f1("samples")),
@@ -99,6 +95,19 @@ def defined(metric: Callable[..., Any], rows: list[np.ndarray]) -> float:
     if ranking and (not y.any() or (metric is sk.roc_auc_score and y.all())):
         return float("nan")
     return float(metric(*rows))
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-8, 1e12])
+@pytest.mark.parametrize("start", [0.0, 1e6])
+def test_correlations_have_no_unit(unit: float, start: float) -> None:
+    """Small numbers far from zero vary as well, and one number never does."""
+    random, ones = np.random.default_rng(0), np.ones((1, 40))
+    y = random.normal(size=40)
+    p = y + random.normal(size=40)
+    for measure in (measures.pearson, measures.r_squared):
+        plain = measure(y + start, p + start)(ones)
+        np.testing.assert_allclose(measure((y + start) * unit, (p + start) * unit)(ones), plain, rtol=1e-6)
+    assert np.isnan(measures.pearson(np.full(40, 0.1 + start) * unit, p)(ones)).all()
 
 
 def test_undefined_is_not_a_number() -> None:

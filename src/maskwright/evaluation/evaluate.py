@@ -12,6 +12,7 @@ from maskwright.data.read import Source, read
 from maskwright.data.settings import Data
 from maskwright.evaluation.figures import figures
 from maskwright.tasks import Examples, Model
+from maskwright.tasks._calibration import Calibration
 from maskwright.text.encodings import Encodings
 
 
@@ -27,6 +28,7 @@ class Judgement:
     notes: tuple[str, ...] = ()  #: what was detected about the file and its labels
     scores: np.ndarray | None = field(default=None, repr=False, compare=False)  #: (rows, classes)
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)  #: each metric with its interval over examples
+    fitted: Calibration | None = field(default=None, repr=False)  #: the calibration that they were measured with
 
     def plain(self) -> dict[str, Any]:
         """As JSON; a metric that is not defined on these rows (a correlation with a constant) is null."""
@@ -46,11 +48,25 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
     return replace(found, figures=figures(model.task, [found.scores], examples.targets, [model.calibration]))
 
 
-def judge(model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = ()) -> Judgement:
-    """Metrics on examples that are already encoded."""
-    assert examples.targets is not None
+def judge(
+    model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = (), fit: bool = False
+) -> Judgement:
+    """Metrics on examples that are already encoded.
+
+    fit: with a calibration fitted on these rows in the place of the model's, for rows that choose and are not reported
+    on. At a threshold of one half a task of rare labels answers nothing for long, and all checkpoints would be alike.
+    """
+    targets = examples.targets
+    assert targets is not None
     scores: np.ndarray = model.scores(encodings)
-    metrics = model.task.metrics(scores, examples.targets, model.calibration)
+    fitted = model.task.calibrate(scores, targets, "eval") if fit else model.calibration
     return Judgement(
-        metrics, len(examples), encodings.truncated, encodings.pieces_cut, encodings.unknown, notes, scores
+        model.task.metrics(scores, targets, fitted),
+        len(examples),
+        encodings.truncated,
+        encodings.pieces_cut,
+        encodings.unknown,
+        notes,
+        scores,
+        fitted=fitted,
     )

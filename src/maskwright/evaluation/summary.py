@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,14 @@ from maskwright.data.labels import Labels
 from maskwright.evaluation.baselines import baselines
 from maskwright.evaluation.figures import figures
 from maskwright.stats import measures
-from maskwright.stats.calibration import brier, log_loss, reliability
+from maskwright.stats.calibration import (
+    adaptive_error,
+    brier,
+    decompose,
+    error_by_chance,
+    log_loss,
+    reliability,
+)
 from maskwright.stats.comparison import compare, sentence
 from maskwright.stats.intervals import bootstrap
 from maskwright.stats.selection import Conformal, risk_coverage
@@ -116,16 +123,21 @@ def _sureness(o: Outcome) -> dict[str, Any]:
     targets = o.examples.targets
     assert targets is not None
     hits = o.kept.argmax(-1) == targets
-    out: dict[str, Any] = {"error": {}, "log_loss": {}, "brier": {}, "curves": {}}
+    names = ("error", "by_chance", "adaptive_error", "log_loss", "brier", "brier_parts", "curves")
+    out: dict[str, Any] = {name: {} for name in names}
     for when, calibration in (("before", None), ("after", o.calibration)):
         if when == "after" and calibration is None:
             continue
         p = _probabilities(o, calibration)
         curve = reliability(p.max(-1), hits)
+        chance = error_by_chance(p.max(-1))
         out["error"][when] = curve.error
+        out["by_chance"][when] = {"mean": float(chance.mean()), "high": float(np.quantile(chance, 0.95))}
+        out["adaptive_error"][when] = adaptive_error(p, targets)
+        out["brier_parts"][when] = asdict(decompose(p, targets))
         out["curves"][when] = curve.plain()
         for name, each in (("log_loss", log_loss), ("brier", brier)):
-            out[name][when] = bootstrap(measures.mean(each(p, targets)), len(targets)).plain()
+            out[name][when] = bootstrap(measures.mean(each(p, targets), low=0.0), len(targets)).plain()
     p = _probabilities(o, o.calibration)
     answered = risk_coverage(p.max(-1), hits)
     some = np.unique(np.linspace(0, len(answered.coverage) - 1, POINTS).round().astype(int))
@@ -179,15 +191,21 @@ def _verdict(
 
 
 def _believed(o: Outcome, sure: Mapping[str, Any]) -> str:
-    before = sure["error"]["before"]
-    if o.calibration is None:
-        return (
-            f"Its probabilities are off by {before:.3f} on average; they were not calibrated, because no rows were "
-            "left that no figure uses."
+    """Off by how much, and whether that is more than chance does to a model that is never off."""
+    when = "before" if o.calibration is None else "after"
+    off, chance = sure["error"][when], sure["by_chance"][when]
+    if off > chance["high"]:
+        said = f"Its probabilities are off by {off:.3f} on average (by {chance['mean']:.3f} if chance alone did it)"
+    else:
+        said = (
+            f"These rows do not show its probabilities to be off: by {off:.3f} on average, where chance alone gives "
+            f"up to {chance['high']:.3f}"
         )
+    if o.calibration is None:
+        return f"{said}; they were not calibrated, because no rows were left that no figure uses."
     return (
-        f"Its probabilities are off by {sure['error']['after']:.3f} on average, and were by {before:.3f} before the "
-        f"temperature of {o.calibration.temperature:.2f}, which was fitted on {o.calibration.rows:,} other rows."
+        f"{said}; it was {sure['error']['before']:.3f} before the temperature of {o.calibration.temperature:.2f}, "
+        f"which was fitted on {o.calibration.rows:,} other rows."
     )
 
 

@@ -99,7 +99,7 @@ def _trained(
         ExampleFeed(splits["train"].encodings, targets, asked.train, seed),
         asked.train,
         folder,
-        lambda: _ranked(judge(model, held.encodings, held.examples), model.task),
+        lambda: _ranked(judge(model, held.encodings, held.examples, fit=True), model.task),
         {"data": count_pieces(splits)},
         quiet,
         allow_drift,
@@ -109,7 +109,11 @@ def _trained(
     if progress.best_step is not None and progress.best_step < progress.step:
         load_weights(loop.best, objective)
     model.network.eval()
-    judged = {name: judge(model, s.encodings, s.examples) for name, s in splits.items() if name != "train"}
+    calibrated = "test" in splits  # else the eval rows are reported on, and nothing is fitted on them
+    judged = {"eval": judge(model, held.encodings, held.examples, fit=calibrated)}
+    if calibrated:
+        model.calibration = judged["eval"].fitted
+        judged["test"] = judge(model, splits["test"].encodings, splits["test"].examples)
     metrics = {name: found.plain() for name, found in judged.items()}
     return metrics, {name: found.scores for name, found in judged.items() if found.scores is not None}
 

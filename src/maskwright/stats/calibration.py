@@ -69,6 +69,19 @@ def expected_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BIN
     return reliability(*confidence(probabilities, targets), bins).error
 
 
+def error_by_chance(confidence: ArrayLike, bins: int = BINS, draws: int = 200, seed: int = 0) -> Floats:
+    """(draws,) the ECE that a model which is never off shows on rows of these confidences.
+
+    It is not 0: few rows of a bin are not right as often as they are expected to be. (Consistency resampling, Broecker
+    and Smith 2007.)
+    """
+    p = np.asarray(confidence, np.float64)
+    bin_, random = _by_mass(p, bins), np.random.default_rng([seed, len(p)])
+    hits = (random.random(len(p)) < p for _ in range(draws))
+    gaps = [np.abs(np.bincount(bin_, weights=hit - p)).sum() / len(p) for hit in hits]
+    return np.array(gaps)
+
+
 def adaptive_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> float:
     """ACE: each class's probability judged on its own, in bins of equal mass, all bins alike (Nixon et al. 2019)."""
     p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
@@ -134,8 +147,13 @@ class Temperature:
     value: float = 1.0
 
     @classmethod
-    def fit(cls, scores: ArrayLike, targets: ArrayLike) -> Self:
-        """The T of the smallest log loss; scores (n, C) are logits. Between 1/100 and 100."""
+    def fit(cls, scores: ArrayLike, targets: ArrayLike, spread: float | None = None) -> Self:
+        """The T of the smallest log loss; scores (n, C) are logits. Between 1/100 and 100.
+
+        spread: how far log T is expected to lie from 0 before a row is seen, as the standard deviation of a normal
+        prior. On few rows, all of them right, the smallest loss is at T = 0; the prior keeps it near 1, and many rows
+        do not feel it.
+        """
         from scipy.optimize import minimize_scalar
 
         z, y = np.asarray(scores, np.float64), np.asarray(targets)
@@ -143,7 +161,8 @@ class Temperature:
             raise UserError("A temperature is fitted on held-out rows, and there are none.")
 
         def loss(log_t: float) -> float:
-            return float(log_loss(softmax(z / math.exp(log_t)), y).mean())
+            prior = 0.0 if spread is None else (log_t / spread) ** 2 / 2
+            return float(log_loss(softmax(z / math.exp(log_t)), y).mean()) + prior / len(y)
 
         bounds = (-math.log(100), math.log(100))
         return cls(math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-8}).x)))

@@ -88,6 +88,14 @@ def spearman(targets: ArrayLike, predictions: ArrayLike) -> float:
     return float(stats.spearmanr(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
 
 
+def kendall(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """Kendall's tau-b, the share of pairs of rows in the same order less that in the other; NaN as for `spearman`."""
+    from scipy import stats
+
+    y, p = _pair(targets, predictions)
+    return float(stats.kendalltau(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
+
+
 def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> dict[str, float]:
     """accuracy, f1_macro, mcc; with two classes also f1, that of the second class. All in [0, 1], mcc in [-1, 1]."""
     y, p = _pair(targets, predictions)

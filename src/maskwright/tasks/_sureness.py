@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +31,13 @@ def check(model: Model) -> None:
                 "coverage asks for sets of labels, and this model holds no calibration: no rows were left to fit it on "
                 "that no reported figure uses. Fine-tune with --test, or with enough rows to split."
             )
-        model.calibration.quantile(coverage)
+        if math.isinf(model.calibration.quantile(coverage)):
+            least = next(n for n in count(1) if math.ceil((n + 1) * coverage) <= n)
+            raise UserError(
+                f"Sets of coverage {coverage:g} would hold every label: this model's calibration had "
+                f"{model.calibration.rows:,} rows, and it takes {least:,} or more. Ask for a smaller coverage, or "
+                "fine-tune with more eval rows."
+            )
 
 
 def hedge(model: Model, answers: list[dict[str, Any]], scores: np.ndarray) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from maskwright.tasks._calibration import Calibration, quantiles
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
+SPREAD = 1.0  #: of log T: few networks are surer than they should be by more than a factor of e squared
+
 
 class Classification(LabelSetTask):
     """Cross-entropy over the classes found in the training rows; the prediction is the likeliest class."""
@@ -66,7 +68,7 @@ class Classification(LabelSetTask):
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
         """A temperature (Guo et al. 2017) and the quantiles of conformal sets (Sadinle et al. 2019)."""
-        temperature = Temperature.fit(scores, targets)
+        temperature = Temperature.fit(scores, targets, spread=SPREAD)
         found = temperature(scores)
         fitted = quantiles(lambda coverage: Conformal.fit(found, targets, coverage).quantile)
         return Calibration(split, len(targets), temperature=temperature.value, conformal=fitted)
