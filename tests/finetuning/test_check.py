@@ -84,6 +84,42 @@ def test_labels_that_the_task_refuses_are_errors_and_the_rest_is_looked_at(revie
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (
+            ["Pos", "pos ", "neg", "NEG"],
+            [
+                "The labels 'NEG' (20 rows) and 'neg' (20 rows) differ only in upper and lower case; they are separate "
+                "classes.",
+                "The labels 'Pos' (20 rows) and 'pos ' (20 rows) differ only in upper and lower case and in spaces; "
+                "they are separate classes.",
+            ],
+        ),
+        (["True", "true", "FALSE", "FALSE"], ["The labels 'True' (20 rows) and 'true' (20 rows) differ only in"]),
+        (
+            ["1", "1.0", "02", "2"],
+            ["The labels '1' (20 rows) and '1.0' (20 rows), and '02' (20 rows) and '2' (20 rows) differ only in how"],
+        ),
+        (["nan", "good", "bad", "None"], ["The labels 'None' (20 rows), 'nan' (20 rows) look like a missing value"]),
+        (["good", "bad", "good", "bad"], []),
+    ],
+)
+def test_doubtful_labels_are_told_with_their_rows(reviews: Reviews, labels: list[str], said: list[str]) -> None:
+    facts = maskwright.check_data(train={**reviews, "label": labels * 20})
+    found = [finding for finding in facts.findings if finding.kind == "doubtful labels"]
+    assert all(finding.severity == "warning" for finding in found)
+    assert len(found) == len(said)
+    assert all(finding.sentence.startswith(start) for finding, start in zip(found, said, strict=True))
+
+
+def test_doubtful_names_of_several_labels_a_row_are_told_too(tagged: Reviews) -> None:
+    rows = [["Film" if tag == "film" and i % 2 else tag for tag in tags] for i, tags in enumerate(tagged["label"])]
+    facts = maskwright.check_data(train={**tagged, "label": rows}, task="multi-label")
+    count = sum("Film" in tags for tags in rows)
+    assert told(facts, "doubtful labels")[0].startswith(f"The labels 'Film' ({count} rows) and 'film' (")
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them."),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts, Finding, Side, examine
 from maskwright.data.labels import Labels
@@ -46,6 +48,7 @@ def check_data(
     if not sides:
         raise UserError("There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them.")
     sides, labels, refused = _labelled(sides, asked.task)
+    findings += _doubtful(sides[0], labels)
     tokenizer, max_length = _tokenizer(asked)
     if tokenizer is not None:
         sides = [
@@ -80,6 +83,21 @@ def _labelled(sides: Sequence[Side], task: Task) -> tuple[list[Side], Labels | N
             out.append(side)
             refused.append(_refusal(side, problem))
     return out, labels, refused
+
+
+def _doubtful(side: Side, labels: Labels | None) -> list[Finding]:
+    """Labels that look like slips, with their rows on the side that the set is from."""
+    if labels is None:
+        return []
+    counts = None
+    if side.targets is not None:
+        targets = np.asarray(side.targets)
+        found = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(labels))
+        counts = [int(count) for count in found]
+    return [
+        Finding("doubtful labels", "warning", note, values={"split": side.name, "source": side.table.source})
+        for note in labels.doubtful(counts)
+    ]
 
 
 def _refusal(side: Side, problem: UserError) -> Finding:
