@@ -12,6 +12,7 @@ import pytest
 import maskwright
 from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts
+from maskwright.data.read import read
 from maskwright.finetuning import _rows as runs
 
 Reviews = dict[str, list[Any]]
@@ -65,6 +66,7 @@ def test_rows_in_memory_and_the_text_of_a_corpus(reviews: Reviews, tmp_path: Pat
     corpus.write_text(f"{reviews['text'][0]}\n")
     facts = maskwright.check_data(train=reviews, corpus=corpus)
     assert facts == maskwright.check_data(train=reviews, corpus=[str(corpus)])
+    assert facts == maskwright.check_data({"data": {"corpus": str(corpus)}}, train=reviews)  # as a run file has it
     (found,) = (finding for finding in facts.findings if finding.kind == "in corpus")
     assert found.where[0] == f"the data given row 1, in {corpus} line 1"
     assert found.severity == "fact"
@@ -149,6 +151,18 @@ def test_a_run_keeps_what_was_seen_and_notes_the_warnings(tune: Callable[..., An
     assert len(grave) > 0
     assert [note for note in run.notes if note in grave] == grave[:5]
     assert json.loads((run.folder / "config.json").read_text())["notes"] == run.notes
+
+
+def test_the_rows_of_a_run_are_looked_for_in_its_corpus(
+    tune: Callable[..., Any], reviews: Reviews, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(f"{reviews['text'][0]}\n")
+    model, tables = tune().model, {name: read(reviews) for name in ("train", "test")}
+    splits = runs.encode_splits(model, tables)
+    assert not told(runs.examined(model, tables, splits), "in corpus")
+    found = [f for f in runs.examined(model, tables, splits, [str(corpus)]).findings if f.kind == "in corpus"]
+    assert [(f.severity, f.values["split"]) for f in found] == [("warning", "test"), ("fact", "train")]
 
 
 def test_a_run_says_when_rows_are_too_many_for_near_repeats(

@@ -33,10 +33,12 @@ def check_data(
 
     Repeats within and across splits, contradicting labels, class balance or the range of scores, and strange rows. With
     `model`, also lengths in its pieces, what it would cut and what its vocabulary lacks. corpus: files of text that the
-    encoder was trained on, in which the rows are looked for. What the task would refuse of labels is an error among the
-    findings; what cannot be read at all raises UserError.
+    encoder was trained on, in which the rows are looked for; in a run it is the setting data.corpus. What the task
+    would refuse of labels is an error among the findings; what cannot be read at all raises UserError.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
+    if isinstance(corpus, str | Path) or len(corpus):
+        options["corpus"] = corpus
     asked, sources = gather_rows(config, options, settings or {}, given)
     sides, findings = [], []
     for name, source in sources.items():
@@ -59,7 +61,7 @@ def check_data(
         names=labels.names if labels else (),
         tokenizer=tokenizer,
         max_length=max_length,
-        corpus=[corpus] if isinstance(corpus, str | Path) else list(corpus),
+        corpus=asked.data.corpus,
     )
     if tokenizer is None:
         findings.append(Finding("pieces", "fact", "Nothing was counted in pieces, since no model was named."))
