@@ -180,9 +180,11 @@ def write_run(path: Path, task: dict[str, Any], labels: list[str] | None, rows: 
 @pytest.mark.parametrize("labels", [["yes", "no"], ["no", "yes"]])
 def test_a_run_says_which_class_is_positive(tmp_path: Path, labels: list[str]) -> None:
     true = ["yes" if t == "0" else "no" for t in TRUE]
-    rows = [{"text": str(i), "target": t, "label": "no"} for i, t in enumerate(true)]
+    rows = [{"text": str(i), "target": t, "label": "no"} for i, t in enumerate(true)]  # never "yes", which it knows
     run = write_run(tmp_path / "run", {"name": "classification", "text": "text"}, labels, rows)
-    found = compare(run, {"prediction": true, "text": [str(i) for i in range(400)]})
+    texts = [str(i) for i in range(400)]
+    assert compare(run, {"prediction": ["no"] * 400, "text": texts}).notes == []
+    found = compare(run, {"prediction": true, "text": texts})
     f1 = 2 * true.count("no") / (400 + true.count("no")) if labels[1] == "no" else 0
     assert found.verdicts["f1"].difference.value == pytest.approx(f1 - 1)
     assert found.notes == []

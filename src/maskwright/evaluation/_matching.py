@@ -109,7 +109,8 @@ def _ordered(given: Sequence[Sequence[str]], known: tuple[str, ...]) -> Labels:
 
 
 def _unmatched(columns: Sequence[Column], given: Sequence[Sequence[str]], known: tuple[str, ...]) -> list[str]:
-    """The labels that occur on one side only, with their rows: whoever gives them is wrong by their name alone."""
+    """The labels that occur on one side only, with their rows: whoever gives them is wrong by their name alone. What a
+    run knows is no slip, even if these rows have none of it."""
     true, *said = (Counter(side) for side in given)
     notes = []
     for column, counts in zip(columns[1:], said, strict=True):
@@ -117,7 +118,7 @@ def _unmatched(columns: Sequence[Column], given: Sequence[Sequence[str]], known:
         if strange:
             more, twins = _listed(strange, counts), _twins(strange, [*true, *known])
             notes.append(f"{column.name} answers {more}, but no row truly is that: it can never match.{twins}")
-    missed = [name for name in sorted(true) if not any(name in counts for counts in said)]
+    missed = [name for name in sorted(true) if name not in known and not any(name in counts for counts in said)]
     if missed:
         notes.append(f"Rows truly are {_listed(missed, true)}, but no system answers that: it can never be matched.")
     return notes
