@@ -152,14 +152,21 @@ def test_rare_classes_beside_common_ones_are_no_hindrance():
     [
         (
             ("NEG", "Pos", "neg", "pos"),
-            "The labels 'NEG' and 'neg' differ only in upper and lower case (one of 2 such pairs); they are separate "
+            "The labels 'NEG' and 'neg', and 'Pos' and 'pos' differ only in upper and lower case; they are separate "
             "classes.",
         ),
+        (tuple("ABCDEabcde"), "'C' and 'c' differ only in upper and lower case (and 2 more such pairs); they are"),
         (("1", "1.0", "2"), "The labels '1' and '1.0' differ only in how the number is written; they are"),
         (("01", "1"), "The labels '01' and '1' differ only in how the number is written"),
         (("a b", "a\u00a0b"), "The labels 'a b' and 'a\\xa0b' differ only in spaces or characters that cannot"),
         (("go", "g\u200bo"), "The labels 'go' and 'g\\u200bo' differ only in spaces or characters that cannot be seen"),
         (("❤", "❤\ufe0f"), "The labels '\\u2764' and '\\u2764\\ufe0f' differ only in spaces or characters"),
+        (("02", "1", "2"), "The labels '02' and '2' differ only in how the number is written"),
+        (("Pos", "neg", "pos "), "The labels 'Pos' and 'pos ' differ only in upper and lower case and in spaces; they"),
+        (("False", "True", "true"), "The labels 'True' and 'true' differ only in upper and lower case"),
+        (("nan", "neg"), "The label 'nan' looks like a missing value; it is a class here. Remove such rows if it is"),
+        (("1", "2", "NaN"), "The label 'NaN' looks like a missing value"),
+        (("N/A", "None", "null", "x"), "The labels 'N/A', 'None', 'null' look like a missing value"),
         (("0.5", "1", "2.0"), "All 3 labels are numbers, some with fractions (0.5): if they are amounts and not"),
     ],
 )
@@ -167,6 +174,15 @@ def test_labels_that_are_nearly_one_are_allowed_and_doubtful(names, told):
     notes = Labels.discover(names * 2, where).doubtful()
     assert len(notes) == 1
     assert told in notes[0]
+
+
+def test_each_doubtful_label_is_told_once_and_with_its_rows():
+    labels = Labels(("NEG", "Pos", "neg", "pos "))
+    assert labels.doubtful([3, 1200, 40, 1]) == [
+        "The labels 'NEG' (3 rows) and 'neg' (40 rows) differ only in upper and lower case; they are separate classes.",
+        "The labels 'Pos' (1,200 rows) and 'pos ' (1 row) differ only in upper and lower case and in spaces; they are "
+        "separate classes.",
+    ]
 
 
 @pytest.mark.parametrize("names", [("neg", "pos"), ("0", "1"), ("1.0", "2.0"), ("a", "0.5"), ("👍", "👎"), ("a", "á")])

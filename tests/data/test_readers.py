@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from maskwright.base.choice import dump, find, names, resolve
 from maskwright.base.errors import UserError
@@ -11,6 +15,7 @@ from maskwright.data.readers._reader import FOLDER, Reader
 from maskwright.data.readers.csv import Csv
 from maskwright.data.readers.tsv import Tsv
 from maskwright.data.settings import Data, Encoded
+from maskwright.data.stream import open_rows
 
 FILES = [name for name in names(Reader) if FOLDER not in find(Reader, name).suffixes]
 TEXTS = [name for name in FILES if issubclass(find(Reader, name), Encoded)]
@@ -52,6 +57,44 @@ def test_every_reader_names_the_line_of_a_byte_that_is_not_utf8(name, file, fail
 def test_every_reader_names_the_line_of_a_nul(name, file, fails):
     path = file(f"nul{find(Reader, name).suffixes[0]}", '{"text": "a"}\n{"text": "b\0"}\n')
     assert fails(path).startswith(f"{path} line 2: there is a NUL character. It is not a text file, or it is damaged")
+
+
+LONG = "a whole book, in one cell: ça va. " * 30_000  #: over a megabyte as UTF-8
+
+
+def stored(name: str, path: Path, columns: dict[str, list[str]]) -> Path:
+    """A file, or a folder of one file a row, that holds these columns in the format of a reader."""
+    if name == "folder":
+        for row, (text, label) in enumerate(zip(*columns.values(), strict=True)):
+            (path / label).mkdir(parents=True)
+            (path / label / f"{row}.txt").write_text(text, encoding="utf-8")
+    elif name == "parquet":
+        parquet.write_table(pa.table(columns), path)
+    elif name == "jsonl":
+        rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    else:
+        with open(path, "w", newline="", encoding="utf-8") as out:
+            writer = csv.writer(out, delimiter={"csv": ",", "tsv": "\t"}[name])
+            writer.writerows([tuple(columns), *zip(*columns.values(), strict=True)])
+    return path
+
+
+@pytest.mark.parametrize("name", names(Reader))
+def test_every_reader_gives_a_text_of_a_megabyte_back_whole(name, tmp_path):
+    """In the middle of short ones, whether all rows are read or one comes after the other."""
+    assert len(LONG.encode()) > 2**20
+    suffix = next(s for s in find(Reader, name).suffixes)
+    columns = {"text": ["short", LONG, "the last"], "label": ["a", "b", "c"]}
+    if name == "folder":
+        columns["text"] = [text.strip() for text in columns["text"]]
+    path = stored(name, tmp_path / ("rows" if suffix == FOLDER else f"rows{suffix}"), columns)
+    table = read(path, needs=("text", "label"))
+    assert {wanted: table.column(wanted) for wanted in columns} == columns
+    if name != "folder":
+        rows = list(open_rows(path, needs=("text",)).found)
+        assert [row.error for row in rows] == [None] * 3
+        assert [row.cells["text"] for row in rows] == columns["text"]
 
 
 # Choosing the reader

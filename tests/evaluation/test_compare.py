@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,223 @@ def test_numbers_are_compared_as_a_regression() -> None:
 def test_what_does_not_fit_is_refused(a: Any, b: Any, options: dict[str, str], words: str) -> None:
     with pytest.raises(UserError, match=words):
         compare(a, b, **options)
+
+
+# The same labels as other programs write them
+
+
+def test_whole_numbers_are_matched_as_numbers() -> None:
+    """pandas writes a column of integers with one hole as 1.0."""
+    floats = [f"{t}.0" for t in TRUE]
+    found = compare({"prediction": TRUE, "target": TRUE}, {"prediction": floats})
+    assert found.verdicts["accuracy"].difference.value == 0
+    assert found.mcnemar == 1
+    assert len(found.notes) == 1  # that there are no texts
+    assert compare({"prediction": floats, "target": [int(t) for t in TRUE]}, {"prediction": TRUE}).mcnemar == 1
+    padded = [f"0{t}" for t in TRUE]
+    assert compare({"prediction": padded, "target": TRUE}, {"prediction": TRUE}).mcnemar == 1
+
+
+def test_a_side_that_tells_1_from_1_0_is_taken_at_its_word() -> None:
+    true = ["1", "1.0"] * 20
+    found = compare({"prediction": true, "target": true}, {"prediction": true[::-1]})
+    assert found.verdicts["accuracy"].difference.value == 1
+
+
+def test_labels_that_can_never_match_are_told() -> None:
+    names = [("neg", "pos", "Other")[int(t)] for t in TRUE]
+    theirs = [("neg", "pos ", "x")[int(t)] for t in TRUE]
+    found = compare({"prediction": names, "target": names, "text": TRUE}, {"prediction": theirs, "text": TRUE})
+    counts = [TRUE.count(t) for t in "012"]
+    assert found.notes == [
+        f"the rows given answers 'pos ' ({counts[1]} rows) and 'x' ({counts[2]} rows), but no row truly is that: it "
+        "can never match. Only case or spaces tell 'pos ' from 'pos': write them one way."
+    ]
+    assert found.plain()["notes"] == found.notes
+    found = compare({"prediction": theirs, "target": names, "text": TRUE}, {"prediction": theirs, "text": TRUE})
+    assert found.notes[-1] == (
+        f"Rows truly are 'Other' ({counts[2]} rows) and 'pos' ({counts[1]} rows), but no system answers that: it can "
+        "never be matched."
+    )
+
+
+@pytest.mark.parametrize("cell", [None, " ", float("nan")])
+def test_a_row_without_an_answer_is_refused(cell: Any) -> None:
+    with pytest.raises(UserError, match="the data given row 2: the label is empty"):
+        compare({"prediction": ["a", "b"], "target": ["a", "b"]}, {"prediction": ["a", cell]})
+
+
+def test_json_truths_are_named_as_a_run_names_them() -> None:
+    assert compare(
+        {"prediction": [True, False], "target": ["true", "false"]}, {"prediction": ["true", "false"]}
+    ).mcnemar
+
+
+def test_a_word_among_numbers_with_fractions_is_refused() -> None:
+    with pytest.raises(UserError, match=r"the data given row 2: 'high' is no finite number"):
+        compare({"score": [0.5, 1.5], "target": [1, 2]}, {"score": [0.1, "high"]})
+
+
+# Which class is the positive one
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    true = ["yes" if t == "0" else "no" for t in TRUE]
+    other = ["no" if i % 5 == 0 else t for i, t in enumerate(true)]
+    values = set()
+    for order in (range(400), reversed(range(400)), np.argsort(true), np.argsort(true)[::-1]):
+        rows = list(order)
+        a = {"prediction": [other[i] for i in rows], "target": [true[i] for i in rows]}
+        found = compare(a, {"prediction": [true[i] for i in rows]})
+        values.add(found.verdicts["f1"].difference.value)
+    hits = sum(o == t == "yes" for o, t in zip(other, true, strict=True))
+    (value,) = values
+    assert value == pytest.approx(2 * hits / (other.count("yes") + true.count("yes")) - 1)
+
+
+def write_run(path: Path, task: dict[str, Any], labels: list[str] | None, rows: list[dict[str, Any]]) -> Path:
+    """What a comparison reads of a run's folder."""
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps({"settings": {"task": task}}))
+    (path / "metrics.json").write_text(json.dumps({"labels": labels}))
+    (path / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], ["no", "yes"]])
+def test_a_run_says_which_class_is_positive(tmp_path: Path, labels: list[str]) -> None:
+    true = ["yes" if t == "0" else "no" for t in TRUE]
+    rows = [{"text": str(i), "target": t, "label": "no"} for i, t in enumerate(true)]  # never "yes", which it knows
+    run = write_run(tmp_path / "run", {"name": "classification", "text": "text"}, labels, rows)
+    texts = [str(i) for i in range(400)]
+    assert compare(run, {"prediction": ["no"] * 400, "text": texts}).notes == []
+    found = compare(run, {"prediction": true, "text": texts})
+    f1 = 2 * true.count("no") / (400 + true.count("no")) if labels[1] == "no" else 0
+    assert found.verdicts["f1"].difference.value == pytest.approx(f1 - 1)
+    assert found.notes == []
+
+
+def test_two_runs_that_write_their_classes_differently(tmp_path: Path) -> None:
+    ints = [{"text": str(i), "target": t, "label": t} for i, t in enumerate(TRUE)]
+    floats = [{"text": str(i), "target": f"{t}.0", "label": f"{t}.0"} for i, t in enumerate(TRUE)]
+    task = {"name": "classification", "text": "text"}
+    one = write_run(tmp_path / "one", task, ["0", "1", "2"], ints)
+    two = write_run(tmp_path / "two", task, ["0.0", "1.0", "2.0"], floats)
+    assert compare(one, two).mcnemar == 1
+    assert compare(two, one).mcnemar == 1
+
+
+# Which column holds the answers, and whether the rows are the same
+
+
+@pytest.mark.parametrize("column", ["label", "labels"])
+def test_a_column_of_labels_is_no_answer_unless_the_truth_stands_elsewhere(column: str) -> None:
+    system = {"prediction": wrong(0.1, 1), "target": TRUE}
+    with pytest.raises(UserError) as caught:
+        compare(system, {column: TRUE})
+    assert str(caught.value) == (
+        f"the rows given: the column '{column}' may hold answers or what is true, and nothing beside it tells which. "
+        "If it holds answers, call it prediction, or give the true ones in a column target or by --data FILE --label "
+        "COLUMN."
+    )
+    for options in ({"b": {column: TRUE, "gold": TRUE}}, {"b": {column: TRUE}, "data": {"label": TRUE}}):
+        assert compare(system, **options).sentence.startswith("the rows given is better")
+
+
+def test_another_column_does_not_stand_in_for_labels_that_may_be_true() -> None:
+    with pytest.raises(UserError, match="the column 'label' may hold answers"):
+        compare({"prediction": TRUE, "target": TRUE}, {"label": TRUE, "score": TRUE})
+
+
+def test_a_column_of_scores_is_taken_for_answers_and_that_is_told() -> None:
+    true = [0.5, 1.5, 2.5, 3.5]
+    found = compare({"score": true, "target": true, "text": TRUE[:4]}, {"score": true[::-1], "text": TRUE[:4]})
+    assert found.notes == ["The column 'score' of the rows given is taken for its answers, not for what is true."]
+
+
+def test_texts_are_found_under_the_name_that_the_run_has_for_them(tmp_path: Path) -> None:
+    texts = [f"text {i}" for i in range(400)]
+    rows = [{"text": text, "pair": "p", "target": t, "label": t} for text, t in zip(texts, TRUE, strict=True)]
+    task = {"name": "classification", "text": "sentence", "pair": "second"}
+    run = write_run(tmp_path / "run", task, ["0", "1", "2"], rows)
+    same = {"sentence": texts, "prediction": TRUE}
+    assert compare(run, same).notes == []
+    assert compare(same, run).notes == []
+    with pytest.raises(UserError, match=r"are not the same text \('text 0' and 'text 399'\)"):
+        compare(run, {"sentence": texts[::-1], "prediction": TRUE})
+    with pytest.raises(UserError, match=r"are not the same text \('p' and 'q'\)"):
+        compare(run, {**same, "second": ["p"] * 399 + ["q"]})
+    found = compare(run, {"review": texts, "prediction": TRUE}, metric="mcc")
+    assert found.notes == [
+        "Whether the rows of the rows given are those of the other side could not be checked beyond their number: not "
+        "both have a column sentence or text."
+    ]
+
+
+def test_the_rows_of_the_truth_are_checked_too() -> None:
+    a, b = {"text": TRUE, "prediction": TRUE}, {"text": TRUE, "prediction": wrong(0.2, 1)}
+    assert compare(a, b, data={"text": TRUE, "label": TRUE}).notes == []
+    with pytest.raises(UserError, match="are not the same text"):
+        compare(a, b, data={"text": TRUE[::-1], "label": TRUE})
+    notes = compare(a, b, data={"label": TRUE}).notes
+    assert [note[:44] for note in notes] == ["Whether the rows of the data given are those"]
+
+
+# Any number of labels a row
+
+TAGS = [["a", "b"], ["b"], [], ["c", "a"]] * 25
+SAID = [["b", "a"], ["a"], [], ["c"]] * 25
+
+
+def test_sets_of_labels_however_they_are_written(tmp_path: Path) -> None:
+    rows = [{"text": str(i), "target": t, "labels": s} for i, (t, s) in enumerate(zip(TAGS, SAID, strict=True))]
+    run = write_run(tmp_path / "run", {"name": "multi-label", "text": "text", "separator": ";"}, ["a", "b", "c"], rows)
+    found = compare(run, run)
+    assert set(found.verdicts) == {"f1_macro", "f1_micro", "exact_match"}
+    assert all(verdict.difference.value == 0 for verdict in found.verdicts.values())
+    assert found.mcnemar is None
+    texts = [str(i) for i in range(100)]
+    differences = []
+    for cells, options in (
+        (TAGS, {}),
+        ([";".join(tags) for tags in TAGS], {}),  # the run's own separator
+        ([", ".join(tags) for tags in TAGS], {"separator": ","}),
+    ):
+        other = compare(run, {"text": texts, "prediction": cells}, **options)
+        assert other.notes == []
+        differences.append({name: verdict.difference.value for name, verdict in other.verdicts.items()})
+    assert differences[0] == differences[1] == differences[2]
+    f1 = {"a": 2 / 4, "b": 2 / 3, "c": 1.0}  # of the run, each label's; the other side is right everywhere
+    assert differences[0]["f1_macro"] == pytest.approx(np.mean(list(f1.values())) - 1)
+    assert differences[0]["f1_micro"] == pytest.approx(2 * 3 / (4 + 5) - 1)
+    assert differences[0]["exact_match"] == pytest.approx(-0.5)
+
+
+def test_sets_of_labels_in_files_of_anybody(tmp_path: Path) -> None:
+    a, b, gold = tmp_path / "a.csv", tmp_path / "b.jsonl", tmp_path / "gold.jsonl"
+    a.write_text("labels\n" + "".join(f'"{",".join(tags)}"\n' for tags in TAGS))
+    b.write_text("".join(json.dumps({"prediction": tags}) + "\n" for tags in SAID))
+    gold.write_text("".join(json.dumps({"tags": tags}) + "\n" for tags in TAGS))
+    found = compare(str(a), str(b), data=str(gold), label="tags")
+    assert found.sentence.startswith(f"{a} is better than {b}: f1_macro differs by 0.2")
+
+
+def test_a_strange_label_of_a_set_is_told() -> None:
+    said = [["A" if tag == "a" else tag for tag in tags] for tags in TAGS]
+    found = compare({"prediction": TAGS, "target": TAGS}, {"prediction": said})
+    assert found.notes[-1].endswith("answers 'A' (50 rows), but no row truly is that: it can never match. Only case or "
+                                    "spaces tell 'A' from 'a': write them one way.")  # fmt: skip
+
+
+def test_rows_without_any_label_are_refused() -> None:
+    with pytest.raises(UserError, match="No row has a label, neither a true one nor an answer; a cell is cut at ','"):
+        compare({"labels": [[], []], "target": [[], []]}, {"prediction": [[], []]})
+
+
+def test_undefined_numbers_are_null_in_json() -> None:
+    found = compare({"score": [0.5, 0.5], "target": [1, 2]}, {"score": [0.1, 0.2]})
+    told = json.dumps(found.plain(), allow_nan=False)
+    assert json.loads(told)["differences"]["pearson"]["value"] is None
+    verdict = replace(found.verdicts["pearson"], p=math.nan, resolvable=math.nan)
+    told = replace(found, verdicts={"pearson": verdict}, corrected={}).plain()["differences"]["pearson"]
+    assert (told["p"], told["p_holm"], told["resolvable"]) == (None, None, None)

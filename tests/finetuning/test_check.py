@@ -12,6 +12,7 @@ import pytest
 import maskwright
 from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts
+from maskwright.data.read import read
 from maskwright.finetuning import _rows as runs
 
 Reviews = dict[str, list[Any]]
@@ -65,6 +66,7 @@ def test_rows_in_memory_and_the_text_of_a_corpus(reviews: Reviews, tmp_path: Pat
     corpus.write_text(f"{reviews['text'][0]}\n")
     facts = maskwright.check_data(train=reviews, corpus=corpus)
     assert facts == maskwright.check_data(train=reviews, corpus=[str(corpus)])
+    assert facts == maskwright.check_data({"data": {"corpus": str(corpus)}}, train=reviews)  # as a run file has it
     (found,) = (finding for finding in facts.findings if finding.kind == "in corpus")
     assert found.where[0] == f"the data given row 1, in {corpus} line 1"
     assert found.severity == "fact"
@@ -81,6 +83,42 @@ def test_labels_that_the_task_refuses_are_errors_and_the_rest_is_looked_at(revie
     unlabelled = maskwright.check_data(train={"text": reviews["text"]})
     assert told(unlabelled, "labels")[0].startswith("the data given: There is no column 'label'.")
     assert told(unlabelled, "duplicates")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (
+            ["Pos", "pos ", "neg", "NEG"],
+            [
+                "The labels 'NEG' (20 rows) and 'neg' (20 rows) differ only in upper and lower case; they are separate "
+                "classes.",
+                "The labels 'Pos' (20 rows) and 'pos ' (20 rows) differ only in upper and lower case and in spaces; "
+                "they are separate classes.",
+            ],
+        ),
+        (["True", "true", "FALSE", "FALSE"], ["The labels 'True' (20 rows) and 'true' (20 rows) differ only in"]),
+        (
+            ["1", "1.0", "02", "2"],
+            ["The labels '1' (20 rows) and '1.0' (20 rows), and '02' (20 rows) and '2' (20 rows) differ only in how"],
+        ),
+        (["nan", "good", "bad", "None"], ["The labels 'None' (20 rows), 'nan' (20 rows) look like a missing value"]),
+        (["good", "bad", "good", "bad"], []),
+    ],
+)
+def test_doubtful_labels_are_told_with_their_rows(reviews: Reviews, labels: list[str], said: list[str]) -> None:
+    facts = maskwright.check_data(train={**reviews, "label": labels * 20})
+    found = [finding for finding in facts.findings if finding.kind == "doubtful labels"]
+    assert all(finding.severity == "warning" for finding in found)
+    assert len(found) == len(said)
+    assert all(finding.sentence.startswith(start) for finding, start in zip(found, said, strict=True))
+
+
+def test_doubtful_names_of_several_labels_a_row_are_told_too(tagged: Reviews) -> None:
+    rows = [["Film" if tag == "film" and i % 2 else tag for tag in tags] for i, tags in enumerate(tagged["label"])]
+    facts = maskwright.check_data(train={**tagged, "label": rows}, task="multi-label")
+    count = sum("Film" in tags for tags in rows)
+    assert told(facts, "doubtful labels")[0].startswith(f"The labels 'Film' ({count} rows) and 'film' (")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +151,18 @@ def test_a_run_keeps_what_was_seen_and_notes_the_warnings(tune: Callable[..., An
     assert len(grave) > 0
     assert [note for note in run.notes if note in grave] == grave[:5]
     assert json.loads((run.folder / "config.json").read_text())["notes"] == run.notes
+
+
+def test_the_rows_of_a_run_are_looked_for_in_its_corpus(
+    tune: Callable[..., Any], reviews: Reviews, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(f"{reviews['text'][0]}\n")
+    model, tables = tune().model, {name: read(reviews) for name in ("train", "test")}
+    splits = runs.encode_splits(model, tables)
+    assert not told(runs.examined(model, tables, splits), "in corpus")
+    found = [f for f in runs.examined(model, tables, splits, [str(corpus)]).findings if f.kind == "in corpus"]
+    assert [(f.severity, f.values["split"]) for f in found] == [("warning", "test"), ("fact", "train")]
 
 
 def test_a_run_says_when_rows_are_too_many_for_near_repeats(

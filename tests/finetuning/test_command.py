@@ -36,6 +36,8 @@ def typed(line: str) -> Finetune:
         ({}, {"train": {"schedule": {"warmup": 0.2}, "checkpoint_minutes": None}, "data": {"delimiter": ";"}}),
         ({"task": "multi-label", "separator": "; ", "threshold": 0.3}, {}),
         ({"task": "multi-label"}, {"task": {"labels": ["film", "a b"]}}),
+        ({"corpus": ["wiki, part 1.txt", "books.txt.gz"]}, {}),
+        ({}, {"data": {"corpus": "wiki.txt"}}),
         ({"task": "regression", "label": "score"}, {"train": {"tracker": "tensorboard"}}),
         ({}, {"task": NAMES}),
     ],

@@ -248,7 +248,7 @@ def test_doubtful_labels_are_noted(tune: Tune, reviews: Reviews) -> None:
     mixed = [label.title() if row % 2 else label for row, label in enumerate(reviews["label"])]
     notes = tune(train={**reviews, "label": mixed}).notes
     assert (
-        "The labels 'Bad' and 'bad' differ only in upper and lower case (one of 2 such pairs); they are separate "
+        "The labels 'Bad' and 'bad', and 'Good' and 'good' differ only in upper and lower case; they are separate "
         "classes." in notes
     )
 

@@ -36,6 +36,16 @@ def test_an_option_that_was_not_typed_leaves_the_file_alone() -> None:
     assert asked.task.name == "regression"
 
 
+def test_a_corpus_is_one_file_or_a_list_of_them() -> None:
+    held = {"data": {"corpus": "of the run file.txt"}}
+    assert gather(held, {}, {}).data.corpus == ("of the run file.txt",)
+    assert gather(held, {"corpus": [Path("a.txt"), "b, c.txt"]}, {}).data.corpus == ("a.txt", "b, c.txt")
+    assert gather(held, {"corpus": "a.txt"}, pairs(["data.corpus=set.txt"])).data.corpus == ("set.txt",)
+    assert gather(held, {}, pairs(['data.corpus=["x.txt", "y.txt"]'])).data.corpus == ("x.txt", "y.txt")
+    assert gather(held, {}, pairs(["data.corpus=none"])).data.corpus == ()
+    assert "data.corpus = 3: Input should be a valid tuple" in refused(sets=pairs(["data.corpus=3"]))
+
+
 @pytest.mark.parametrize(
     ("config", "options", "sets", "name", "text", "label"),
     [

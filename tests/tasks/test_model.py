@@ -282,6 +282,37 @@ def test_a_crash_while_saving_leaves_the_old_model(
     assert load(tmp_path / "model").predict("the film") == new.predict("the film")
 
 
+@pytest.mark.parametrize("keep", ["head", "tail"])
+@pytest.mark.parametrize("kind", ["single", "pair"])
+def test_a_text_of_a_megabyte_is_cut_counted_and_answered(build: Build, reviews: Reviews, kind: str, keep: str) -> None:
+    """As its end that stays alone is, beside short texts too, which it does not change."""
+    model = build(kind, keep=keep)
+    words = ["wonderful", *["the film was boring"] * 55_000, "terrible"]
+    long = " ".join(words)
+    assert len(long) > 2**20
+    end = " ".join(words[:20] if keep == "head" else words[-20:])
+    pairs = reviews["other"][:1] if model.task.pair else None
+    encoded = model.encode([long], pairs)
+    assert (encoded.truncated, len(encoded.ids)) == (1, model.max_length) == (1, 24)
+    assert encoded.pieces_cut > 200_000
+    assert encoded.ids.tolist() == model.encode([end], pairs).ids.tolist()
+
+    def answers(texts: list[str]) -> list[dict[str, Any]]:
+        return model.predict(texts, None if pairs is None else pairs * len(texts))
+
+    short = reviews["text"][:9]
+    expected = [*answers(short), *answers([end])]
+    for one, other in zip(answers([*short, long]), expected, strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+
+
+def test_a_word_of_a_megabyte_is_unknown_and_answered(build: Build) -> None:
+    model, word = build("single"), "x" * 2**20
+    encoded = model.encode([word])
+    assert (len(encoded.ids), encoded.unknown, encoded.truncated) == (3, 1, 0)
+    assert model.predict([word, "a film"])[0]["label"] in ("bad", "good")
+
+
 def test_saving_deletes_nothing_of_a_persons(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build("single")
     (tmp_path / "thesis.tex").write_text("years of work")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,9 @@ import numpy as np
 from maskwright.base.errors import UserError, unknown
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+#: what tables write where a cell is missing, without case
+_MISSING = frozenset(("nan", "none", "null", "nil", "n/a", "na", "<na>", "#n/a"))
+_NAMED = 3  # pairs of labels that a sentence names
 _FEW = 20  # labels that stand in one row only: so many may be the rare classes of a small set
 
 
@@ -46,8 +50,14 @@ class Labels:
             )
         _refuse_twins(first, where)
         _refuse_what_does_not_repeat(counts, where)
-        by_number = all(_INTEGER.fullmatch(name) for name in first)
-        return cls(tuple(sorted(first, key=(lambda name: (int(name), name)) if by_number else None)))
+        return cls.of(first)
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Labels:
+        """Names in the order of a set, however they were met; none of them is doubted."""
+        found = set(names)
+        by_number = all(_INTEGER.fullmatch(name) for name in found)
+        return cls(tuple(sorted(found, key=(lambda name: (int(name), name)) if by_number else None)))
 
     def encode(self, values: Iterable[Any], where: Callable[[int], str]) -> np.ndarray:
         """The index of each value, (rows,) int64. Raises UserError for a label that is not in the set."""
@@ -67,17 +77,37 @@ class Labels:
             )
         return np.fromiter((index[name] for name in given), dtype=np.int64, count=len(given))
 
-    def doubtful(self) -> list[str]:
-        """What is allowed but looks like a slip, one sentence each, for a run's notes: labels that are nearly one, and
-        numbers with fractions, which are rarely classes."""
-        notes = []
+    def doubtful(self, counts: Sequence[int] | None = None) -> list[str]:
+        """What is allowed but looks like a slip, one sentence each, for a run's notes: labels that are nearly one,
+        labels that look like missing values, and numbers with fractions, which are rarely classes.
+
+        counts: the rows of each label, to be told beside its name.
+        """
+        rows = dict(zip(self.names, counts, strict=True)) if counts is not None else {}
+
+        def told(name: str, show: Callable[[str], str] = repr) -> str:
+            return f"{show(name)} ({rows[name]:,} {'row' if rows[name] == 1 else 'rows'})" if rows else show(name)
+
+        notes, paired = [], set()
         for how, key, show in _NEARLY_ONE:
             seen: dict[Any, str] = {}
-            pairs = [(other, name) for name in self.names if (other := seen.setdefault(key(name), name)) != name]
+            pairs = [
+                (other, name)
+                for name in self.names
+                if (other := seen.setdefault(key(name), name)) != name and name not in paired
+            ]
+            paired |= {name for _, name in pairs}
             if pairs:
-                one, two = map(show, pairs[0])
-                more = f" (one of {len(pairs):,} such pairs)" if len(pairs) > 1 else ""
-                notes.append(f"The labels {one} and {two} differ only in {how}{more}; they are separate classes.")
+                named = ", and ".join(f"{told(a, show)} and {told(b, show)}" for a, b in pairs[:_NAMED])
+                more = f" (and {len(pairs) - _NAMED:,} more such pairs)" if len(pairs) > _NAMED else ""
+                notes.append(f"The labels {named} differ only in {how}{more}; they are separate classes.")
+        missing = [name for name in self.names if name.strip().casefold() in _MISSING]
+        if missing:
+            named = ", ".join(map(told, missing))
+            what = f"The label {named} looks" if len(missing) == 1 else f"The labels {named} look"
+            notes.append(
+                f"{what} like a missing value; it is a class here. Remove such rows if it is not meant as one."
+            )
         fractions = [name for name in self.names if isinstance(n := _number(name), float) and not n.is_integer()]
         if fractions and all(isinstance(_number(name), float) for name in self.names):
             notes.append(
@@ -140,10 +170,12 @@ def _composed(name: str) -> str:
 
 
 def _number(name: str) -> float | str:
+    """A name as the number that it writes; one that writes none, nan and inf among them, as it is."""
     try:
-        return float(name)
+        number = float(name)
     except ValueError:
         return name
+    return number if math.isfinite(number) else name
 
 
 def _seen(name: str) -> str:
@@ -157,4 +189,5 @@ _NEARLY_ONE: tuple[tuple[str, Callable[[str], Any], Callable[[str], str]], ...] 
     ("upper and lower case", str.casefold, repr),
     ("how the number is written", _number, repr),
     ("spaces or characters that cannot be seen", _seen, ascii),
+    ("upper and lower case and in spaces", lambda name: _seen(name).casefold(), repr),
 )

@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from maskwright.base.errors import UserError, unknown
-from maskwright.data.labels import Labels
-from maskwright.data.read import Source, read
+from maskwright.data.read import Source
 from maskwright.data.table import Table
-from maskwright.runs import RunFolder
+from maskwright.evaluation._answers import PREDICTIONS, Sides, read_sides
+from maskwright.evaluation._matching import classes, numbers, sets
 from maskwright.stats import measures
 from maskwright.stats.comparison import Verdict, holm, mcnemar, sentence
 from maskwright.stats.comparison import compare as paired
 from maskwright.stats.measures import Measure
 
-PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
-#: columns that may hold a system's answers, the first that is there
-ANSWERS = ("prediction", "predicted", "label", "score")
-TARGETS = ("target", "gold", "true")  #: and the true ones
+__all__ = ["PREDICTIONS", "Comparison", "compare", "predictions"]
 
-
-@dataclass(frozen=True)
-class Answers:
-    """What one system said, row by row, and what is true where its file tells."""
-
-    name: str
-    said: list[Any]
-    targets: list[Any] | None
-    texts: list[Any] | None
-    table: Table
+Measures = Callable[[Any, Any], dict[str, Measure]]  #: (targets, answers) -> the measures by name, the main one first
 
 
 @dataclass(frozen=True)
@@ -48,10 +36,17 @@ class Comparison:
     corrected: dict[str, float]  #: p of each metric, corrected for looking at all of them (Holm)
     sentence: str
     mcnemar: float | None = None  #: exact p on the rows that only one system got right, for classes
+    notes: list[str] = field(default_factory=list)  #: what could not be checked, and labels that cannot match
 
     def plain(self) -> dict[str, Any]:
+        """As JSON; undefined numbers are null."""
         told = {
-            name: {**v.difference.plain(), "p": v.p, "p_holm": self.corrected[name], "resolvable": v.resolvable}
+            name: {
+                **v.difference.plain(),
+                "p": _defined(v.p),
+                "p_holm": _defined(self.corrected.get(name, math.nan)),
+                "resolvable": _defined(v.resolvable),
+            }
             for name, v in self.verdicts.items()
         }
         return {
@@ -61,130 +56,75 @@ class Comparison:
             "sentence": self.sentence,
             "differences": told,
             "mcnemar": self.mcnemar,
+            "notes": self.notes,
         }
 
 
 def compare(
-    a: Source, b: Source, data: Source | None = None, label: str = "label", metric: str | None = None
+    a: Source,
+    b: Source,
+    data: Source | None = None,
+    label: str = "label",
+    metric: str | None = None,
+    separator: str | None = None,
 ) -> Comparison:
     """The paired verdict on two systems that answered the same rows in the same order.
 
-    a, b: a run folder, a file, or rows with a column `prediction`, `label` or `score`. The truth stands in `data` under
-    `label`, or in a column `target` of either side (a run folder has it). metric: the one that the sentence is about;
-    accuracy or pearson unless stated. Raises UserError where the sides do not answer the same rows.
+    a, b: a run folder, a file, or rows with a column `prediction`, `labels`, `label` or `score`; the names `label` and
+    `labels` are taken for answers only where the truth stands elsewhere. The truth stands in `data` under `label`, or
+    in a column `target` of either side (a run folder has it). Answers are classes, sets of labels (lists, or texts cut
+    at `separator`, by default the run's or a comma) or numbers with fractions. metric: the one that the sentence is
+    about; accuracy, f1_macro or pearson unless stated. Raises UserError where the sides do not answer the same rows.
     """
-    first, second = _answers(a), _answers(b)
-    _same_rows(first, second)
-    targets = _targets(first, second, data, label)
-    y, said = _comparable(targets, first, second)
-    classes = y.dtype.kind == "i"
-    count = int(max(y.max(), *(s.max() for s in said))) + 1 if classes else 0
-
-    def make(name: str) -> Any:
-        return lambda true, given: _measures(true, given, count)[name]
-
-    names = list(_measures(y, said[0], count))
+    sides = read_sides(a, b, data, label)
+    make, (y, *said), notes = _comparable(sides, separator)
+    names = list(make(y, said[0]))
     main = metric or names[0]
     if main not in names:
         raise UserError(unknown("metric", main, names))
-    verdicts = {name: paired(make(name), y, *said) for name in names}
+    verdicts = {name: paired(_one(make, name), y, *said) for name in names}
     return Comparison(
-        first.name,
-        second.name,
+        sides.a.name,
+        sides.b.name,
         len(y),
         verdicts,
         holm({name: verdict.p for name, verdict in verdicts.items()}),
-        sentence(first.name, second.name, main, verdicts[main], len(y)),
-        mcnemar(y, *said) if classes else None,
+        sentence(sides.a.name, sides.b.name, main, verdicts[main], len(y)),
+        mcnemar(y, *said) if y.dtype.kind == "i" else None,
+        [*sides.notes, *notes],
     )
 
 
-def _measures(targets: np.ndarray, said: np.ndarray, classes: int) -> dict[str, Measure]:
-    if classes:
-        return measures.classification(targets, said, classes)
-    return measures.regression(targets, said)
+def _comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.ndarray], list[str]]:
+    """What to measure, the truth and both answers as arrays, and notes: of sets of labels, of numbers where some have
+    fractions and no run says that they are classes, else of classes."""
+    known, columns = sides.known, sides.columns
+    listed = any(isinstance(cell, list | tuple | set | np.ndarray) for column in columns for cell in column.cells)
+    if listed or sides.a.sets or sides.b.sets:
+        stated = [separator, sides.a.separator, sides.b.separator]
+        _, found, notes = sets(columns, known, next((s for s in stated if s), ","))
+        return _of_sets, found, notes
+    scores = None if known else numbers(columns)
+    if scores is not None:
+        return measures.regression, scores, []
+    labels, found, notes = classes(columns, known)
+    return lambda y, said: measures.classification(y, said, len(labels)), found, notes
 
 
-def _answers(source: Source) -> Answers:
-    name = str(source) if isinstance(source, str | Path) else "the rows given"
-    if isinstance(source, str | Path) and Path(source).is_dir():
-        source = _of_run(Path(source))
-    table = read(source)
-    column = next((c for c in ANSWERS if c in table.columns), None)
-    if column is None:
-        raise UserError(
-            f"{name} has no column of answers. Name one of its columns ({', '.join(table.columns)}) "
-            f"{', '.join(ANSWERS[:-1])} or {ANSWERS[-1]}."
-        )
-    truth = next((c for c in TARGETS if c in table.columns), None)
-    texts = table.columns.get("text")
-    return Answers(name, table.column(column), table.column(truth) if truth else None, texts, table)
+def _of_sets(targets: Any, said: Any) -> dict[str, Measure]:
+    return {
+        "f1_macro": measures.labels_f1(targets, said, "macro"),
+        "f1_micro": measures.labels_f1(targets, said, "micro"),
+        "exact_match": measures.mean((targets == said).all(1)),
+    }
 
 
-def _of_run(path: Path) -> Path:
-    folder = RunFolder(path)
-    file = path / PREDICTIONS
-    if not file.exists():
-        finished = "was made before there were comparisons" if folder.complete else "is no finished run"
-        raise UserError(f"{path} {finished}: it holds no {PREDICTIONS}. Give a file of predictions, or run it again.")
-    return file
+def _one(make: Measures, name: str) -> Callable[[Any, Any], Measure]:
+    return lambda targets, said: make(targets, said)[name]
 
 
-def _same_rows(a: Answers, b: Answers) -> None:
-    if len(a.said) != len(b.said):
-        raise UserError(
-            f"{a.name} answers {len(a.said):,} rows and {b.name} {len(b.said):,}; a paired comparison needs the same "
-            "rows in the same order."
-        )
-    for i, (one, two) in enumerate(zip(a.texts or [], b.texts or [], strict=False)):
-        if str(one).split() != str(two).split():
-            raise UserError(
-                f"{a.table.where(i)} and {b.table.where(i)} are not the same text ({_short(one)} and {_short(two)}). "
-                "Give both systems the same rows in the same order."
-            )
-
-
-def _short(text: Any) -> str:
-    found = str(text)
-    return repr(found if len(found) <= 40 else found[:40] + "...")
-
-
-def _targets(a: Answers, b: Answers, data: Source | None, label: str) -> list[Any]:
-    if data is not None:
-        table = read(data, needs=[label])
-        if len(table) != len(a.said):
-            raise UserError(f"{table.source} has {len(table):,} rows, the answers are {len(a.said):,}.")
-        return table.column(label)
-    found = a.targets if a.targets is not None else b.targets
-    if found is None:
-        raise UserError(
-            f"Neither {a.name} nor {b.name} says what is true: it needs a column {TARGETS[0]}, or --data FILE "
-            "--label COLUMN."
-        )
-    return found
-
-
-def _comparable(targets: Sequence[Any], a: Answers, b: Answers) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Targets and answers as indices of classes, or as numbers where all are numbers and some are no whole ones."""
-    sides = [list(targets), a.said, b.said]
-    numbers = [_numbers(side) for side in sides]
-    if all(found is not None for found in numbers) and any(
-        (found % 1 != 0).any() for found in numbers if found is not None
-    ):
-        y, first, second = (found for found in numbers if found is not None)
-        return y, [first, second]
-    tables = [a.table, a.table, b.table]
-    names = Labels(tuple(dict.fromkeys(str(cell) for side in sides for cell in side)))
-    y, first, second = (names.encode([str(c) for c in s], t.where) for s, t in zip(sides, tables, strict=True))
-    return y, [first, second]
-
-
-def _numbers(cells: Sequence[Any]) -> np.ndarray | None:
-    try:
-        found = np.array([float(cell) for cell in cells])
-    except (TypeError, ValueError):
-        return None
-    return found if np.isfinite(found).all() else None
+def _defined(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def predictions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,24 @@ def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]
     return out
 
 
-def examined(model: Model, tables: Mapping[str, Table], splits: Mapping[str, Split]) -> Facts:
-    """What is worth knowing of the rows; all of it goes to data.json, the warnings to the notes."""
+def examined(
+    model: Model, tables: Mapping[str, Table], splits: Mapping[str, Split], corpus: Sequence[str] = ()
+) -> Facts:
+    """What is worth knowing of the rows; all of it goes to data.json, the warnings to the notes. corpus: files that the
+    encoder was trained on, as data.corpus names them."""
     sides = [
         Side(name, tables[name], s.examples.texts, s.examples.pairs, s.examples.targets, s.encodings)
         for name, s in ((name, splits[name]) for name in FILES if name in splits)
     ]
     names = model.labels.names if model.labels else ()
-    return examine(sides, names=names, tokenizer=model.tokenizer, max_length=model.max_length, near=NEAR_ROWS)
+    return examine(
+        sides,
+        names=names,
+        tokenizer=model.tokenizer,
+        max_length=model.max_length,
+        corpus=corpus,
+        near=NEAR_ROWS,
+    )
 
 
 def remarks(splits: Mapping[str, Split], model: Model) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts, Finding, Side, examine
 from maskwright.data.labels import Labels
@@ -31,10 +33,12 @@ def check_data(
 
     Repeats within and across splits, contradicting labels, class balance or the range of scores, and strange rows. With
     `model`, also lengths in its pieces, what it would cut and what its vocabulary lacks. corpus: files of text that the
-    encoder was trained on, in which the rows are looked for. What the task would refuse of labels is an error among the
-    findings; what cannot be read at all raises UserError.
+    encoder was trained on, in which the rows are looked for; in a run it is the setting data.corpus. What the task
+    would refuse of labels is an error among the findings; what cannot be read at all raises UserError.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
+    if isinstance(corpus, str | Path) or len(corpus):
+        options["corpus"] = corpus
     asked, sources = gather_rows(config, options, settings or {}, given)
     sides, findings = [], []
     for name, source in sources.items():
@@ -46,6 +50,7 @@ def check_data(
     if not sides:
         raise UserError("There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them.")
     sides, labels, refused = _labelled(sides, asked.task)
+    findings += _doubtful(sides[0], labels)
     tokenizer, max_length = _tokenizer(asked)
     if tokenizer is not None:
         sides = [
@@ -56,7 +61,7 @@ def check_data(
         names=labels.names if labels else (),
         tokenizer=tokenizer,
         max_length=max_length,
-        corpus=[corpus] if isinstance(corpus, str | Path) else list(corpus),
+        corpus=asked.data.corpus,
     )
     if tokenizer is None:
         findings.append(Finding("pieces", "fact", "Nothing was counted in pieces, since no model was named."))
@@ -80,6 +85,21 @@ def _labelled(sides: Sequence[Side], task: Task) -> tuple[list[Side], Labels | N
             out.append(side)
             refused.append(_refusal(side, problem))
     return out, labels, refused
+
+
+def _doubtful(side: Side, labels: Labels | None) -> list[Finding]:
+    """Labels that look like slips, with their rows on the side that the set is from."""
+    if labels is None:
+        return []
+    counts = None
+    if side.targets is not None:
+        targets = np.asarray(side.targets)
+        found = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(labels))
+        counts = [int(count) for count in found]
+    return [
+        Finding("doubtful labels", "warning", note, values={"split": side.name, "source": side.table.source})
+        for note in labels.doubtful(counts)
+    ]
 
 
 def _refusal(side: Side, problem: UserError) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from maskwright.base.choice import Choice, Part, dump, find, names, resolve
 from maskwright.base.config import Config, merge, parse, read_toml
@@ -43,6 +43,20 @@ class Data(_Data):
         False, description="without test rows: let the eval rows choose the checkpoint and be reported on, uncalibrated"
     )
 
+    corpus: tuple[str, ...] = Field(
+        (), description="text files that the encoder was trained on, in which the rows are looked for"
+    )
+
+    @field_validator("corpus", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        """`data.corpus=wiki.txt` is one file; a comma may stand in its name, so several are a list."""
+        if isinstance(value, str | Path):
+            value = () if value == "none" else (value,)
+        if not isinstance(value, list | tuple):
+            return value
+        return tuple(str(file) if isinstance(file, Path) else file for file in value)
+
     def reading(self) -> _Data:
         """Only how files are read."""
         return _Data(**{name: getattr(self, name) for name in _Data.model_fields})
@@ -73,6 +87,7 @@ class Finetune(Config):
 
 #: Options that name files stand at the top on the command line and under `data` in a run file.
 FILES = ("train", "eval", "test")
+_OF_DATA = (*FILES, "corpus")
 
 
 def gather(
@@ -80,20 +95,21 @@ def gather(
 ) -> Finetune:
     """One `Finetune` from a run file, options (which win over it) and `--set` tables (which win over both).
 
-    An option may be a field of `Finetune`, one of `FILES`, or a setting of the chosen task (text, pair, label ...).
+    An option may be a field of `Finetune`, one of `FILES`, `corpus`, or a setting of the chosen task (text, pair, label
+    ...).
     """
     source = "finetune" if config is None or isinstance(config, Mapping) else str(config)
     table = dict(config) if isinstance(config, Mapping) else {} if config is None else read_toml(config)
     given = {n: str(v) if isinstance(v, Path) else v for n, v in options.items() if v is not None}
-    own = {name: given.pop(name) for name in list(given) if name not in (*Finetune.model_fields, *FILES)}
+    own = {name: given.pop(name) for name in list(given) if name not in (*Finetune.model_fields, *_OF_DATA)}
     task: dict[str, Any] = {"name": Finetune.model_fields["task"].default}
     for layer in (table.get("task"), given.get("task"), own, sets.get("task")):
         task = merge(task, _named(layer))
-    allowed = [*Finetune.model_fields, *FILES[1:], *(known := find(Task, str(task["name"])).model_fields)]
+    allowed = [*Finetune.model_fields, *_OF_DATA[1:], *(known := find(Task, str(task["name"])).model_fields)]
     for name in own:
         if name not in known:
             raise UserError(unknown("option", name, allowed))
-    files = {name: given.pop(name) for name in FILES if name in given}
+    files = {name: given.pop(name) for name in _OF_DATA if name in given}
     table = merge(merge(merge(merge(_parts(Finetune), table), given), {"data": files}), sets)
     return parse(Finetune, {**table, "task": task}, source)
 
