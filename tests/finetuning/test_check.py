@@ -165,6 +165,22 @@ def test_the_rows_of_a_run_are_looked_for_in_its_corpus(
     assert [(f.severity, f.values["split"]) for f in found] == [("warning", "test"), ("fact", "train")]
 
 
+def test_a_run_looks_for_its_rows_in_the_declared_corpus(
+    tune: Callable[..., Any], files: dict[str, str], reviews: Reviews, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text(f"{reviews['text'][0]}\n")
+    run = tune(**files, settings={"data": {"corpus": str(corpus)}})
+    findings = json.loads((run.folder / "data.json").read_text())["findings"]
+    found = {f["values"]["split"]: f for f in findings if f["kind"] == "in corpus"}
+    assert found["eval"]["severity"] == "warning"
+    assert found["eval"]["where"][0] == f"{files['eval']} line 2, in {corpus} line 1"
+    assert found["train"]["severity"] == "fact"
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["settings"]["data"]["corpus"] == [str(corpus)]
+    assert "data.corpus" in config["command"]
+
+
 def test_a_run_says_when_rows_are_too_many_for_near_repeats(
     tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

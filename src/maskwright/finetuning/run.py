@@ -97,7 +97,7 @@ def finetune(
     seeds = asked.numbers(len(tables["train"]))
     first = seeded(seeds[0], lambda: _build(asked, labels))
     splits = encode_splits(first, tables)
-    seen = examined(first, tables, splits)
+    seen = examined(first, tables, splits, asked.data.corpus)
     notes += first.notes + remarks(splits, first) + cut_notes(splits, first) + seen.notes(said=("lengths",))
     begun = {**facts, "start": start_digests(first, splits)}
     with folder.held():
