@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +260,14 @@ TAGS = [["a", "b"], ["b"], [], ["c", "a"]] * 25
 SAID = [["b", "a"], ["a"], [], ["c"]] * 25
 
 
+def test_two_truths_are_refused() -> None:
+    one = {"target": ["a", "b", "a"], "prediction": ["a", "a", "a"]}
+    other = {"target": ["a", "a", "a"], "prediction": ["a", "a", "b"]}
+    with pytest.raises(UserError, match=r"row 2 .* do not have the same true label \('b' and 'a'\)"):
+        compare(one, other)
+    assert compare({**one, "target": ["1", "2", "1"]}, {**other, "target": [1.0, 2, 1]}).rows == 3
+
+
 def test_sets_of_labels_however_they_are_written(tmp_path: Path) -> None:
     rows = [{"text": str(i), "target": t, "labels": s} for i, (t, s) in enumerate(zip(TAGS, SAID, strict=True))]
     run = write_run(tmp_path / "run", {"name": "multi-label", "text": "text", "separator": ";"}, ["a", "b", "c"], rows)
@@ -311,6 +317,6 @@ def test_undefined_numbers_are_null_in_json() -> None:
     found = compare({"score": [0.5, 0.5], "target": [1, 2]}, {"score": [0.1, 0.2]})
     told = json.dumps(found.plain(), allow_nan=False)
     assert json.loads(told)["differences"]["pearson"]["value"] is None
-    verdict = replace(found.verdicts["pearson"], p=math.nan, resolvable=math.nan)
-    told = replace(found, verdicts={"pearson": verdict}, corrected={}).plain()["differences"]["pearson"]
+    told = found.plain()["differences"]["pearson"]
     assert (told["p"], told["p_holm"], told["resolvable"]) == (None, None, None)
+    assert found.plain()["differences"]["mae"]["p_holm"] is not None

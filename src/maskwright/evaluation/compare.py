@@ -41,12 +41,7 @@ class Comparison:
     def plain(self) -> dict[str, Any]:
         """As JSON; undefined numbers are null."""
         told = {
-            name: {
-                **v.difference.plain(),
-                "p": _defined(v.p),
-                "p_holm": _defined(self.corrected.get(name, math.nan)),
-                "resolvable": _defined(v.resolvable),
-            }
+            name: {**v.plain(), "p_holm": None if math.isnan(self.corrected[name]) else self.corrected[name]}
             for name, v in self.verdicts.items()
         }
         return {
@@ -115,16 +110,12 @@ def _of_sets(targets: Any, said: Any) -> dict[str, Measure]:
     return {
         "f1_macro": measures.labels_f1(targets, said, "macro"),
         "f1_micro": measures.labels_f1(targets, said, "micro"),
-        "exact_match": measures.mean((targets == said).all(1)),
+        "exact_match": measures.share((targets == said).all(1)),
     }
 
 
 def _one(make: Measures, name: str) -> Callable[[Any, Any], Measure]:
     return lambda targets, said: make(targets, said)[name]
-
-
-def _defined(number: float) -> float | None:
-    return number if math.isfinite(number) else None
 
 
 def predictions(
