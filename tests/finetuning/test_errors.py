@@ -279,11 +279,6 @@ def test_a_model_without_a_tokenizer(say: Say, copy: Callable[..., str]) -> None
     assert f"{folder} has no tokenizer: neither tokenizer.json nor vocab.txt." in say(model=str(folder))
 
 
-def test_a_head_of_another_size(say: Say, copy: Callable[..., str]) -> None:
-    folder = copy(head="classification", classes=5)
-    assert "classifier.weight has the shape (5, 32), expected (2, 32)" in say(model=folder)
-
-
 # --- the settings
 
 
