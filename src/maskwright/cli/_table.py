@@ -64,4 +64,8 @@ def cell(value: Any) -> str:
 
 def print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
+
+
+def print_note(note: str) -> None:
+    print(f"note: {note}", file=sys.stderr, flush=True)

@@ -78,11 +78,11 @@ def command(
 def _answer(bulk: Bulk, out: Path | None, resume: bool, strict: bool) -> None:
     """Write all answers, say what a person should know, and with `strict` leave with an error if a row had none."""
     from maskwright.base.errors import UserError
-    from maskwright.cli._table import print_notes
+    from maskwright.cli._table import print_note, print_notes
 
     told = len(bulk.rows.notes)
     print_notes(bulk.rows.notes)
-    counts = bulk.print(sys.stdout) if out is None else bulk.write(out, resume)
+    counts = bulk.print(sys.stdout) if out is None else bulk.write(out, resume, print_note)
     print_notes([*bulk.rows.notes[told:], *bulk.summary(counts)])
     if strict and counts["errors"]:
         raise UserError(f"{counts['errors']:,} rows had no answer (--strict); all others have theirs.")
