@@ -21,7 +21,8 @@ Say = Callable[..., str]
 def say(
     tiny: Path, reviews: Reviews, tmp_path: Path, write_csv: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> Say:
-    """Runs the command with a mistake in it and gives what it says. Options on top of those that would be right."""
+    """Runs the command with a mistake in it and gives what it says of it, behind the notes that were known by then.
+    Options on top of those that would be right."""
 
     def go(*more: str, out: str | None = "run", **options: str | None) -> str:
         right = {"train": write_csv(tmp_path / "reviews.csv", reviews), "model": str(tiny)}
@@ -34,12 +35,12 @@ def say(
         stdout, err = capsys.readouterr()
         assert code == 2
         assert stdout == ""
-        assert err.startswith("error: ")
-        assert err.count("\n") == 1
-        assert "Traceback" not in err
+        *notes, error = err.splitlines()
+        assert all(note.startswith("note: ") for note in notes)
+        assert error.startswith("error: ")
         if out is not None and not before:
             assert not (tmp_path / out).exists(), "a mistake leaves no folder in the way of the next try"
-        return err.removeprefix("error: ").strip()
+        return error.removeprefix("error: ")
 
     return go
 
@@ -62,6 +63,19 @@ def test_no_such_column_names_the_nearest(say: Say) -> None:
     )
     assert "There is no column 'lable'. Did you mean 'label'?" in say(label="lable")
     assert "There is no column 'others'. Did you mean 'other'?" in say(pair="others")
+
+
+@pytest.mark.parametrize(
+    ("more", "option"),
+    [
+        ({"text": "review"}, "--text NAME"),
+        ({"label": "gold"}, "--label NAME"),
+        ({"pair": "second"}, "--pair NAME"),
+    ],
+)
+def test_no_such_column_says_how_to_name_another(say: Say, more: dict[str, str], option: str) -> None:
+    assert say(**more).endswith(f"Name the right one by {option}.")
+    assert say("--set", "data.group=user").endswith("Name the right one by --set data.group=NAME.")
 
 
 def test_the_same_columns_must_be_in_every_file(say: Say, tmp_path: Path) -> None:
@@ -119,7 +133,23 @@ def test_too_few_rows_to_split(say: Say, tmp_path: Path, count: int) -> None:
     file = rows(tmp_path / "few.csv", "\n".join(FEW.splitlines()[: count + 1]) + "\n")
     message = say(train=file)
     assert message.startswith(f"{file} cannot be split: {count} rows are too few to split into parts of ")
-    assert message.endswith("More rows or an eval file would do.")
+    assert message.endswith("More rows, or files for both --eval and --test, would do.")
+
+
+@pytest.mark.parametrize("side", ["eval", "test"])
+def test_too_few_rows_beside_one_file(say: Say, tmp_path: Path, side: str) -> None:
+    """An eval file alone is reported on; what chooses is then split off the training rows, and nothing else is said."""
+    file = rows(tmp_path / "few.csv", "\n".join(FEW.splitlines()[:3]) + "\n")
+    message = say(train=file, **{side: file})
+    assert message.startswith(f"{file} cannot be split: 2 rows are too few to split into parts of ")
+    assert message.endswith(
+        "More rows, both --eval and --test, or --eval alone with --set data.eval_chooses=true would do."
+    )
+
+
+def test_one_row(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "one.csv", "text,label\na film,good\n")
+    assert say(train=file).startswith(f"The only row has the label 'good' ({file} line 2); a classifier needs")
 
 
 def test_groups_that_split_nothing(say: Say, tmp_path: Path) -> None:
@@ -132,7 +162,7 @@ def test_groups_that_split_nothing(say: Say, tmp_path: Path) -> None:
     assert message.startswith(
         f"{tmp_path / 'owned.csv'} cannot be split: The rows form 2 groups, too few for 3 parts: "
     )
-    assert message.endswith("More rows or an eval file would do.")
+    assert message.endswith("More rows, or files for both --eval and --test, would do.")
     message = say("--set", "data.group=user", train=owned(tmp_path, users=("ann", "")))
     assert message.startswith(f"{tmp_path / 'owned.csv'} line 3: the group is empty, so nothing says which rows")
 
@@ -293,6 +323,10 @@ def test_an_unknown_key_in_the_run_file(say: Say, tmp_path: Path) -> None:
     ("given", "said"),
     [
         ("train.batchsize=4", "There is no setting 'batchsize'. Did you mean 'batch_size'?"),
+        ("epochs=3", "There is no setting 'epochs'. Did you mean 'train.epochs'?"),
+        ("lr=1e-3", "There is no setting 'lr'. Did you mean 'train.lr'?"),
+        ("warmup=0.2", "There is no setting 'warmup'. Did you mean 'train.schedule.warmup'?"),
+        ("data.epochs=3", "There is no setting 'epochs'. Did you mean 'train.epochs'?"),
         ("trian.lr=4", "There is no setting 'trian'. Did you mean 'train'?"),
         ("train.lr=fast", "train.lr = 'fast': Input should be a valid number"),
         ("train.schedule=linar", "There is no schedule 'linar'. Did you mean 'linear'?"),
