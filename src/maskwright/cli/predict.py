@@ -47,6 +47,7 @@ def command(
     from maskwright.base import runtime
     from maskwright.base.errors import UserError
     from maskwright.base.files import write_text
+    from maskwright.cli._table import print_note
     from maskwright.tasks import Bulk, check_top, likeliest, load
 
     if (data is None) == (not text):
@@ -70,6 +71,8 @@ def command(
     answers = [likeliest(answer, top) for answer in loaded.predict(list(text or []), list(pair) if pair else None)]
     lines = "".join(f"{json.dumps(answer, ensure_ascii=False)}\n" for answer in answers)
     if out is not None:
+        if out.exists():
+            print_note(f"{out} is there already; it is replaced.")
         write_text(out, lines)
     else:
         sys.stdout.write(lines)
