@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as arrow
 import pytest
 import yaml
+from pyarrow import parquet
 
 from maskwright.base.errors import UserError
-from maskwright.cli.main import tree, verbs
+from maskwright.cli.main import main, tree, verbs
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = "src/maskwright"
@@ -140,6 +144,54 @@ def test_the_readmes_python_runs(
     for block in blocks:
         exec(block, names)
     assert names["model"].predict("a stirring, funny film")[0]["label"] in reviews["label"]
+
+
+def test_the_readmes_commands_run_one_after_another(
+    reviews: dict[str, list[Any]],
+    make_tiny: Callable[..., Path],
+    write_csv: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As they stand there, in a folder with small files of those names, and a tiny encoder that is called minilm."""
+    monkeypatch.chdir(tmp_path)
+    make_tiny(tmp_path / "minilm")
+    single = {"sentence": reviews["text"], "label": reviews["label"]}
+    pairs = {"sentence1": reviews["text"], "sentence2": reviews["other"], "label": reviews["label"]}
+    for name in ("reviews.csv", "test.csv"):
+        write_csv(tmp_path / name, single)
+    for name in ("pairs.tsv", "dev.tsv"):
+        lines = ["\t".join(map(str, row)) for row in (pairs, *zip(*pairs.values(), strict=True))]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    shutil.copy("dev.tsv", "test.tsv")
+    emotions = ["joy;love" if label == "good" else "anger" for label in reviews["label"]]
+    write_csv(tmp_path / "emotions.csv", {"text": reviews["text"], "emotions": emotions})
+    parquet.write_table(arrow.table(single), "million.parquet")
+    page = REPOSITORY / "README.md"
+    (toml,) = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "run.toml").write_text(toml)
+    lines = list(commands(page))
+    assert len([args for args in lines if args[0] == "finetune"]) == 4
+    for args in lines:
+        if args[0] == "compare":
+            answers = json.loads(Path(args[1], "metrics.json").read_text())["reported"]["rows"]
+            write_csv(tmp_path / args[2], {"prediction": ["good"] * answers})
+        if args[0] == "finetune":
+            args = [*args, "--seeds", "1", "--quiet", "--set", "train.threads=1"]
+        try:
+            code = main(args)
+        except SystemExit as left:  # how typer ends a command
+            code = left.code
+        assert not code, shlex.join(args)
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"reviews", "pairs", "emotions", "tuned"}
+
+
+def test_the_readmes_runs_do_not_collide() -> None:
+    """Each command, the run file and the Python block have a folder of their own."""
+    page = REPOSITORY / "README.md"
+    outs = [args[args.index("--out") + 1] for args in commands(page) if args[0] == "finetune" and "--out" in args]
+    outs += re.findall(r'out ?= ?"([^"]+)"', page.read_text())
+    assert len(outs) == len(set(outs)) == 5
 
 
 def test_the_pages_are_found() -> None:

@@ -68,6 +68,15 @@ def test_a_nested_one_says_where() -> None:
     assert "no setting 'colums'. Did you mean 'columns'? Allowed: columns, keep, path. (At data.colums.)" in optional
 
 
+def test_one_that_stands_elsewhere_is_named_by_its_path() -> None:
+    assert said({"epochs": 2}) == (
+        "the settings: There is no setting 'epochs'. Did you mean 'train.epochs'? Allowed: data, name, seeds, train."
+    )
+    assert "There is no setting 'colums'. Did you mean 'data.columns'?" in said({"colums": []})
+    assert "There is no setting 'lr'. Did you mean 'train.lr'?" in said({"data": {"path": "a", "lr": 1}})
+    assert "There is no setting 'seed'. Did you mean 'seeds'?" in said({"seed": 1})
+
+
 def test_nothing_near_lists_what_there_is() -> None:
     assert "There is no setting 'zzz'. Allowed: data, name, seeds, train." in said({"zzz": 1})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,22 @@ def test_an_interrupted_rename_is_undone(tmp_path: Path) -> None:
     folder.rename(tmp_path / ".state.old")
     assert open_folder(folder) == folder
     assert (folder / "inner" / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("write", [lambda path: write_text(path, "x"), lambda path: write_folder(path, fill(a="x"))])
+@pytest.mark.parametrize("name", ["file/x", "file/deep/x", "long" * 100])
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, write: Callable[[Path], None], name: str) -> None:
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(UserError) as caught:
+        write(tmp_path / name)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / name} cannot be written: ")
+    assert message.endswith(". Give another place, or make that one writable.")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_failure_of_the_place_stays_what_it_is() -> None:
+    with pytest.raises(ValueError, match="a bug"), files.room("x"):
+        raise ValueError("a bug")
+    with pytest.raises(UserError, match=r"^x cannot be written: Permission denied\."), files.room("x"):
+        raise RuntimeError("Error while serializing: I/O error: Permission denied (os error 13)")

@@ -185,3 +185,24 @@ def test_the_whole_may_have_another_form(tmp_path: Path) -> None:
         file.finish(lambda part, new: new.write_bytes(part.read_bytes().upper()) and None)
     assert path.read_bytes() == WHOLE.upper()
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        UserError, match=r"file/a cannot be written: (Not a directory|File exists)\. Give another place"
+    ):
+        GrowingFile(tmp_path / "file" / "a", FACTS)
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_the_part(tmp_path: Path) -> None:
+    def full(part: Path, new: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    grow(tmp_path / "a")
+    with (
+        GrowingFile(tmp_path / "a", FACTS, resume=True) as file,
+        pytest.raises(UserError, match=r"There is no room left on the disk for .*a\. What was written before is whole"),
+    ):
+        file.finish(full)
+    assert go_on(tmp_path / "a") == 6

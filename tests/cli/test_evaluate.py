@@ -106,4 +106,4 @@ def test_a_mistake_is_said(
 def test_a_model_that_is_none(run: Run, tiny: Path, csv_file: str) -> None:
     code, _, err = run("evaluate", tiny, "--data", csv_file)
     assert code == 2
-    assert "holds no task" in err
+    assert f"{tiny} is an encoder without a task" in err

@@ -65,6 +65,53 @@ def test_quiet_leaves_the_table_alone(tune: Run) -> None:
     assert "accuracy" in out
 
 
+def test_notes_are_said_before_the_first_step_and_once(tune: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from maskwright.finetuning import run as module
+
+    real = module.train_seed
+
+    def train(*args: Any) -> Any:
+        print("TRAINING", file=sys.stderr)
+        return real(*args)
+
+    monkeypatch.setattr(module, "train_seed", train)
+    _, _, err = tune("--max-length", "6")
+    before, _, after = err.partition("TRAINING\n")
+    assert after == ""
+    for part in ("comma-separated, header", "was split by class", "holds no weights for", "were cut at the end"):
+        assert part in before
+    assert len(set(before.splitlines())) == before.count("\n")
+
+
+def test_a_head_for_other_labels_is_not_taken_over(
+    run: Run, finished: dict[str, Path], sets: list[str], tmp_path: Path, write_csv: Callable[..., str]
+) -> None:
+    base = finished["single"] / "model"
+    for labels, said in (
+        (("bad", "good"), "bad, good too and was kept."),
+        (("ham", "spam"), "bad, good; a new one was started for ham, spam."),
+        (("a", "b", "c"), "bad, good; a new one was started for a, b, c."),
+    ):
+        rows = [(f"a {word} film", labels[i % len(labels)]) for i, word in enumerate(["dull", "lovely", "long"] * 20)]
+        file = write_csv(
+            tmp_path / f"{len(labels)}{labels[0]}.csv", {"text": [r[0] for r in rows], "label": [r[1] for r in rows]}
+        )
+        out = tmp_path / labels[0]
+        code, _, err = run(
+            "finetune", "--train", file, "--model", base, "--out", out, *sets, "--seeds", "1", "--no-baselines"
+        )
+        assert code == 0
+        assert f"note: The head of {base} is for the labels {said}" in err
+        config = json.loads((out / "model" / "config.json").read_text())
+        assert tuple(config["id2label"].values()) == labels
+
+
+def test_one_row_is_one_row(run: Run, finished: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("text,label\na film,good\n")
+    _, out, _ = run("evaluate", finished["single"], "--data", tmp_path / "one.csv")
+    assert out.startswith(f"{tmp_path / 'one.csv'}, 1 row ")
+
+
 def test_what_was_cut_is_said(tune: Run) -> None:
     _, out, err = tune("--max-length", "6", "--keep", "tail")
     assert re.search(r"note: \d+ of 64 train texts are longer than 6 pieces and were cut at the start", err)

@@ -209,3 +209,28 @@ def test_completion_offers_verbs_and_their_options(planted: Path, run: Run, monk
     code, out, _ = run("--show-completion", "bash")
     assert code == 0
     assert "_MASKWRIGHT_COMPLETE=complete_bash" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("finetune", "--train", "{rows}", "--model", "{tiny}", "--quiet", "--set", "train.threads=1"),
+        ("predict", "{model}", "--data", "{rows}"),
+        ("predict", "{model}", "--text", "a film"),
+        ("demo", "--quick"),
+        ("tokenizer", "train", "{rows}"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_said(
+    run: Run, finished: dict[str, Path], tiny: Path, csv_file: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    filled = [word.format(rows=csv_file, tiny=tiny, model=finished["single"]) for word in words]
+    code, _, err = run(*filled, "--out", out)
+    assert code == 2
+    *notes, error = err.splitlines()
+    assert all(note.startswith("note: ") for note in notes)
+    assert error.startswith(f"error: {out}"), "what is named is what was given, or a file in it"
+    assert "cannot be written: " in error

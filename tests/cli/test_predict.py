@@ -89,6 +89,8 @@ def test_answers_go_into_a_file(run: Run, finished: dict[str, Path], tmp_path: P
     )
     assert (code, out) == (0, "")
     assert (tmp_path / "deep" / "a.jsonl").read_text(encoding="utf-8") == here
+    _, _, err = run("predict", finished["single"], "--text", "a film", "--out", tmp_path / "deep" / "a.jsonl")
+    assert err == f"note: {tmp_path / 'deep' / 'a.jsonl'} is there already; it is replaced.\n"
 
 
 def test_labels_are_written_as_they_are(run: Run, tiny: Path, tmp_path: Path, reviews: Reviews) -> None:

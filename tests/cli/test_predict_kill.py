@@ -71,7 +71,7 @@ def test_kills_at_several_moments_change_no_byte(
     assert len(set(reached)) >= 3, "the kills did not come at different moments"
     code, _, err = run(*command(killed, "--resume"))
     assert code == 0
-    assert f"note: Went on behind row {reached[-1]:,} of " in err
+    assert f"note: Goes on behind row {reached[-1]:,} of " in err
     assert "note: 10 of 9,000 rows could not be answered" in err, "those before the kills count too"
     assert killed.read_bytes() == straight.read_bytes()
     assert [p.name for p in killed.parent.iterdir()] == [name]

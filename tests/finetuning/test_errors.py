@@ -8,40 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
-
-from maskwright.cli.main import main
 
 Reviews = dict[str, list[Any]]
 Say = Callable[..., str]
-
-
-@pytest.fixture
-def say(
-    tiny: Path, reviews: Reviews, tmp_path: Path, write_csv: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> Say:
-    """Runs the command with a mistake in it and gives what it says. Options on top of those that would be right."""
-
-    def go(*more: str, out: str | None = "run", **options: str | None) -> str:
-        right = {"train": write_csv(tmp_path / "reviews.csv", reviews), "model": str(tiny)}
-        if out is not None:
-            right["out"] = str(tmp_path / out)
-        said = {name: value for name, value in {**right, **options}.items() if value is not None}
-        words = [word for name, value in said.items() for word in (f"--{name.replace('_', '-')}", value)]
-        before = out is not None and (tmp_path / out).exists()
-        code = main(["finetune", *words, "--set", "train.threads=1", "--set", "train.epochs=1", *more])
-        stdout, err = capsys.readouterr()
-        assert code == 2
-        assert stdout == ""
-        assert err.startswith("error: ")
-        assert err.count("\n") == 1
-        assert "Traceback" not in err
-        if out is not None and not before:
-            assert not (tmp_path / out).exists(), "a mistake leaves no folder in the way of the next try"
-        return err.removeprefix("error: ").strip()
-
-    return go
 
 
 def rows(path: Path, content: str) -> str:
@@ -62,6 +31,19 @@ def test_no_such_column_names_the_nearest(say: Say) -> None:
     )
     assert "There is no column 'lable'. Did you mean 'label'?" in say(label="lable")
     assert "There is no column 'others'. Did you mean 'other'?" in say(pair="others")
+
+
+@pytest.mark.parametrize(
+    ("more", "option"),
+    [
+        ({"text": "review"}, "--text NAME"),
+        ({"label": "gold"}, "--label NAME"),
+        ({"pair": "second"}, "--pair NAME"),
+    ],
+)
+def test_no_such_column_says_how_to_name_another(say: Say, more: dict[str, str], option: str) -> None:
+    assert say(**more).endswith(f"Name the right one by {option}.")
+    assert say("--set", "data.group=user").endswith("Name the right one by --set data.group=NAME.")
 
 
 def test_the_same_columns_must_be_in_every_file(say: Say, tmp_path: Path) -> None:
@@ -119,7 +101,23 @@ def test_too_few_rows_to_split(say: Say, tmp_path: Path, count: int) -> None:
     file = rows(tmp_path / "few.csv", "\n".join(FEW.splitlines()[: count + 1]) + "\n")
     message = say(train=file)
     assert message.startswith(f"{file} cannot be split: {count} rows are too few to split into parts of ")
-    assert message.endswith("More rows or an eval file would do.")
+    assert message.endswith("More rows, or files for both --eval and --test, would do.")
+
+
+@pytest.mark.parametrize("side", ["eval", "test"])
+def test_too_few_rows_beside_one_file(say: Say, tmp_path: Path, side: str) -> None:
+    """An eval file alone is reported on; what chooses is then split off the training rows, and nothing else is said."""
+    file = rows(tmp_path / "few.csv", "\n".join(FEW.splitlines()[:3]) + "\n")
+    message = say(train=file, **{side: file})
+    assert message.startswith(f"{file} cannot be split: 2 rows are too few to split into parts of ")
+    assert message.endswith(
+        "More rows, both --eval and --test, or --eval alone with --set data.eval_chooses=true would do."
+    )
+
+
+def test_one_row(say: Say, tmp_path: Path) -> None:
+    file = rows(tmp_path / "one.csv", "text,label\na film,good\n")
+    assert say(train=file).startswith(f"The only row has the label 'good' ({file} line 2); a classifier needs")
 
 
 def test_groups_that_split_nothing(say: Say, tmp_path: Path) -> None:
@@ -132,7 +130,7 @@ def test_groups_that_split_nothing(say: Say, tmp_path: Path) -> None:
     assert message.startswith(
         f"{tmp_path / 'owned.csv'} cannot be split: The rows form 2 groups, too few for 3 parts: "
     )
-    assert message.endswith("More rows or an eval file would do.")
+    assert message.endswith("More rows, or files for both --eval and --test, would do.")
     message = say("--set", "data.group=user", train=owned(tmp_path, users=("ann", "")))
     assert message.startswith(f"{tmp_path / 'owned.csv'} line 3: the group is empty, so nothing says which rows")
 
@@ -183,107 +181,6 @@ def test_a_suffix_that_says_nothing(say: Say, tmp_path: Path) -> None:
     assert f"{file}: the suffix '.txt' tells no file format. Allowed: " in say(train=file)
 
 
-# --- the model
-
-
-def test_a_length_beyond_the_positions(say: Say) -> None:
-    assert say(max_length="25").startswith("max_length = 25, but the encoder has 24 positions. Give at most 24;")
-
-
-def test_a_length_without_room_for_text(say: Say) -> None:
-    assert say(max_length="3", pair="other").startswith(
-        "max_length=3 leaves no room for text: a pair has 3 special pieces."
-    )
-
-
-def test_a_model_that_is_not_there(say: Say) -> None:
-    message = say(model="no/such/model")
-    assert message.startswith("There is no model folder 'no/such/model'. Give a folder that holds config.json and ")
-    assert "minilm" in message
-
-
-@pytest.fixture
-def copy(make_tiny: Callable[..., Path], tmp_path: Path) -> Callable[..., str]:
-    """A folder of the encoder whose tensors `change` altered; keywords change its configuration."""
-
-    def make(change: Callable[[dict[str, torch.Tensor]], Any] | None = None, head: str = "bare", **config: Any) -> str:
-        folder = make_tiny(tmp_path / "broken", head, **config)
-        tensors = load_file(folder / "model.safetensors")
-        if change is not None:
-            change(tensors)
-            save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-        return str(folder)
-
-    return make
-
-
-QUERY = "encoder.layer.1.attention.self.query.weight"
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda t: t.pop(QUERY), f"bert.{QUERY} is missing."),
-        (lambda t: t.update({QUERY: torch.zeros(32, 31)}), f"bert.{QUERY} has the shape (32, 31), expected (32, 32)."),
-        (
-            lambda t: t.update({"encoder.layer.7.surprise": torch.zeros(1)}),
-            "bert.encoder.layer.7.surprise is unexpected.",
-        ),
-        (lambda t: t.pop("pooler.dense.bias"), "bert.pooler.dense.bias is missing."),
-        (
-            lambda t: [t.pop(name) for name in list(t) if "layer.1" in name],
-            "(and 8 more).",
-        ),
-    ],
-)
-def test_tensors_that_do_not_fit(say: Say, copy: Callable[..., str], change: Any, said: str) -> None:
-    folder = copy(change)
-    message = say(model=folder)
-    assert message.startswith(f"{folder} does not fit the family 'bert' as its config.json describes it: ")
-    assert said.replace("bert.", "") in message.replace("bert.", "")
-
-
-def test_a_weights_file_that_was_cut_off(say: Say, copy: Callable[..., str]) -> None:
-    folder = copy()
-    file = Path(folder) / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:-1000])
-    message = say(model=folder)
-    assert message.startswith(f"{file} ({file.stat().st_size:,} bytes) is not a whole safetensors file: ")
-    assert message.endswith("It was probably cut off while it was copied; copy it again.")
-
-
-def test_a_pickle_is_refused(say: Say, copy: Callable[..., str]) -> None:
-    folder = Path(copy())
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    message = say(model=str(folder))
-    assert (
-        f"{folder} holds its weights as a pickle (pytorch_model.bin). A pickle runs any code that it contains"
-        in message
-    )
-
-
-@pytest.mark.parametrize("change", [-5, 300])
-def test_a_vocabulary_of_another_model(say: Say, copy: Callable[..., str], tiny: Path, change: int) -> None:
-    size = json.loads((tiny / "config.json").read_text())["vocab_size"]
-    folder = copy(vocabulary=size + change)
-    message = say(model=folder)
-    assert message.startswith(f"The vocabulary of {folder} has {size} pieces, its embedding ")
-    assert message.endswith("The tokenizer belongs to another model.")
-    assert (f"only {size - 5} rows" if change < 0 else f"{size + 300} rows, 300 too many to be padding") in message
-
-
-def test_a_model_without_a_tokenizer(say: Say, copy: Callable[..., str]) -> None:
-    folder = Path(copy())
-    for name in ("tokenizer.json", "vocab.txt"):
-        (folder / name).unlink()
-    assert f"{folder} has no tokenizer: neither tokenizer.json nor vocab.txt." in say(model=str(folder))
-
-
-def test_a_head_of_another_size(say: Say, copy: Callable[..., str]) -> None:
-    folder = copy(head="classification", classes=5)
-    assert "classifier.weight has the shape (5, 32), expected (2, 32)" in say(model=folder)
-
-
 # --- the settings
 
 
@@ -298,6 +195,10 @@ def test_an_unknown_key_in_the_run_file(say: Say, tmp_path: Path) -> None:
     ("given", "said"),
     [
         ("train.batchsize=4", "There is no setting 'batchsize'. Did you mean 'batch_size'?"),
+        ("epochs=3", "There is no setting 'epochs'. Did you mean 'train.epochs'?"),
+        ("lr=1e-3", "There is no setting 'lr'. Did you mean 'train.lr'?"),
+        ("warmup=0.2", "There is no setting 'warmup'. Did you mean 'train.schedule.warmup'?"),
+        ("data.epochs=3", "There is no setting 'epochs'. Did you mean 'train.epochs'?"),
         ("trian.lr=4", "There is no setting 'trian'. Did you mean 'train'?"),
         ("train.lr=fast", "train.lr = 'fast': Input should be a valid number"),
         ("train.schedule=linar", "There is no schedule 'linar'. Did you mean 'linear'?"),

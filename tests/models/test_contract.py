@@ -147,3 +147,11 @@ def test_packing_changes_nothing(name: str, stir: Stir, draw: Draw) -> None:
 def test_an_unknown_family_names_the_nearest() -> None:
     with pytest.raises(UserError, match=r"There is no model family 'brt'. Did you mean 'bert'\? Allowed: .*bert"):
         family("brt")
+
+
+@pytest.mark.parametrize("name", families())
+def test_a_sequence_beyond_the_positions_is_said(name: str, draw: Draw) -> None:
+    kind = family(name)
+    network = random_network(kind, tiny(kind), "bare")
+    with pytest.raises(UserError, match=r"A sequence has 71 tokens, but the encoder has 70 positions\. Cut it"):
+        network.encoder(draw([3, 71], 53))

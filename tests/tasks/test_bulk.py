@@ -203,7 +203,31 @@ def test_a_resumed_job_is_the_same_to_the_byte(
     assert bulk.write(killed, resume=True) == whole == {"rows": 80, "errors": 3, "cut": whole["cut"]}
     assert killed.read_bytes() == straight.read_bytes()
     assert [p.name for p in killed.parent.iterdir()] == [name]
-    assert f"Went on behind row 56 of {torn}." in bulk.rows.notes
+    assert f"Goes on behind row 56 of {torn}." in bulk.rows.notes
+
+
+@pytest.mark.usefixtures("small")
+def test_what_a_job_begins_with_is_said_before_its_rows(
+    build: Build, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, out = build("single", LABELS), tmp_path / "a.jsonl"
+
+    def said(resume: bool) -> list[str]:
+        """What is told by the time of the first block."""
+        told: list[str] = []
+        with monkeypatch.context() as patch:
+            stop_after(patch, 0)
+            with pytest.raises(Kill):
+                Bulk(model, rows).write(out, resume, told.append)
+        return told
+
+    assert said(False) == []
+    assert said(True) == [f"{out}.part holds no whole row: all rows are computed."], "the kill came early"
+    Bulk(model, rows).write(out)
+    there = f"{out} is there already; it is replaced when all rows have their answers."
+    assert said(False) == [there]
+    out.with_name("a.jsonl.part").unlink()
+    assert said(True) == [f"There is no {out}.part to go on with: all rows are computed.", there]
 
 
 @pytest.mark.usefixtures("small")

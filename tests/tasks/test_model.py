@@ -234,8 +234,42 @@ def test_a_newer_format_is_refused(build: Build, tmp_path: Path) -> None:
 def test_an_encoder_is_not_a_model_yet(tiny: Path) -> None:
     with pytest.raises(UserError) as caught:
         load(tiny)
-    assert "holds no task (its architecture is 'BertModel')" in str(caught.value)
-    assert f"maskwright finetune --model {tiny} ..." in str(caught.value)
+    assert f"{tiny} is an encoder without a task (its architecture is 'BertModel')" in str(caught.value)
+    assert f"maskwright finetune --model {tiny} --train FILE" in str(caught.value)
+
+
+@pytest.mark.usefixtures("minilm")
+def test_an_encoder_is_called_what_the_person_called_it() -> None:
+    with pytest.raises(UserError) as caught:
+        load("minilm")
+    assert str(caught.value).startswith("minilm is an encoder without a task ")
+    assert "--model minilm " in str(caught.value)
+    assert "site-packages" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["golden", "task", "labels", "max_length", "keep", "precision", "provenance"])
+def test_a_description_without_a_key_is_said(build: Build, tmp_path: Path, key: str) -> None:
+    build("single").save(tmp_path)
+    drift(tmp_path / "maskwright.json", lambda table: table.pop(key))
+    with pytest.raises(UserError, match=f"^{tmp_path / 'maskwright.json'} lacks the key '{key}'"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"format": null}'])
+def test_a_description_of_no_format_is_said(build: Build, tmp_path: Path, content: str) -> None:
+    build("single").save(tmp_path)
+    (tmp_path / "maskwright.json").write_text(content)
+    with pytest.raises(UserError, match=r"maskwright\.json does not say its format"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("given", [None, 3.5, {"text": "a film"}])
+def test_what_holds_no_texts_is_said(build: Build, given: Any) -> None:
+    with pytest.raises(UserError, match=f"a {type(given).__name__}: give a text, or a list of texts"):
+        build("single").predict(given)
+    if given is not None:
+        with pytest.raises(UserError, match=r"^pairs = .* give a text, or a list of texts"):
+            build("pair").predict("a film", given)
 
 
 def test_a_model_that_lost_its_head_is_not_finished(build: Build, tiny: Path, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from maskwright.base.errors import UserError, unknown
+from maskwright.base.errors import UserError, nearest, unknown
 
 C = TypeVar("C", bound="Config")
 
@@ -40,13 +40,35 @@ def _explain(kind: type[Config], error: Any) -> str:
     where = ".".join(path)
     if error["type"] == "extra_forbidden":
         owner = _model_at(kind, path[:-1])
-        return unknown("setting", path[-1], owner.model_fields if owner else []) + (
+        allowed = list(owner.model_fields) if owner else []
+        return unknown("setting", path[-1], allowed, elsewhere(kind, path[-1], allowed)) + (
             f" (At {where}.)" if len(path) > 1 else ""
         )
     if error["type"] == "missing":
         return f"The setting {where!r} is needed and was not given."
     said = error["msg"].removeprefix("Value error, ")
     return f"{where} = {error['input']!r}: {said}." if where else f"{said}."
+
+
+def elsewhere(kind: type[Config], given: str, allowed: Iterable[str]) -> str | None:
+    """The full path of a setting that is called `given`, or nearly so where none of `allowed` is; None for no such."""
+    by_name: dict[str, str] = {}
+    for path in _paths(kind):
+        by_name.setdefault(path.rpartition(".")[2], path)
+    close = None if nearest(given, allowed) else nearest(given, by_name)
+    return by_name.get(given) or by_name.get(close or "")
+
+
+def _paths(kind: type[Config], above: str = "") -> Iterator[str]:
+    """The dotted names of all settings, those nearer to the top first; of a part, the settings of the default one."""
+    inside: list[tuple[type[Config], str]] = []
+    for name, field in kind.model_fields.items():
+        yield above + name
+        inner = type(field.default) if isinstance(field.default, Config) else _model_at(kind, [name])
+        if inner is not None:
+            inside.append((inner, f"{above}{name}."))
+    for inner, path in inside:
+        yield from _paths(inner, path)
 
 
 def _model_at(kind: type[Config], path: list[str]) -> type[Config] | None:

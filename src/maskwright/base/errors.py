@@ -19,10 +19,10 @@ def nearest(given: str, allowed: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
-    """One sentence for a name that does not exist: the nearest one first, then all of them."""
+def unknown(kind: str, given: str, allowed: Iterable[str], meant: str | None = None) -> str:
+    """One sentence for a name that does not exist: the nearest one first (or the one `meant`), then all of them."""
     names = sorted(allowed)
-    close = nearest(given, names)
+    close = meant or nearest(given, names)
     hint = f" Did you mean {close!r}?" if close else ""
     listed = ", ".join(names) if names else "none"
     return f"There is no {kind} {given!r}.{hint} Allowed: {listed}."

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,29 +25,44 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 @contextmanager
 def room(path: str | Path) -> Iterator[None]:
-    """Within it a disk that is full is a UserError. Libraries tell of it in errors of their own."""
+    """Within it a disk that is full, and a place that cannot be written, is a UserError. Libraries tell of it in errors
+    of their own."""
     try:
         yield
     except Exception as problem:
-        if getattr(problem, "errno", None) in FULL or any(f"os error {number})" in str(problem) for number in FULL):
+        number = _number(problem)
+        if number is None:
+            raise
+        if number in FULL:
             raise UserError(
                 f"There is no room left on the disk for {path}. What was written before is whole: free some space, "
                 "then go on where it stopped (--resume)."
             ) from None
-        raise
+        raise UserError(
+            f"{path} cannot be written: {os.strerror(number)}. Give another place, or make that one writable."
+        ) from None
+
+
+def _number(problem: Exception) -> int | None:
+    """What the system calls a failure: the error's own number, or the one that a library in Rust writes behind it."""
+    if isinstance(problem, OSError):
+        return problem.errno
+    told = re.search(r"\(os error (\d+)\)", str(problem))
+    return int(told[1]) if told else None
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write `content` atomically: after a crash the file is the old one or the new one, never half of each."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with room(path), open(beside, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-    sync_folder(path.parent)
+    with room(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_folder(path.parent)
 
 
 def write_text(path: str | Path, content: str) -> None:
@@ -86,12 +102,13 @@ def write_folder(path: str | Path, fill: Callable[[Path], None]) -> None:
     except UserError:
         shutil.rmtree(new, ignore_errors=True)
         raise
-    write_json(new / "checksums.json", {str(f.relative_to(new)): sha256(f) for f in _files(new)})
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.replace(path, old)
-    os.replace(new, path)
-    sync_folder(path.parent)
+    with room(path):
+        write_json(new / "checksums.json", {str(f.relative_to(new)): sha256(f) for f in _files(new)})
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(path, old)
+        os.replace(new, path)
+        sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

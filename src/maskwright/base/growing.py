@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import lock, sync_folder
+from maskwright.base.files import lock, room, sync_folder
 
 
 class GrowingFile:
@@ -23,8 +23,8 @@ class GrowingFile:
     is whole; after a power cut, which may lose either, the CRC tells. Use it as a context: leaving it without
     `finish` keeps both files, and opening it again with `resume` cuts off what is not whole and goes on.
 
-    Raises UserError when a part is there and `resume` is not said, when its facts are others, or when another process
-    writes it.
+    Raises UserError when a part is there and `resume` is not said, when its facts are others, when another process
+    writes it, or where nothing can be written.
     """
 
     def __init__(self, path: str | Path, facts: Mapping[str, Any], resume: bool = False) -> None:
@@ -36,14 +36,17 @@ class GrowingFile:
         self.resumed = False  #: whether it goes on behind rows that were there
         if self.path.is_dir():
             raise UserError(f"{self.path} is a folder; give the name of a file.")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.part, "ab", buffering=0)  # noqa: SIM115 (held until __exit__)
-        try:
-            lock(self._file, f"Another process writes {self.part}. Wait until it ends, or give another name.")
-            self._journal = self._open(json.loads(json.dumps(facts)), resume)
-        except BaseException:
-            self._file.close()
-            raise
+        with room(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.replaces = self.path.exists()  #: whether a file was in its place before
+            self.begun = self.part.exists()  #: whether a part was there, even one without a row
+            self._file = open(self.part, "ab", buffering=0)  # noqa: SIM115 (held until __exit__)
+            try:
+                lock(self._file, f"Another process writes {self.part}. Wait until it ends, or give another name.")
+                self._journal = self._open(json.loads(json.dumps(facts)), resume)
+            except BaseException:
+                self._file.close()
+                raise
 
     def _open(self, facts: dict[str, Any], resume: bool) -> BinaryIO:
         was, kept = self._read()
@@ -110,6 +113,10 @@ class GrowingFile:
 
     def finish(self, convert: Callable[[Path, Path], None] | None = None) -> None:
         """Put the part in its place; or what `convert(part, new)` makes of it, where the whole has another form."""
+        with room(self.path):
+            self._finish(convert)
+
+    def _finish(self, convert: Callable[[Path, Path], None] | None) -> None:
         os.fsync(self._file.fileno())
         if convert is None:
             os.replace(self.part, self.path)

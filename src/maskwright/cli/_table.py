@@ -34,7 +34,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     """The figures that a run reports, its baselines' main figure, the verdict, and which seed's model was saved."""
     reported, main = summary["reported"], summary["main"]
     others = {other["name"]: {main: other["figures"][main]} for other in summary["baselines"]}
-    print_figures(f"{reported['source']}, {reported['rows']:,} rows", {"": summary["figures"], **others})
+    print_figures(f"{reported['source']}, {count_rows(reported['rows'])}", {"": summary["figures"], **others})
     print()
     for line in summary["verdict"]:
         print(textwrap.fill(line, 100))
@@ -48,6 +48,10 @@ def print_counts(metrics: Mapping[str, Any]) -> None:
     for name, words in COUNTS.items():
         if metrics.get(name):
             print(f"{metrics[name]:,} {words}")
+
+
+def count_rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def bounds(figure: Mapping[str, Any]) -> str:
@@ -64,4 +68,8 @@ def cell(value: Any) -> str:
 
 def print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
+
+
+def print_note(note: str) -> None:
+    print(f"note: {note}", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ import typer
 
 from maskwright.base.config import pairs
 from maskwright.cli._options import given, with_options
-from maskwright.cli._table import print_counts, print_notes, print_summary
+from maskwright.cli._table import print_counts, print_note, print_summary
 from maskwright.finetuning.settings import FILES, Data, Finetune, task_options
 
 _SET = "any setting, e.g. train.lr=3e-5 (repeat it)"
@@ -41,13 +41,12 @@ def _command(
             overwrite=overwrite,
             allow_drift=allow_drift,
             quiet=quiet,
+            say=None if quiet else print_note,
             **given(options),
         )
     except Interrupted as stopped:
         print(f"maskwright: {stopped}; go on with --resume.", file=sys.stderr)
         raise typer.Exit(stopped.code) from None
-    if not quiet:
-        print_notes(run.notes)
     print_summary(run.summary)
     print_counts(run.metrics[run.summary["reported"]["split"]])
     print(f"\nmodel: {run.folder / 'model'}")

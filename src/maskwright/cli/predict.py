@@ -47,6 +47,7 @@ def command(
     from maskwright.base import runtime
     from maskwright.base.errors import UserError
     from maskwright.base.files import write_text
+    from maskwright.cli._table import print_note
     from maskwright.tasks import Bulk, check_top, likeliest, load
 
     if (data is None) == (not text):
@@ -70,6 +71,8 @@ def command(
     answers = [likeliest(answer, top) for answer in loaded.predict(list(text or []), list(pair) if pair else None)]
     lines = "".join(f"{json.dumps(answer, ensure_ascii=False)}\n" for answer in answers)
     if out is not None:
+        if out.exists():
+            print_note(f"{out} is there already; it is replaced.")
         write_text(out, lines)
     else:
         sys.stdout.write(lines)
@@ -78,11 +81,11 @@ def command(
 def _answer(bulk: Bulk, out: Path | None, resume: bool, strict: bool) -> None:
     """Write all answers, say what a person should know, and with `strict` leave with an error if a row had none."""
     from maskwright.base.errors import UserError
-    from maskwright.cli._table import print_notes
+    from maskwright.cli._table import print_note, print_notes
 
     told = len(bulk.rows.notes)
     print_notes(bulk.rows.notes)
-    counts = bulk.print(sys.stdout) if out is None else bulk.write(out, resume)
+    counts = bulk.print(sys.stdout) if out is None else bulk.write(out, resume, print_note)
     print_notes([*bulk.rows.notes[told:], *bulk.summary(counts)])
     if strict and counts["errors"]:
         raise UserError(f"{counts['errors']:,} rows had no answer (--strict); all others have theirs.")

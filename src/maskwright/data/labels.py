@@ -44,9 +44,11 @@ class Labels:
         if not first:
             raise UserError("There are no labels: no rows were given.")
         if len(first) == 1:
+            all_rows = "The only row has" if counts.total() == 1 else f"All {counts.total():,} rows have"
+            onwards = "" if counts.total() == 1 else " onwards"
             raise UserError(
-                f"All {counts.total()} rows have the label {next(iter(first))!r} ({where(0)} onwards); a classifier "
-                f"needs at least two classes. Check which column holds the label."
+                f"{all_rows} the label {next(iter(first))!r} ({where(0)}{onwards}); a classifier needs at least two "
+                "classes. Check which column holds the label."
             )
         _refuse_twins(first, where)
         _refuse_what_does_not_repeat(counts, where)

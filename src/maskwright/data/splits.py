@@ -32,7 +32,8 @@ def split(
     _check_shares(fractions)
     sizes = _rounded(np.array([count]), fractions)[0]
     if not sizes.all():
-        raise UserError(f"{count} rows are too few to split into parts of {list(fractions)}: one would be empty.")
+        rows = "1 row is" if count == 1 else f"{count} rows are"
+        raise UserError(f"{rows} too few to split into parts of {list(fractions)}: one would be empty.")
     rows = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
     assert len(rows) == count, f"{len(rows)} labels for {count} rows"
     several = rows.ndim == 2

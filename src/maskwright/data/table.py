@@ -12,6 +12,14 @@ _AS_LIST = ("to_pylist", "to_list", "tolist")  # of pyarrow; of pandas and polar
 _MISSING = ("NAType", "NaTType")  # pandas' NA and NaT, known by name because pandas is not imported
 
 
+class NoColumn(UserError):
+    """A column that is needed is not there: names the nearest one, all of them, and what was assumed."""
+
+    def __init__(self, source: str, column: str, columns: Iterable[str], notes: Iterable[str] = ()) -> None:
+        super().__init__(" ".join([f"{source}: {unknown('column', column, columns)}", *notes]))
+        self.column = column
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns by name, all of one length. Cells of CSV and TSV files are texts; JSONL and Parquet keep their types."""
@@ -27,9 +35,9 @@ class Table:
         return len(self.lines)
 
     def column(self, name: str) -> list[Any]:
-        """The cells of one column. Raises UserError that names the nearest column, all of them and what was assumed."""
+        """The cells of one column. Raises `NoColumn`, a UserError."""
         if name not in self.columns:
-            raise UserError(" ".join([f"{self.source}: {unknown('column', name, self.columns)}", *self.notes]))
+            raise NoColumn(self.source, name, self.columns, self.notes)
         return self.columns[name]
 
     def select(self, rows: Iterable[int]) -> Table:

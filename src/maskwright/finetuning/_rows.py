@@ -16,7 +16,7 @@ from maskwright.data.facts import Facts, Side, examine
 from maskwright.data.groups import number_groups
 from maskwright.data.read import Source, read
 from maskwright.data.splits import split, split_groups
-from maskwright.data.table import Table
+from maskwright.data.table import NoColumn, Table
 from maskwright.finetuning.settings import FILES, Finetune
 from maskwright.tasks import Examples, Model
 from maskwright.text.encodings import Encodings
@@ -57,16 +57,22 @@ def read_tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[
         )
     needs = dict.fromkeys(sources, asked.task.columns())
     needs["train"] += (group,) if group else ()
-    found = {
-        name: read(source, settings=asked.data.reading(), needs=needs[name])
-        for name, source in sources.items()
-        if source is not None
-    }
+    found = {name: read_rows(asked, source, needs[name]) for name, source in sources.items() if source is not None}
     notes = [note for table in found.values() for note in table.notes]
     if "eval" not in found:
         found, note = _split_off(asked, found)
         notes.append(note)
     return found, notes
+
+
+def read_rows(asked: Finetune, source: Source, needs: Sequence[str]) -> Table:
+    """The rows of one side. A UserError for a column that is not there says by which option another one is named."""
+    try:
+        return read(source, settings=asked.data.reading(), needs=needs)
+    except NoColumn as problem:
+        named = [n for n, column in asked.task if column == problem.column and n in ("text", "pair", "label")]
+        how = f"--{named[0]} NAME" if named else "--set data.group=NAME" if problem.column == asked.data.group else ""
+        raise UserError(f"{problem} Name the right one by {how}." if how else str(problem)) from None
 
 
 def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Table], str]:
@@ -86,7 +92,7 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
         else:
             parts = split_groups(strata, groups, cut, asked.seed)
     except UserError as problem:
-        raise UserError(f"{table.source} cannot be split: {problem} More rows or an eval file would do.") from None
+        raise UserError(f"{table.source} cannot be split: {problem} {_remedy(tables)}") from None
     named = dict(zip(("train", *shares), parts, strict=True))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
     how = "" if strata is None else " by class" if strata.ndim == 1 else " by label"
@@ -95,6 +101,13 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
         held = ", ".join(f"{len(set(groups[rows])):,} {name}" for name, rows in named.items())
         note += f" Groups of {data.group!r} were kept whole: {held}."
     return {**tables, **{name: table.select(rows) for name, rows in named.items()}}, note
+
+
+def _remedy(tables: Mapping[str, Table]) -> str:
+    """What makes a split needless. An eval file alone does not: it is reported on, and others choose."""
+    if "test" in tables:
+        return "More rows, both --eval and --test, or --eval alone with --set data.eval_chooses=true would do."
+    return "More rows, or files for both --eval and --test, would do."
 
 
 def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]:

@@ -12,7 +12,8 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts, Finding, Side, examine
 from maskwright.data.labels import Labels
-from maskwright.data.read import Source, read
+from maskwright.data.read import Source
+from maskwright.finetuning._rows import read_rows
 from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.models import locate, show
 from maskwright.tasks import Task
@@ -44,7 +45,7 @@ def check_data(
     for name, source in sources.items():
         if source is not None:
             # The label's column is asked for later: a file that lacks it can still be looked at.
-            table = read(source, settings=asked.data.reading(), needs=asked.task.columns(with_label=False))
+            table = read_rows(asked, source, asked.task.columns(with_label=False))
             sides.append(Side(name, table, *asked.task.texts(table)))
             findings += [Finding("reading", "fact", note) for note in table.notes]
     if not sides:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, write_json, write_text
+from maskwright.base.files import read_json, room, write_json, write_text
 from maskwright.data.table import Table
 from maskwright.finetuning._demo_corpus import corpus
 from maskwright.finetuning._demo_page import page
@@ -137,14 +137,15 @@ def text_table(result: DemoResult) -> str:
 
 def _folder(path: Path) -> Path:
     """An empty folder, or one that an earlier demo wrote into."""
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file; the demo needs a folder. Give another --out.")
-    strange = sorted({p.name for p in path.iterdir()} - {"demo.json", "report.html", *RATES}) if path.exists() else []
+    with room(path):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file; the demo needs a folder. Give another --out.")
+        path.mkdir(parents=True, exist_ok=True)
+        strange = sorted({p.name for p in path.iterdir()} - {"demo.json", "report.html", *RATES})
     if strange:
         raise UserError(
             f"{path} holds something that is not a demo ({strange[0]}); nothing was written. Give another --out."
         )
-    path.mkdir(parents=True, exist_ok=True)
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +72,7 @@ def finetune(
     overwrite: bool = False,
     allow_drift: bool = False,
     quiet: bool = False,
+    say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Run:
     """Fine-tune an encoder on labelled rows, with several seeds where there are few, and prove that what was saved is
@@ -79,33 +80,35 @@ def finetune(
 
     config: a run file or its tables. train, eval, test: a file, a mapping of columns, or rows. options: any field of
     `finetuning.settings.Finetune` (task, model, out, max_length, seed ...) or of the task (text, pair, label).
-    settings: nested tables, e.g. {"train": {"lr": 3e-5}}. Raises UserError for what a person can mend, and
+    settings: nested tables, e.g. {"train": {"lr": 3e-5}}. say: told each note as soon as it is known, those on the rows
+    before the first step; the run that is returned holds all of them. Raises UserError for what a person can mend, and
     `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
     asked, sources = gather_rows(config, options, settings or {}, given)
     _settle(asked)
-    sources, notes = roles(asked, sources)
+    sources, found = roles(asked, sources)
     tables, more = read_tables(asked, sources)
-    notes += more
+    notes = _Notes(say)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
     if resume and folder.complete:
-        return _done(folder)
+        return _done(folder, notes)
+    notes.tell(found + more)
     labels = asked.task.discover(tables["train"])
-    notes += labels.doubtful() if labels is not None else []
+    notes.tell(labels.doubtful() if labels is not None else [])
     seeds = asked.numbers(len(tables["train"]))
     first = seeded(seeds[0], lambda: _build(asked, labels))
     splits = encode_splits(first, tables)
     seen = examined(first, tables, splits, asked.data.corpus)
-    notes += first.notes + remarks(splits, first) + cut_notes(splits, first) + seen.notes(said=("lengths",))
+    notes.tell(first.notes + remarks(splits, first) + cut_notes(splits, first) + seen.notes(said=("lengths",)))
     begun = {**facts, "start": start_digests(first, splits)}
     with folder.held():
         # Again: another process may have been here, and now it is known what the run starts from.
         folder = RunFolder.open(asked.out, facts if allow_drift else begun, resume, overwrite)
         if resume and folder.complete:
-            return _done(folder)
-        folder.start({**begun, "notes": notes})
+            return _done(folder, notes)
+        folder.start({**begun, "notes": notes.told})
         write_json(folder.data, seen.plain())
         trained = []
         for seed in seeds:
@@ -113,10 +116,24 @@ def finetune(
             if done is None:
                 model = first if seed == seeds[0] else seeded(seed, lambda: _build(asked, labels))
                 done = train_seed(asked, model, splits, seed, folder, begun, quiet, allow_drift)
-                notes += done.notes
+                notes.tell(done.notes)
             trained.append(done)
         told = _finish(asked, labels, tables, splits, folder, trained, facts)
-    return Run(folder.path, told["metrics"], told, notes)
+    return Run(folder.path, told["metrics"], told, notes.told)
+
+
+@dataclass
+class _Notes:
+    """What a run has to say, kept and said at once."""
+
+    say: Callable[[str], None] | None
+    told: list[str] = field(default_factory=list)
+
+    def tell(self, notes: Iterable[str]) -> None:
+        for note in notes:
+            self.told.append(note)
+            if self.say is not None:
+                self.say(note)
 
 
 def _settle(asked: Finetune) -> None:
@@ -140,9 +157,10 @@ def _build(asked: Finetune, labels: Labels | None) -> Model:
     )
 
 
-def _done(folder: RunFolder) -> Run:
+def _done(folder: RunFolder, notes: _Notes) -> Run:
     told = read_json(folder.metrics)
-    return Run(folder.path, told["metrics"], told, ["This run was already complete; nothing was done."])
+    notes.tell(["This run was already complete; nothing was done."])
+    return Run(folder.path, told["metrics"], told, notes.told)
 
 
 def _finish(

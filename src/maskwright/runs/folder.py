@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import can_lock, lock, read_json, write_json
+from maskwright.base.files import can_lock, lock, read_json, room, write_json
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,21 @@ class RunFolder:
 
     @staticmethod
     def open(path: str | Path, config: dict[str, Any], resume: bool = False, overwrite: bool = False) -> RunFolder:
-        """A new run folder, or an old one to go on with. Raises UserError when that was not said, or does not fit.
+        """A new run folder, or an old one to go on with. Raises UserError when that was not said, or does not fit, or
+        where nothing can be written.
 
         config: all that is needed to repeat the run, as plain values. A resumed run must have the same settings.
         Nothing is written or deleted before `start`, so that a mistake found in between costs no earlier run.
         """
         path = Path(path)
         folder = RunFolder(path)
-        if path.exists() and not path.is_dir():
-            raise UserError(f"{path} is a file; a run needs a folder. Give another --out.")
+        with room(path):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"{path} is a file; a run needs a folder. Give another --out.")
+            held = folder._holds_something()
         if resume and overwrite:
             raise UserError("Say either --resume or --overwrite, not both.")
-        if not folder._holds_something():
+        if not held:
             return folder
         if not folder.is_run:
             kept = "; --overwrite will not delete it" if overwrite else ""
@@ -58,18 +61,21 @@ class RunFolder:
             for torn in self.path.rglob(".*.part"):  # half a file, from a kill in the middle of a write
                 torn.unlink(missing_ok=True)
             return
-        self.path.mkdir(parents=True, exist_ok=True)
-        for held in self.path.iterdir():
-            if held.is_dir() and not held.is_symlink():
-                shutil.rmtree(held)
-            elif held != self.config:
-                held.unlink()
+        with room(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            for held in self.path.iterdir():
+                if held.is_dir() and not held.is_symlink():
+                    shutil.rmtree(held)
+                elif held != self.config:
+                    held.unlink()
         write_json(self.config, config)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Within it no other process works in this folder. Raises UserError when one does (where there are locks)."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Within it no other process works in this folder. Raises UserError when one does (where there are locks), or
+        where there can be no folder."""
+        with room(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         if not can_lock():
             yield
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -69,11 +69,13 @@ class Bulk:
             counts.update(told)
         return counts
 
-    def write(self, out: str | Path, resume: bool = False) -> Counter[str]:
+    def write(self, out: str | Path, resume: bool = False, say: Callable[[str], None] | None = None) -> Counter[str]:
         """Write a file in the format of its suffix: CSV, TSV, Parquet, else JSON lines. Returns the counts as `print`.
 
         It grows as `OUT.part`. After a kill the same job goes on with `resume`, and the whole is the same to the byte
-        as without the kill. Raises UserError when another file, model or setting is given then.
+        as without the kill. Before the first row `say` is told what is gone on with and what will be replaced; without
+        it that goes to `rows.notes`. Raises UserError when another file, model or setting is given then, and where
+        nothing can be written.
         """
         out = Path(out)
         if self._file is not None and out.exists() and out.samefile(self._file):
@@ -85,10 +87,8 @@ class Bulk:
             )
         writer, fields = writer_for(out), self._fields()
         with GrowingFile(out, self._facts(writer.name), resume) as file:
-            if file.resumed:
-                self.rows.notes.append(f"Went on behind row {file.counts['rows']:,} of {file.part}.")
-            elif resume:
-                self.rows.notes.append(f"There was no {file.part} to go on with: all rows were computed.")
+            for note in _begun(file, resume):
+                (say or self.rows.notes.append)(note)
             if not file.size:
                 file.append(writer.head(fields))
             for block, told in self._blocks(skip=file.counts["rows"]):
@@ -164,6 +164,17 @@ class Bulk:
             **runtime.facts(device),
             **{name: versions.get(name) for name in ("maskwright", "tokenizers", "numpy")},
         }
+
+
+def _begun(file: GrowingFile, resume: bool) -> Iterator[str]:
+    """What a person should know of a job before its first row."""
+    if file.resumed:
+        yield f"Goes on behind row {file.counts['rows']:,} of {file.part}."
+    elif resume:
+        there = f"{file.part} holds no whole row" if file.begun else f"There is no {file.part} to go on with"
+        yield f"{there}: all rows are computed."
+    if file.replaces:
+        yield f"{file.path} is there already; it is replaced when all rows have their answers."
 
 
 def likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:

@@ -15,19 +15,17 @@ from torch import nn
 from maskwright.base import runtime
 from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
-from maskwright.base.files import check_sums, read_json, write_folder, write_json
+from maskwright.base.files import check_sums, write_folder, write_json
 from maskwright.data.labels import Labels
-from maskwright.models import load_network, locate, save_network
-from maskwright.runs import RunFolder
+from maskwright.models import CLASSIFIER, load_network, locate, save_network
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
 from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
 
-FORMAT = 1  #: of maskwright.json
-PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
 #: fields that `fingerprint` takes otherwise, or that no answer follows from
 OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new_head")
 
@@ -63,13 +61,19 @@ class Model:
         keep: Literal["head", "tail"] = "head",
         weights: str = "pretrained",
         precision: runtime.Precision = "auto",
+        finished: bool = False,
     ) -> Model:
-        """A model for a task on the encoder `model`; its head starts from random weights unless the folder has it."""
+        """A model for a task on the encoder `model`; its head starts from random weights unless the folder has one for
+        this task and these labels in their order. finished: the folder was saved for them, which is not asked again."""
         tokenizer = Tokenizer.from_folder(locate(model))
-        loaded = load_network(model, task.head, task.classes(labels), weights)
+        was, now = heads(model, task, labels)
+        other = not finished and was != now
+        loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
         notes = [_fit(tokenizer, loaded.config, str(model))]
-        if loaded.new:
-            parts = sorted({name.split(".")[0] for name in loaded.new})
+        if loaded.replaced or not (loaded.new or finished or weights == "random"):
+            notes.append(head_note(model, was, now))
+        parts = sorted({name.split(".")[0] for name in loaded.new} - ({CLASSIFIER} if loaded.replaced else set()))
+        if parts:
             notes.append(f"{model} holds no weights for: {', '.join(parts)}. They start from random ones.")
         if loaded.unused:
             parts = sorted({name.split(".")[0] for name in loaded.unused})
@@ -113,8 +117,8 @@ class Model:
 
     def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
         """One answer for each text (or pair): for a classification its label and the probabilities."""
-        texts = [texts] if isinstance(texts, str) else list(texts)
-        pairs = [pairs] if isinstance(pairs, str) else pairs if pairs is None else list(pairs)
+        texts = _listed(texts, "texts")
+        pairs = pairs if pairs is None else _listed(pairs, "pairs")
         if self.task.pair and pairs is None:
             raise UserError(f"This model was trained on pairs ({self.task.text}, {self.task.pair}); give both texts.")
         if not self.task.pair and pairs is not None:
@@ -207,19 +211,19 @@ def load(path: str | Path, device: str = "auto") -> Model:
     """
     runtime.settle_memory()
     where = runtime.device(device)
-    folder = locate(path)
-    described = folder / "maskwright.json"
-    facts = read_json(described) if described.exists() else _from_hugging_face(folder)
+    folder, facts = locate(path), saved_facts(path)
     if (folder / "checksums.json").exists():
         check_sums(folder, ".safetensors")
-    if facts["format"] > FORMAT:
-        raise UserError(
-            f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
-        )
     task: Task = resolve(Task, facts["task"])
     labels = None if facts["labels"] is None else Labels(tuple(facts["labels"]))
     model = Model.build(
-        folder, task, labels, max_length=facts["max_length"], keep=facts["keep"], precision=facts["precision"]
+        folder,
+        task,
+        labels,
+        max_length=facts["max_length"],
+        keep=facts["keep"],
+        precision=facts["precision"],
+        finished=True,
     )
     model.provenance = facts["provenance"]
     if facts.get("calibration"):
@@ -233,39 +237,12 @@ def load(path: str | Path, device: str = "auto") -> Model:
     return model
 
 
-def _from_hugging_face(folder: Path) -> dict[str, Any]:
-    if RunFolder(folder).is_run:
-        raise UserError(
-            f"{folder} is a run that is not finished: it holds no proved model. Go on with it: maskwright finetune ... "
-            f"--out {folder} --resume"
-        )
-    config = read_json(folder / "config.json")
-    names = config.get("id2label")
-    architecture = (config.get("architectures") or [""])[0]
-    if not architecture.endswith("ForSequenceClassification"):
-        raise UserError(
-            f"{folder} holds no task (its architecture is {architecture or 'not stated'!r}); it can be the start of "
-            f"one: maskwright finetune --model {folder} ..."
-        )
-    count = len(names) if names else int(config.get("num_labels", 2))
-    missing = [i for i in range(count) if names and str(i) not in names]
-    if missing:
-        raise UserError(
-            f"{folder / 'config.json'} has {count} labels (id2label), but none with the number {missing[0]}. Number "
-            "them from 0 without a gap."
-        )
-    task = PROBLEMS.get(config.get("problem_type"), "regression" if count == 1 else "classification")
-    labels = [names[str(i)] if names else f"LABEL_{i}" for i in range(count)]
-    return {
-        "format": FORMAT,
-        "task": task,
-        "labels": None if task == "regression" else labels,
-        "max_length": None,
-        "keep": "head",
-        "precision": "auto",
-        "golden": None,
-        "provenance": {"base": str(folder)},
-    }
+def _listed(given: Any, name: str) -> list[Any]:
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise UserError(f"{name} = {given!r}, a {type(given).__name__}: give a text, or a list of texts.")
+    return list(given)
 
 
 def _length(asked: int | None, positions: int) -> int:

@@ -17,10 +17,11 @@ class Log:
     """Appends to both files and shows progress on a terminal."""
 
     def __init__(self, folder: Path, quiet: bool = False) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._facts = open(folder / "log.jsonl", "ab")  # noqa: SIM115 - closed in close()
-        self._clocks = open(folder / "timings.jsonl", "ab")  # noqa: SIM115
+        with room(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._facts = open(folder / "log.jsonl", "ab")  # noqa: SIM115 - closed in close()
+            self._clocks = open(folder / "timings.jsonl", "ab")  # noqa: SIM115
         self.bar = Bar(quiet)
 
     def rewind(self, length: int) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from maskwright.base.errors import UserError, unknown
+from maskwright.base.errors import UserError
 from maskwright.data.readers._file import open_file
 from maskwright.data.readers._reader import Reader
-from maskwright.data.table import Table, plain
+from maskwright.data.table import NoColumn, Table, plain
 
 
 class Parquet(Reader):
@@ -48,7 +48,7 @@ def _chosen(schema: Any, needs: Sequence[str], source: str) -> list[str]:
     counts = Counter(schema.names)
     for name in needs:
         if name not in counts:
-            raise UserError(f"{source}: {unknown('column', name, counts)}")
+            raise NoColumn(source, name, counts)
         if counts[name] > 1:
             raise UserError(f"{source}: there is more than one column {name!r}. Rename or remove it.")
         if not _is_simple(kind := schema.field(name).type):

@@ -1,0 +1,113 @@
+"""What a model folder says of its task, its labels and its head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json
+from maskwright.data.labels import Labels
+from maskwright.models import locate
+from maskwright.runs import RunFolder
+from maskwright.tasks._task import Task
+
+FORMAT = 1  #: of maskwright.json
+NEEDED = ("task", "labels", "max_length", "keep", "precision", "golden", "provenance")  #: keys of maskwright.json
+PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
+NAMED = 6  #: labels in a sentence
+
+Head = tuple[str, tuple[Any, ...] | None]  #: the task, and its labels in the order of the outputs where it has some
+
+
+def saved_facts(model: str | Path) -> dict[str, Any]:
+    """maskwright.json, or the same facts from the config.json of others. Raises UserError for a folder without a task,
+    and for a file of a newer format or without a key."""
+    folder = locate(model)
+    described = folder / "maskwright.json"
+    if not described.exists():
+        return _from_hugging_face(folder, str(model))
+    facts = read_json(described)
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+        raise UserError(f"{described} does not say its format, a whole number: it was changed. Save the model again.")
+    if facts["format"] > FORMAT:
+        raise UserError(
+            f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
+        )
+    missing = [key for key in NEEDED if key not in facts]
+    if missing:
+        raise UserError(
+            f"{described} lacks the key {missing[0]!r}: it was changed after it was saved. Put the key back, take an "
+            "older copy, or save the model again."
+        )
+    return facts
+
+
+def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
+    if RunFolder(folder).is_run:
+        raise UserError(
+            f"{folder} is a run that is not finished: it holds no proved model. Go on with it: maskwright finetune ... "
+            f"--out {folder} --resume"
+        )
+    config = read_json(folder / "config.json")
+    architecture = (config.get("architectures") or [""])[0]
+    if not architecture.endswith("ForSequenceClassification"):
+        raise UserError(
+            f"{said} is an encoder without a task (its architecture is {architecture or 'not stated'!r}), so it has no "
+            f"answers yet. Fine-tune it: maskwright finetune --model {said} --train FILE --out runs/mine, and then ask "
+            "runs/mine/model."
+        )
+    task, labels = _head(config)
+    missing = [] if labels is None else [i for i, name in enumerate(labels) if name is None]
+    if missing:
+        raise UserError(
+            f"{folder / 'config.json'} has {len(labels or ())} labels (id2label), but none with the number "
+            f"{missing[0]}. Number them from 0 without a gap."
+        )
+    return {
+        "format": FORMAT,
+        "task": task,
+        "labels": labels,
+        "max_length": None,
+        "keep": "head",
+        "precision": "auto",
+        "golden": None,
+        "provenance": {"base": str(folder)},
+    }
+
+
+def heads(model: str | Path, task: Task, labels: Labels | None) -> tuple[Head, Head]:
+    """What a head of the folder would be for, as its config.json says, and what one for this task and these labels is
+    for. Only where the two are equal does an output mean in the one what it means in the other."""
+    return _head(read_json(locate(model) / "config.json")), _head(task.describe(labels))
+
+
+def _head(config: Mapping[str, Any]) -> Head:
+    """The head that a Hugging Face config describes; a label without a name in a list of names is None."""
+    names = config.get("id2label") or {}
+    count = len(names) or int(config.get("num_labels", 2))
+    task = PROBLEMS.get(config.get("problem_type") or "", "regression" if count == 1 else "classification")
+    labels = tuple(names.get(str(i)) if names else f"LABEL_{i}" for i in range(count))
+    return task, None if task == "regression" else labels
+
+
+def head_note(model: str | Path, was: Head, now: Head) -> str:
+    """One sentence on a head that the folder has: whether it was kept, and for which labels."""
+    if was == now:
+        return f"The head of {model} is for {_for(was)} too and was kept."
+    same = was[1] is not None and now[1] is not None and sorted(map(str, was[1])) == sorted(map(str, now[1]))
+    if was[0] != now[0]:
+        return f"The head of {model} is for {was[0]} of {_for(was)}; a new one was started for {now[0]} of {_for(now)}."
+    order = " in another order" if same else ""
+    return f"The head of {model} is for the labels {_few(was[1])}; a new one was started for {_few(now[1])}{order}."
+
+
+def _for(head: Head) -> str:
+    return "a score" if head[1] is None else f"the labels {_few(head[1])}"
+
+
+def _few(labels: Sequence[Any] | None) -> str:
+    named = ", ".join(map(str, (labels or ())[:NAMED]))
+    more = len(labels or ()) - NAMED
+    return f"{named} and {more:,} more" if more > 0 else named
