@@ -111,8 +111,8 @@ def thinned(one: Line) -> Line:
     def some(values: Sequence[Number]) -> list[Number]:
         return [values[i] for i in kept]
 
-    low, high = (None if band is None else some(band) for band in (one.low, one.high))
-    return replace(one, x=some(one.x), y=some(one.y), low=low, high=high)
+    low, high, sizes = (None if values is None else some(values) for values in (one.low, one.high, one.sizes))
+    return replace(one, x=some(one.x), y=some(one.y), low=low, high=high, sizes=sizes)
 
 
 def _grid(shape: Matrix) -> str:
