@@ -11,8 +11,9 @@ from maskwright.data.table import Table as Rows
 from maskwright.evaluation.classes import class_table, confusion, label_table
 from maskwright.evaluation.slices import Slice, error_slices, rarity, slices
 from maskwright.evaluation.summary import Outcome
-from maskwright.runs.shapes import Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts
+from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts
 from maskwright.stats.intervals import wilson
+from maskwright.tasks._calibration import Calibration
 from maskwright.tasks.multi_label import MultiLabel
 from maskwright.text.encodings import Encodings
 
@@ -46,7 +47,7 @@ def _classification(
     return [
         class_table(targets, said, names),
         confusion(targets, said, names),
-        *_sure(sureness, len(targets)),
+        *_sure(sureness, outcome.calibration, len(targets)),
         _fails("accuracy", slices(targets == said, *_parts(outcome, encodings, table)), "Fisher's exact test"),
         _mistakes(outcome, said, probabilities.max(-1), table),
     ]
@@ -67,7 +68,7 @@ def _multi_label(outcome: Outcome, task: MultiLabel, encodings: Mapping[str, Enc
     ]
 
 
-def _sure(sureness: Mapping[str, Any] | None, rows: int) -> list[Shape]:
+def _sure(sureness: Mapping[str, Any] | None, calibration: Calibration | None, rows: int) -> list[Shape]:
     if sureness is None:
         return []
     curves = [
@@ -94,20 +95,24 @@ def _sure(sureness: Mapping[str, Any] | None, rows: int) -> list[Shape]:
             note=f"Risk and coverage; the area under the curve is {answered['area']:.4f}.",
         ),
     ]
-    if "sets" in sureness:
-        out.append(
-            Table(
-                title="Sets that hold the true label",
-                head=["asked for", "held here", "labels in a set, mean"],
-                rows=[
-                    [float(asked), wilson(round(s["coverage"] * rows), rows), s["size"]]
-                    for asked, s in sureness["sets"].items()
-                ],
-                note="Conformal sets, as maskwright predict --coverage gives them. Intervals (95 %) are Wilson's, over "
-                "examples.",
-            )
-        )
+    if "sets" in sureness and calibration is not None:
+        out.append(_sets(sureness["sets"], calibration, rows))
     return out
+
+
+def _sets(sets: Mapping[str, Any], calibration: Calibration, rows: int) -> Table:
+    body: list[list[Cell]] = []
+    for asked, found in sets.items():
+        least = max(0.0, 1 - calibration.quantile(float(asked)))  # without a quantile nothing is left out
+        body.append([float(asked), wilson(round(found["coverage"] * rows), rows), found["size"], least])
+    return Table(
+        title="Sets that hold the true label",
+        head=["asked for", "held here", "labels in it, mean", "from a probability of"],
+        rows=body,
+        note="Conformal sets, as maskwright predict --coverage gives them: all labels from a probability on. It is 0 "
+        "where too few rows were left to fit it; all labels are in a set then. Intervals (95 %) are Wilson's, over "
+        "examples.",
+    )
 
 
 def _range(counts: Sequence[int]) -> str:

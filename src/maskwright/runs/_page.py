@@ -24,6 +24,7 @@ THEME = {
     "c6": ("#a83267", "#f08cb5"),
 }
 COLOURS = [name for name in THEME if name[1:].isdigit()]
+STACKED = 3  #: columns up to which a table stands on a phone as it does elsewhere
 DASHES = ("", "5 2", "1.5 1.5", "7 2 1.5 2")  #: in SVG's words; each tells as many lines apart as there are colours
 
 
@@ -112,6 +113,7 @@ dt {{ color: var(--soft); }}
 dd {{ margin: 0; }}
 dl.inline {{ display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; }}
 dl.inline div {{ display: flex; gap: .4rem; }}
+dl.inline dt {{ flex: none; max-width: 14rem; }}
 dl.terms {{ columns: 20rem 2; column-gap: 2.5rem; }}
 dl.terms div {{ display: flex; justify-content: space-between; gap: 1rem; padding: .25rem 0;
   border-bottom: 1px solid var(--line); break-inside: avoid; }}
@@ -123,6 +125,25 @@ ul.places {{ margin: .1rem 0 .5rem; color: var(--soft); font: .82rem/1.45 var(--
 pre {{ max-width: 100%; margin: .8rem 0; padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .3rem;
   overflow-x: auto; font: .85rem/1.5 var(--mono); white-space: pre-wrap; overflow-wrap: anywhere; }}
 footer {{ margin-top: 4rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft); }}
+@media screen and (max-width: 34rem) {{ /* a phone: each row of a table is a block, each cell under its head */
+  thead th.n {{ white-space: normal; }}
+  table.stack, table.stack tbody {{ display: block; }}
+  table.stack thead {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+  table.stack tr {{ display: grid; grid-template-columns: repeat(var(--abreast), minmax(0, 1fr)); gap: .25rem .8rem;
+    padding: .6rem 0; border-bottom: 1px solid var(--line); }}
+  table.stack :is(th, td) {{ min-width: 0; max-width: none; padding: 0; border: 0; text-align: left; }}
+  table.stack :is(tbody th, td:not(.n)) {{ grid-column: 1 / -1; text-align: left; white-space: normal; }}
+  table.stack tbody th {{ font-weight: 600; }}
+  table.stack td::before {{ display: block; color: var(--soft); font-size: .76rem; font-weight: 400;
+    white-space: normal; content: attr(data-head); }}
+  table.stack th.n::before {{ color: var(--soft); font-weight: 400; content: attr(data-head) " "; }}
+  table.stack td:empty {{ display: none; }}
+  table.matrix {{ font-size: .8rem; }}
+  table.matrix :is(th, td) {{ padding: .4rem .25rem; }}
+  table.matrix td {{ min-width: 1.75rem; }}
+  table.matrix tbody th {{ min-width: 4rem; max-width: 6.5rem; }}
+  table.matrix thead th.n {{ max-width: none; max-height: 9rem; writing-mode: vertical-rl; text-align: left;
+    vertical-align: bottom; line-height: 1.15; transform: rotate(180deg); }} }}
 @page {{ margin: 18mm 16mm; }}
 @media print {{ html {{ font-size: 78%; }} .columns {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   main {{ max-width: none; padding: 0; }} nav {{ display: none; }}
@@ -194,17 +215,22 @@ def table(label: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], first
     """Rows under a head; columns of numbers to the right, bounds of intervals beneath. first: the top row is ours."""
     wordy = [any(isinstance(row[i], str) and row[i] for row in rows) for i in range(len(head))]
 
-    def tag(name: str, i: int, inner: str, scope: str = "") -> str:
+    def tag(name: str, i: int, inner: str, more: str = "") -> str:
         numeric = "" if wordy[i] else ' class="n"'
-        return f"<{name}{scope}{numeric}>{inner}</{name}>"
+        return f"<{name}{more}{numeric}>{inner}</{name}>"
 
-    heads = "".join(tag("th", i, e(name, 60), ' scope="col"') for i, name in enumerate(head))
+    stacked = len(head) > STACKED
+    figures = sum(not wordy[i] and any(row[i] != "" for row in rows) for i in range(1, len(head)))
+    shown = [e(name, 60) for name in head]
+    heads = "".join(tag("th", i, name, ' scope="col"') for i, name in enumerate(shown))
     body = ""
     for place, row in enumerate(rows):
-        cells = [tag("td", i, _cell(value)) for i, value in enumerate(row)]
-        cells[:1] = [tag("th", 0, _cell(value), ' scope="row"') for value in row[:1]]
+        named = [f' data-head="{name}"' if stacked and name else "" for name in shown]
+        named[:1] = [f' scope="row"{name}' for name in named[:1]]
+        cells = [tag("td" if i else "th", i, _cell(value), named[i]) for i, value in enumerate(row)]
         body += f"<tr{' class=first' if first and not place else ''}>{''.join(cells)}</tr>\n"
-    return scroll(label, f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody></table>")
+    kind = f' class="stack" style="--abreast: {2 if figures in (2, 4) else 3}"' if stacked else ""
+    return scroll(label, f"<table{kind}><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody></table>")
 
 
 def _cell(value: Cell) -> str:
