@@ -158,6 +158,14 @@ def test_what_a_reliability_curve_and_sets_rest_on_is_said() -> None:
     assert "`" not in sets.note
 
 
+def test_too_few_rows_for_parts_are_said() -> None:
+    targets = np.array([0, 1] * 10)
+    _, shapes = judged(Classification(), targets, one_hot(targets, 2), ("a", "b"))
+    fails = named(shapes, "Where it fails")
+    assert fails.rows == ()
+    assert fails.note == "There are too few rows for parts: a part and the rest need 20 each."
+
+
 # Several labels a row
 
 

@@ -23,7 +23,7 @@ from maskwright.runs.report import LIMIT, report, write_report
 from maskwright.runs.shapes import Curve, Histogram, Line, Mark, Matrix, Sentences, Series, Shape, Table, Text, Texts
 
 Make = Callable[..., Path]
-OPEN = {"meta", "br", "path", "use", "image", "rect"}  # tags that have no end of their own, or close themselves
+OPEN = {"meta", "br", "wbr", "path", "use", "image", "rect"}  # tags that have no end of their own, or close themselves
 
 
 class Reader(HTMLParser):
@@ -170,6 +170,12 @@ def test_calibration_is_told_in_words_and_few_digits(make_run: Make) -> None:
         ("thresholds", "one for each of 30 labels"),
     ]:
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
+
+
+def test_metrics_of_before_the_thresholds_say_so(make_run: Make) -> None:
+    assert "Before thresholds were fitted" not in report(make_run())
+    html = report(make_run("fitted", metrics={"calibration": {"split": "eval", "rows": 9, "thresholds": [0.4, 0.6]}}))
+    assert "Before thresholds were fitted, which the figures above have." in html
 
 
 def test_counts_stand_apart_from_metrics_and_in_words(make_run: Make) -> None:
@@ -406,6 +412,21 @@ def test_a_table_is_cut_and_says_so() -> None:
     assert "row 199" in html
     assert "row 200" not in html
     assert "Shown: the first 200 of 1,000 rows; all are in metrics.json." in html
+
+
+def test_a_table_without_rows_is_its_note() -> None:
+    assert draw(Table("T", ["a", "b"], [], "Nothing to see.")) == '<p class="note">Nothing to see.</p>\n'
+
+
+def test_a_long_name_of_a_metric_may_go_on_in_the_next_line() -> None:
+    html = draw(Table("T", ["", "mean_average_precision"], [["a", 1]]))
+    assert ">mean_<wbr>average_<wbr>precision</th>" in html
+
+
+def test_counts_have_no_halves() -> None:
+    html = draw(Histogram("T", [0, 10], [Series("a", [2])], x="pieces"))
+    after = html[html.index(">pieces</text>") :]
+    assert set(re.findall(r">([\d.]+)</text>", after)) == {"0", "1", "2"}
 
 
 def test_a_table_has_heads_for_rows_and_columns() -> None:

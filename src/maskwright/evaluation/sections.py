@@ -9,7 +9,7 @@ import numpy as np
 
 from maskwright.data.table import Table as Rows
 from maskwright.evaluation.classes import class_table, confusion, label_table
-from maskwright.evaluation.slices import Slice, error_slices, rarity, slices
+from maskwright.evaluation.slices import LEAST, Slice, error_slices, rarity, slices
 from maskwright.evaluation.summary import Outcome
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts
 from maskwright.stats.intervals import wilson
@@ -134,12 +134,15 @@ def _parts(
 def _fails(figure: str, found: Sequence[Slice], test: str) -> Table:
     worse = sum(part.worse for part in found)
     said = f"{worse} of {len(found)} parts are resolvably worse" if worse else "No part is resolvably worse"
+    said += f" than the rest of the rows ({test}, corrected for all parts)."
+    if not found:
+        said = f"There are too few rows for parts: a part and the rest need {LEAST} each."
     rows = [[p.name, p.rows, p.figure, p.rest, p.p, "worse" if p.worse else ""] for p in found]
     return Table(
         title="Where it fails",
         head=["part", "rows", figure, "the rest", "p (Holm)", ""],
         rows=rows,
-        note=f"{said} than the rest of the rows ({test}, corrected for all parts).",
+        note=said,
     )
 
 

@@ -38,7 +38,7 @@ def _(shape: Sentences, whole: str = WHOLE) -> str:
 @draw.register
 def _(shape: Table, whole: str = WHOLE) -> str:
     return (
-        table(shape.title, shape.head, shape.rows[:ROWS])
+        (table(shape.title, shape.head, shape.rows[:ROWS]) if shape.rows else "")
         + cut("rows", ROWS, len(shape.rows), whole)
         + paragraphs([shape.note], "note")
     )

@@ -95,6 +95,8 @@ def _whole_ticks(axes: Axes, shape: Curve) -> None:
 
 def histogram(shape: Histogram) -> str:
     def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         edges = _floats(shape.edges)
         for i, one in enumerate(shape.series):
             colour, dashes = style(i)
@@ -105,6 +107,7 @@ def histogram(shape: Histogram) -> str:
         if shape.mark is not None:
             axes.axvline(shape.mark.x, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.set_xlabel(_label(shape.x, 60))
         axes.set_ylabel("count")
 
