@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import html
 import importlib.util
 import json
 import multiprocessing
 import os
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,52 @@ def pytest_configure() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("realdata") and not REALDATA:
         pytest.skip(WITHOUT)
+
+
+NUMBER = re.compile(r"(?<![\w.#])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
+
+#: Of a page: the day, pictures (drawn from what stands beside them), what is said to be cut, and what config.json has.
+NO_FIGURES = (
+    r"<(svg|style|time|title|h1)\b.*?</\1>",
+    r'<(p|li) class="cut[^"]*">.*?</\1>',
+    r'<section id="(settings|machine|repeat)">.*?</section>',
+)
+
+
+@pytest.fixture(scope="session")
+def strange_figures() -> Callable[[Path], set[str]]:
+    """Numbers on the page of a run's folder that its metrics.json does not hold, of all but NO_FIGURES."""
+
+    def find(folder: Path) -> set[str]:
+        from maskwright.runs.report import report
+
+        text = report(folder)
+        for pattern in NO_FIGURES:
+            text = re.sub(pattern, " ", text, flags=re.DOTALL)
+        tokens = set(NUMBER.findall(html.unescape(re.sub(r"<[^>]*>", " ", text)).replace("SHA-256", "")))
+        assert len(tokens) > 40, "the page is read"
+        told = (folder / "metrics.json").read_text()
+        return tokens - {*NUMBER.findall(told), *_spellings(json.loads(told))}
+
+    return find
+
+
+def _spellings(value: Any) -> Iterator[str]:
+    """How a page may write the numbers of a file: whole, rounded, as a percentage, how many there are, or the beginning
+    of a digest."""
+    match value:
+        case dict() | list():
+            yield str(len(value))
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from _spellings(inner)
+        case bool() | None:
+            return
+        case str():
+            yield from NUMBER.findall(value[:12])
+        case int():
+            yield f"{value:,}"
+        case float():
+            yield from (f"{value:.3f}", f"{value:.3g}", f"{value:,.0f}", f"{100 * value:.0f}")
 
 
 @pytest.fixture

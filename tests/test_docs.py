@@ -167,6 +167,7 @@ def test_the_readmes_commands_run_one_after_another(
     emotions = ["joy;love" if label == "good" else "anger" for label in reviews["label"]]
     write_csv(tmp_path / "emotions.csv", {"text": reviews["text"], "emotions": emotions})
     parquet.write_table(arrow.table(single), "million.parquet")
+    (tmp_path / "wiki.txt").write_text("\n".join(reviews["text"][:3]))
     page = REPOSITORY / "README.md"
     (toml,) = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "run.toml").write_text(toml)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.evaluation.slices import LEAST, rarity, slices
+from maskwright.evaluation.slices import LEAST, error_slices, rarity, slices
 
 
 def test_a_planted_weakness_is_found_and_named() -> None:
@@ -14,7 +14,7 @@ def test_a_planted_weakness_is_found_and_named() -> None:
     worst = slices(hits, {"length": lengths}, {})[0]
     assert worst.worse
     assert worst.name.startswith("length, high")
-    assert worst.accuracy.value < worst.rest
+    assert worst.figure.value < worst.rest
 
 
 def test_without_one_hardly_any_is_claimed() -> None:
@@ -26,6 +26,26 @@ def test_without_one_hardly_any_is_claimed() -> None:
         columns = {"c": random.integers(0, 5, 600).tolist()}
         claims += any(part.worse for part in slices(hits, numbers, columns))
     assert claims <= 10, "5 of 100 are expected, Holm's correction being for all parts together"
+
+
+def test_larger_errors_are_found_and_smaller_ones_are_not_called_worse() -> None:
+    random = np.random.default_rng(0)
+    lengths = random.integers(3, 60, 600)
+    errors = random.normal(size=600) * np.where(lengths > 45, 2.0, 1.0)
+    found = error_slices(errors, {"length": lengths}, {})
+    assert found[0].worse
+    assert found[0].name.startswith("length, high")
+    assert found[0].figure.low > found[0].rest
+    assert not any(part.worse for part in found[1:])
+
+
+def test_without_a_difference_of_errors_hardly_any_is_claimed() -> None:
+    claims = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        numbers, columns = {"a": random.random(200)}, {"c": random.integers(0, 3, 200).tolist()}
+        claims += any(part.worse for part in error_slices(random.standard_cauchy(200), numbers, columns))
+    assert claims <= 10
 
 
 def test_columns_of_many_values_and_tiny_parts_are_left_out() -> None:

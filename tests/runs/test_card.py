@@ -128,7 +128,7 @@ def test_the_text_says_what_it_is_how_well_and_how_to_use_it(make_run: Make) -> 
         "- error: 12 test rows stand in the training rows too.",
         "- warning: 4 texts carry two labels.",
         "## Calibration\n",
-        "- temperature: 1.7031",
+        "- temperature: 1.703",
         "## How to use it\n",
         "```sh\nmaskwright predict runs/reviews/model --text 'A text of your own.'\n```",
         'model = mw.load("runs/reviews/model")\nprint(model.predict(["A text of your own."]))',

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from maskwright.data.table import Table as Rows
-from maskwright.evaluation.slices import rarity, slices
+from maskwright.evaluation.classes import class_table, confusion, label_table
+from maskwright.evaluation.slices import LEAST, Slice, error_slices, rarity, slices
 from maskwright.evaluation.summary import Outcome
-from maskwright.runs.shapes import Curve, Histogram, Line, Mark, Matrix, Series, Shape, Table, Text, Texts
+from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts
 from maskwright.stats.intervals import wilson
+from maskwright.tasks._calibration import Calibration
+from maskwright.tasks.multi_label import MultiLabel
 from maskwright.text.encodings import Encodings
 
 MISTAKES = 10
@@ -23,60 +26,56 @@ def sections(
     outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Encodings], table: Rows, cut: int
 ) -> list[Shape]:
     """encodings: of each split; table: the reported rows; cut: the length from which on texts are cut."""
-    lengths = _lengths(encodings, cut)
-    if not outcome.classes:
-        return [*_regression(outcome, table), lengths] if outcome.labels is None else [lengths]
+    if outcome.classes:
+        found = _classification(outcome, sureness, encodings, table)
+    elif isinstance(outcome.task, MultiLabel):
+        found = _multi_label(outcome, outcome.task, encodings, table)
+    else:
+        found = _regression(outcome, encodings, table) if outcome.labels is None else []
+    return [*found, _lengths(encodings, cut)]
+
+
+def _classification(
+    outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Encodings], table: Rows
+) -> list[Shape]:
     assert outcome.labels is not None
     targets, said = outcome.examples.targets, outcome.kept.argmax(-1)
     assert targets is not None
     probabilities = outcome.task.probabilities(outcome.kept, outcome.calibration)
     assert probabilities is not None
-    names = list(outcome.labels.names)
+    names = outcome.labels.names
     return [
-        _classes(targets, said, names),
-        _confusion(targets, said, names),
-        *_sure(sureness),
-        _slices(outcome, targets == said, encodings, table),
+        class_table(targets, said, names),
+        confusion(targets, said, names),
+        *_sure(sureness, outcome.calibration, len(targets)),
+        _fails("accuracy", slices(targets == said, *_parts(outcome, encodings, table)), "Fisher's exact test"),
         _mistakes(outcome, said, probabilities.max(-1), table),
-        lengths,
     ]
 
 
-def _classes(targets: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Table:
-    rows = []
-    for i, name in enumerate(names):
-        true, given = targets == i, said == i
-        hits = int((true & given).sum())
-        both = int(true.sum() + given.sum())
-        precision = wilson(hits, int(given.sum())).plain() if given.any() else None
-        recall = wilson(hits, int(true.sum())).plain() if true.any() else None
-        rows.append([name, int(true.sum()), precision, recall, 2 * hits / both if both else None])
-    return Table(
-        title="Class by class",
-        head=["class", "rows", "precision", "recall", "F1"],
-        rows=rows,
-        note="The saved model. Intervals (95 %) are Wilson's, over examples.",
-    )
+def _multi_label(outcome: Outcome, task: MultiLabel, encodings: Mapping[str, Encodings], table: Rows) -> list[Shape]:
+    """A row is a hit where the answer is exactly its labels."""
+    assert outcome.labels is not None
+    assert outcome.examples.targets is not None
+    targets = outcome.examples.targets.astype(bool)
+    probabilities, thresholds = task.probabilities(outcome.kept), task.thresholds(outcome.calibration)
+    said = probabilities >= thresholds
+    hits = (targets == said).all(-1)
+    return [
+        label_table(targets, said, outcome.labels.names, np.broadcast_to(thresholds, len(outcome.labels))),
+        _fails("exact match", slices(hits, *_parts(outcome, encodings, table)), "Fisher's exact test"),
+        _wrong_labels(outcome, targets, said, probabilities, table),
+    ]
 
 
-def _confusion(targets: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Matrix:
-    cells = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(cells, (targets, said), 1)
-    return Matrix(
-        title="What is taken for what",
-        rows=list(names),
-        columns=list(names),
-        cells=cells,
-        row_name="true",
-        column_name="predicted",
-        note="Rows of the reported split, by the saved model.",
-    )
-
-
-def _sure(sureness: Mapping[str, Any] | None) -> list[Shape]:
+def _sure(sureness: Mapping[str, Any] | None, calibration: Calibration | None, rows: int) -> list[Shape]:
     if sureness is None:
         return []
-    curves = [Line(name=n, x=c["confidence"], y=c["accuracy"], kind="line") for n, c in sureness["curves"].items()]
+    curves = [
+        Line(f"{when} calibration", each["confidence"], each["accuracy"], sizes=each["count"])
+        for when, each in sureness["curves"].items()
+    ]
+    bins = [count for each in sureness["curves"].values() for count in each["count"]]
     answered = sureness["risk_coverage"]
     out: list[Shape] = [
         Curve(
@@ -85,8 +84,8 @@ def _sure(sureness: Mapping[str, Any] | None) -> list[Shape]:
             y="share that was right",
             lines=curves,
             diagonal=True,
-            note="Bins of equally many rows; on the diagonal, nine in ten answers given with 90 % are right. Before "
-            "and after the calibration.",
+            note=f"Each dot is a bin of {_range(bins)} rows, its area their number. On the diagonal, nine in ten "
+            "answers given with 90 % are right.",
         ),
         Curve(
             title="If it answered only where it is surest",
@@ -96,33 +95,54 @@ def _sure(sureness: Mapping[str, Any] | None) -> list[Shape]:
             note=f"Risk and coverage; the area under the curve is {answered['area']:.4f}.",
         ),
     ]
-    if "sets" in sureness:
-        out.append(
-            Table(
-                title="Sets that hold the true label",
-                head=["asked for", "held here", "labels in a set, mean"],
-                rows=[[float(asked), s["coverage"], s["size"]] for asked, s in sureness["sets"].items()],
-                note="Conformal sets: `maskwright predict --coverage 0.9`.",
-            )
-        )
+    if "sets" in sureness and calibration is not None:
+        out.append(_sets(sureness["sets"], calibration, rows))
     return out
 
 
-def _slices(outcome: Outcome, hits: np.ndarray, encodings: Mapping[str, Encodings], table: Rows) -> Table:
+def _sets(sets: Mapping[str, Any], calibration: Calibration, rows: int) -> Table:
+    body: list[list[Cell]] = []
+    for asked, found in sets.items():
+        least = max(0.0, 1 - calibration.quantile(float(asked)))  # without a quantile nothing is left out
+        body.append([float(asked), wilson(round(found["coverage"] * rows), rows), found["size"], least])
+    return Table(
+        title="Sets that hold the true label",
+        head=["asked for", "held here", "labels in it, mean", "from a probability of"],
+        rows=body,
+        note="Conformal sets, as maskwright predict --coverage gives them: all labels from a probability on. It is 0 "
+        "where too few rows were left to fit it; all labels are in a set then. Intervals (95 %) are Wilson's, over "
+        "examples.",
+    )
+
+
+def _range(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _parts(
+    outcome: Outcome, encodings: Mapping[str, Encodings], table: Rows
+) -> tuple[dict[str, np.ndarray], dict[str, Sequence[Any]]]:
+    """By what the rows may be told apart: numbers of their texts, and columns that the task does not read."""
     here, train = encodings[outcome.split], encodings["train"]
     seen = np.bincount(train.ids, minlength=int(max(train.ids.max(initial=0), here.ids.max(initial=0))) + 1)
     numbers = {"length in pieces": here.lengths, "rarity of its pieces, bits": rarity(here.ids, here.offsets, seen)}
-    known = {outcome.task.text, outcome.task.pair, outcome.task.label}
-    columns = {name: cells for name, cells in table.columns.items() if name not in known}
-    found = slices(hits, numbers, columns)
+    known = {*outcome.task.columns(), outcome.task.label}
+    return numbers, {name: cells for name, cells in table.columns.items() if name not in known}
+
+
+def _fails(figure: str, found: Sequence[Slice], test: str) -> Table:
     worse = sum(part.worse for part in found)
     said = f"{worse} of {len(found)} parts are resolvably worse" if worse else "No part is resolvably worse"
-    rows = [[p.name, p.rows, p.accuracy.plain(), p.rest, p.p, "worse" if p.worse else ""] for p in found]
+    said += f" than the rest of the rows ({test}, corrected for all parts)."
+    if not found:
+        said = f"There are too few rows for parts: a part and the rest need {LEAST} each."
+    rows = [[p.name, p.rows, p.figure, p.rest, p.p, "worse" if p.worse else ""] for p in found]
     return Table(
         title="Where it fails",
-        head=["part", "rows", "accuracy", "the rest", "p (Holm)", ""],
+        head=["part", "rows", figure, "the rest", "p (Holm)", ""],
         rows=rows,
-        note=f"{said} than the rest of the rows (Fisher's exact test, corrected for all parts).",
+        note=said,
     )
 
 
@@ -146,11 +166,38 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     )
 
 
-def _regression(outcome: Outcome, table: Rows) -> list[Shape]:
+def _wrong_labels(
+    outcome: Outcome, targets: np.ndarray, said: np.ndarray, probabilities: np.ndarray, table: Rows
+) -> Texts:
+    """The texts with the most wrong labels; of equally many those where it was surest of one of them."""
+    labels = outcome.labels
+    assert labels is not None
+    wrong = targets != said
+    count, surest = wrong.sum(-1), (np.abs(probabilities - targets) * wrong).max(-1, initial=0)
+    worst = [i for i in np.lexsort((-surest, -count))[:MISTAKES] if count[i]]
+
+    def listed(row: np.ndarray) -> str:
+        return ", ".join(labels[int(i)] for i in np.flatnonzero(row)) or "none"
+
+    texts = [
+        _text(outcome, table, int(i), {
+            "true": listed(targets[i]), "answer": listed(said[i]), "wrong labels": int(count[i]),
+        })
+        for i in worst
+    ]  # fmt: skip
+    return Texts(
+        title="Most labels wrong",
+        texts=texts,
+        note=f"The worst {len(worst)} of {int((count > 0).sum()):,} rows with a wrong label. Some may be mistakes of "
+        "the labels.",
+    )
+
+
+def _regression(outcome: Outcome, encodings: Mapping[str, Encodings], table: Rows) -> list[Shape]:
     targets, said = outcome.examples.targets, outcome.kept[:, 0]
     assert targets is not None
     some = np.unique(np.linspace(0, len(said) - 1, min(DOTS, len(said))).astype(int))
-    errors = said - targets
+    errors = said.astype(np.float64) - targets
     counts, edges = np.histogram(errors, BINS)
     worst = np.argsort(-np.abs(errors), kind="stable")[:MISTAKES]
     texts = [_text(outcome, table, int(i), {"true": float(targets[i]), "answer": float(said[i])}) for i in worst]
@@ -165,6 +212,11 @@ def _regression(outcome: Outcome, table: Rows) -> list[Shape]:
             note=f"{len(some)} rows.",
         ),
         Histogram(title="Errors", edges=edges, series=[Series("rows", counts)], x="predicted - true"),
+        _fails(
+            "mean absolute error",
+            error_slices(errors, *_parts(outcome, encodings, table)),
+            "Mann and Whitney's test of the absolute errors",
+        ),
         Texts(title="Furthest off", texts=texts),
     ]
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from maskwright.stats.comparison import holm
-from maskwright.stats.intervals import Interval, wilson
+from maskwright.stats.intervals import Interval, bootstrap, wilson
+from maskwright.stats.measures import mean
 
 PARTS = ("low", "middle", "high")  #: thirds of a number
 LEAST = 20  #: rows that a part must have
 VALUES = 20  #: a column of more different values is no grouping
+
+Numbers = Mapping[str, np.ndarray]
+Columns = Mapping[str, Sequence[Any]]
+#: (values of a part, of the rest) -> the part's figure, the rest's, p of a test whether they differ
+Judge = Callable[[np.ndarray, np.ndarray], tuple[Interval, float, float]]
 
 
 @dataclass(frozen=True)
@@ -23,34 +29,64 @@ class Slice:
 
     name: str
     rows: int
-    accuracy: Interval
+    figure: Interval
     rest: float
-    p: float  #: of Fisher's exact test against the rest, corrected for all slices (Holm)
+    p: float  #: of a test against the rest, corrected for all slices (Holm)
+    lost: float  #: by how much the figure is worse than the rest's; negative where it is better
 
     @property
     def worse(self) -> bool:
-        return self.p < 1 - self.accuracy.level and self.accuracy.value < self.rest
+        return self.p < 1 - self.figure.level and self.lost > 0
 
 
-def slices(hits: np.ndarray, numbers: Mapping[str, np.ndarray], columns: Mapping[str, Sequence[Any]]) -> list[Slice]:
-    """Thirds of each number and values of each column, the worst first.
+def slices(hits: np.ndarray, numbers: Numbers, columns: Columns) -> list[Slice]:
+    """The share of hits in thirds of each number and for the values of each column, the worst first; the test is
+    Fisher's exact one.
 
     hits: (rows,) bool. A column takes part when it has 2 to VALUES different values that are not all rare.
     """
+    return _judged(hits, numbers, columns, _share, higher_is_better=True)
+
+
+def error_slices(errors: np.ndarray, numbers: Numbers, columns: Columns) -> list[Slice]:
+    """The mean absolute error in the same parts, with a bootstrap interval; the test is Mann and Whitney's (1947),
+    which large single errors do not sway.
+
+    errors: (rows,) of either sign.
+    """
+    return _judged(np.abs(errors), numbers, columns, _mean_error, higher_is_better=False)
+
+
+def _judged(
+    values: np.ndarray, numbers: Numbers, columns: Columns, judge: Judge, higher_is_better: bool
+) -> list[Slice]:
+    found, ps = {}, {}
+    for name, inside in [*_thirds(numbers), *_groups(columns, len(values))]:
+        size = int(inside.sum())
+        if min(size, len(values) - size) >= LEAST:
+            figure, rest, ps[name] = judge(values[inside], values[~inside])
+            found[name] = (size, figure, rest)
+    corrected, sign = holm(ps), 1 if higher_is_better else -1
+    out = [
+        Slice(name, size, figure, rest, corrected[name], sign * (rest - figure.value))
+        for name, (size, figure, rest) in found.items()
+    ]
+    return sorted(out, key=lambda part: (not part.worse, -part.lost))
+
+
+def _share(part: np.ndarray, rest: np.ndarray) -> tuple[Interval, float, float]:
     from scipy.stats import fisher_exact
 
-    found, ps = {}, {}
-    for name, inside in [*_thirds(numbers), *_groups(columns, len(hits))]:
-        size = int(inside.sum())
-        if min(size, len(hits) - size) < LEAST:
-            continue
-        right, others = int(hits[inside].sum()), int(hits[~inside].sum())
-        table = [[right, size - right], [others, len(hits) - size - others]]
-        ps[name] = float(fisher_exact(table).pvalue)
-        found[name] = (size, wilson(right, size), others / (len(hits) - size))
-    corrected = holm(ps)
-    out = [Slice(name, size, share, rest, corrected[name]) for name, (size, share, rest) in found.items()]
-    return sorted(out, key=lambda part: (not part.worse, part.accuracy.value - part.rest))
+    right, others = int(part.sum()), int(rest.sum())
+    p = float(fisher_exact([[right, len(part) - right], [others, len(rest) - others]]).pvalue)
+    return wilson(right, len(part)), others / len(rest), p
+
+
+def _mean_error(part: np.ndarray, rest: np.ndarray) -> tuple[Interval, float, float]:
+    from scipy.stats import mannwhitneyu
+
+    p = float(mannwhitneyu(part, rest).pvalue)
+    return bootstrap(mean(part), len(part)), float(rest.mean(dtype=np.float64)), p
 
 
 def _thirds(numbers: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:

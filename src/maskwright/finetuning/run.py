@@ -36,6 +36,7 @@ from maskwright.finetuning._seeds import Trained, choose, seeded, train_seed
 from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.runs import RunFolder
 from maskwright.runs.card import write_card
+from maskwright.runs.curves import elsewhere
 from maskwright.runs.report import write_report
 from maskwright.tasks import Model, load
 from maskwright.text.encodings import Encodings
@@ -210,6 +211,7 @@ def _finish(
     clocks = {"baselines": {other["name"]: other.pop("seconds") for other in told["baselines"]}}
     write_json(folder.path / "timings.json", clocks)
     write_text(folder.path / PREDICTIONS, _answers(model, outcome, tables[reported]))
+    told |= elsewhere(folder.path, told)
     folder.accept()
     write_json(folder.metrics, told)
     write_report(folder.path)

@@ -38,7 +38,7 @@ def _(shape: Sentences, whole: str = WHOLE) -> str:
 @draw.register
 def _(shape: Table, whole: str = WHOLE) -> str:
     return (
-        table(shape.title, shape.head, shape.rows[:ROWS])
+        (table(shape.title, shape.head, shape.rows[:ROWS]) if shape.rows else "")
         + cut("rows", ROWS, len(shape.rows), whole)
         + paragraphs([shape.note], "note")
     )
@@ -111,8 +111,8 @@ def thinned(one: Line) -> Line:
     def some(values: Sequence[Number]) -> list[Number]:
         return [values[i] for i in kept]
 
-    low, high = (None if band is None else some(band) for band in (one.low, one.high))
-    return replace(one, x=some(one.x), y=some(one.y), low=low, high=high)
+    low, high, sizes = (None if values is None else some(values) for values in (one.low, one.high, one.sizes))
+    return replace(one, x=some(one.x), y=some(one.y), low=low, high=high, sizes=sizes)
 
 
 def _grid(shape: Matrix) -> str:

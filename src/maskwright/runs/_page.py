@@ -24,6 +24,8 @@ THEME = {
     "c6": ("#a83267", "#f08cb5"),
 }
 COLOURS = [name for name in THEME if name[1:].isdigit()]
+BREAK = "_\N{ZERO WIDTH SPACE}"  #: where a name may go on in the next line
+STACKED = 3  #: columns up to which a table stands on a phone as it does elsewhere
 DASHES = ("", "5 2", "1.5 1.5", "7 2 1.5 2")  #: in SVG's words; each tells as many lines apart as there are colours
 
 
@@ -49,7 +51,8 @@ h2 {{ margin: 3.5rem 0 1rem; padding-top: .9rem; border-top: 1px solid var(--lin
   line-height: 1.25; font-weight: 600; }}
 h3 {{ margin: 2.2rem 0 .6rem; font: 600 1rem/1.4 var(--sans); }}
 h4 {{ margin: .8rem 0 .4rem; font: 600 .9rem/1.4 var(--sans); }}
-h2 + h3, .columns > :first-child > h3, .even > * > h3 {{ margin-top: .8rem; }}
+h2 + h3, .columns > :first-child > h3, .columns > :first-child:not(.wide) + :not(.wide) > h3,
+  .even > * > h3 {{ margin-top: .8rem; }}
 p, ul, ol {{ max-width: 42rem; margin: .6rem 0; }}
 ul, ol {{ padding-left: 1.2rem; }}
 small, .soft, .note, .cut, figcaption {{ color: var(--soft); }}
@@ -75,10 +78,12 @@ a {{ color: var(--c1); text-underline-offset: .2em; }}
 table {{ border-collapse: separate; border-spacing: 0; font-size: .9rem; line-height: 1.4;
   font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .42rem .9rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }}
-thead th {{ vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: .82rem; }}
+thead th {{ vertical-align: bottom; color: var(--soft); font-weight: 600; font-size: .82rem;
+  overflow-wrap: break-word; }}
 tbody th {{ min-width: 7rem; font-weight: 500; }}
 :is(th, td):first-child {{ padding-left: 0; }}
 :is(th, td).n {{ text-align: right; white-space: nowrap; }}
+thead th.n {{ white-space: normal; }}
 td:not(.n) {{ min-width: 8rem; max-width: 34rem; }}
 td small {{ display: block; font-size: .78rem; }}
 tr.first :is(th, td) {{ font-weight: 650; }}
@@ -112,6 +117,7 @@ dt {{ color: var(--soft); }}
 dd {{ margin: 0; }}
 dl.inline {{ display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; }}
 dl.inline div {{ display: flex; gap: .4rem; }}
+dl.inline dt {{ flex: none; max-width: 14rem; }}
 dl.terms {{ columns: 20rem 2; column-gap: 2.5rem; }}
 dl.terms div {{ display: flex; justify-content: space-between; gap: 1rem; padding: .25rem 0;
   border-bottom: 1px solid var(--line); break-inside: avoid; }}
@@ -123,6 +129,24 @@ ul.places {{ margin: .1rem 0 .5rem; color: var(--soft); font: .82rem/1.45 var(--
 pre {{ max-width: 100%; margin: .8rem 0; padding: .9rem 1rem; border: 1px solid var(--line); border-radius: .3rem;
   overflow-x: auto; font: .85rem/1.5 var(--mono); white-space: pre-wrap; overflow-wrap: anywhere; }}
 footer {{ margin-top: 4rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft); }}
+@media screen and (max-width: 34rem) {{ /* a phone: each row of a table is a block, each cell under its head */
+  table.stack, table.stack tbody {{ display: block; }}
+  table.stack thead {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+  table.stack tr {{ display: grid; grid-template-columns: repeat(var(--abreast), minmax(0, 1fr)); gap: .25rem .8rem;
+    padding: .6rem 0; border-bottom: 1px solid var(--line); }}
+  table.stack :is(th, td) {{ min-width: 0; max-width: none; padding: 0; border: 0; text-align: left; }}
+  table.stack :is(tbody th, td:not(.n)) {{ grid-column: 1 / -1; text-align: left; white-space: normal; }}
+  table.stack tbody th {{ font-weight: 600; }}
+  table.stack td::before {{ display: block; color: var(--soft); font-size: .76rem; font-weight: 400;
+    white-space: normal; content: attr(data-head); }}
+  table.stack th.n::before {{ color: var(--soft); font-weight: 400; content: attr(data-head) " "; }}
+  table.stack td:empty {{ display: none; }}
+  table.matrix {{ font-size: .8rem; }}
+  table.matrix :is(th, td) {{ padding: .4rem .25rem; }}
+  table.matrix td {{ min-width: 1.75rem; }}
+  table.matrix tbody th {{ min-width: 4rem; max-width: 6.5rem; }}
+  table.matrix thead th.n {{ max-width: none; max-height: 9rem; writing-mode: vertical-rl; text-align: left;
+    vertical-align: bottom; line-height: 1.15; transform: rotate(180deg); }} }}
 @page {{ margin: 18mm 16mm; }}
 @media print {{ html {{ font-size: 78%; }} .columns {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   main {{ max-width: none; padding: 0; }} nav {{ display: none; }}
@@ -194,17 +218,22 @@ def table(label: str, head: Sequence[str], rows: Sequence[Sequence[Cell]], first
     """Rows under a head; columns of numbers to the right, bounds of intervals beneath. first: the top row is ours."""
     wordy = [any(isinstance(row[i], str) and row[i] for row in rows) for i in range(len(head))]
 
-    def tag(name: str, i: int, inner: str, scope: str = "") -> str:
+    def tag(name: str, i: int, inner: str, more: str = "") -> str:
         numeric = "" if wordy[i] else ' class="n"'
-        return f"<{name}{scope}{numeric}>{inner}</{name}>"
+        return f"<{name}{more}{numeric}>{inner}</{name}>"
 
-    heads = "".join(tag("th", i, e(name, 60), ' scope="col"') for i, name in enumerate(head))
+    stacked = len(head) > STACKED
+    figures = sum(not wordy[i] and any(row[i] != "" for row in rows) for i in range(1, len(head)))
+    shown = [e(name, 60) for name in head]
+    heads = "".join(tag("th", i, name.replace("_", "_<wbr>"), ' scope="col"') for i, name in enumerate(shown))
     body = ""
     for place, row in enumerate(rows):
-        cells = [tag("td", i, _cell(value)) for i, value in enumerate(row)]
-        cells[:1] = [tag("th", 0, _cell(value), ' scope="row"') for value in row[:1]]
+        named = [f' data-head="{name.replace("_", BREAK)}"' if stacked and name else "" for name in shown]
+        named[:1] = [f' scope="row"{name}' for name in named[:1]]
+        cells = [tag("td" if i else "th", i, _cell(value), named[i]) for i, value in enumerate(row)]
         body += f"<tr{' class=first' if first and not place else ''}>{''.join(cells)}</tr>\n"
-    return scroll(label, f"<table><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody></table>")
+    kind = f' class="stack" style="--abreast: {2 if figures in (2, 4) else 3}"' if stacked else ""
+    return scroll(label, f"<table{kind}><thead><tr>{heads}</tr></thead>\n<tbody>{body}</tbody></table>")
 
 
 def _cell(value: Cell) -> str:

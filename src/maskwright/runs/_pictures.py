@@ -30,6 +30,7 @@ WIDTH = 400  #: units; on a phone one is nine tenths of a CSS pixel, in a column
 BROAD = 640  #: units of a picture that scrolls on a phone
 INK, SOFT, LINE = (THEME[name][0] for name in ("ink", "soft", "line"))
 HEAT = "#3d85c6"  #: seen on light and on dark paper; the cell's share is its opacity
+DOT = 36  #: the area of a line's largest dot, in square points, where dots tell how many rows they stand for
 NAMED = 40  #: rows and columns of a heat map that are named along its sides
 RC = {
     "svg.fonttype": "none",
@@ -59,22 +60,43 @@ RC = {
 
 
 def curve(shape: Curve) -> str:
+    """Lines over two axes; with a diagonal both axes have one scale."""
+
     def draw(axes: Axes) -> None:
         for i, one in enumerate(shape.lines):
             _line(axes, one, one.kind or shape.kind, *style(i))
         if shape.diagonal:
-            ends = _ends(shape)
-            axes.plot(ends, ends, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+            low, high = _ends(shape)
+            axes.plot((low, high), (low, high), color=SOFT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+            beyond = 0.04 * (high - low) or 0.5
+            limits = (low - beyond, high + beyond)
+            axes.set(xlim=limits, ylim=limits, aspect="equal")
+        else:
+            _whole_ticks(axes, shape)
         axes.set_xlabel(_label(shape.x, 60))
         axes.set_ylabel(_label(shape.y, 40))
 
     names = ", ".join(_label(one.name, 30) for one in shape.lines[:6])
     diagonal = ", and the diagonal where both are equal" if shape.diagonal else ""
-    return _svg(draw, 250, f"{shape.title}: {shape.y} over {shape.x}; lines: {names}{diagonal}")
+    alt = f"{shape.title}: {shape.y} over {shape.x}; lines: {names}{diagonal}"
+    return _svg(draw, 360 if shape.diagonal else 250, alt)
+
+
+def _whole_ticks(axes: Axes, shape: Curve) -> None:
+    """No ticks between whole numbers, such as steps, and room around a single one."""
+    from matplotlib.ticker import MaxNLocator
+
+    x = [value for one in shape.lines for value in one.x if value is not None]
+    if x and all(isinstance(value, int) for value in x):
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=9, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        if min(x) == max(x):
+            axes.set_xlim(x[0] - 1, x[0] + 1)
 
 
 def histogram(shape: Histogram) -> str:
     def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         edges = _floats(shape.edges)
         for i, one in enumerate(shape.series):
             colour, dashes = style(i)
@@ -85,6 +107,7 @@ def histogram(shape: Histogram) -> str:
         if shape.mark is not None:
             axes.axvline(shape.mark.x, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.set_xlabel(_label(shape.x, 60))
         axes.set_ylabel("count")
 
@@ -143,11 +166,15 @@ def _line(axes: Axes, one: Line, kind: str, colour: str, dashes: str) -> None:
             axes.fill_between(
                 x, low, high, color=paint, alpha=0.16, linewidth=0, step="post" if kind == "steps" else None
             )
-    if kind == "points":
+    if one.sizes is not None:
+        sizes = _floats(one.sizes)
+        axes.scatter(x, y, s=DOT * sizes / max(np.nanmax(sizes, initial=0), 1), color=paint, linewidths=0)
+    elif kind == "points":
         axes.plot(x, y, "o", color=paint, markersize=5 if len(x) <= 60 else 2.5)
-    else:
-        few = "o" if kind == "line" and len(x) <= 12 else None  # a line of one point would not be seen
-        axes.plot(x, y, color=paint, linestyle=_dashed(dashes), drawstyle=steps, marker=few, markersize=4.5)
+    if kind != "points":
+        few = kind == "line" and len(x) <= 12 and one.sizes is None  # a line of one point would not be seen
+        dots = "o" if few else None
+        axes.plot(x, y, color=paint, linestyle=_dashed(dashes), drawstyle=steps, marker=dots, markersize=4.5)
 
 
 def _ends(shape: Curve) -> tuple[float, float]:

@@ -92,6 +92,33 @@ def flat(values: Mapping[str, Any], under: str = "", most: int = 20) -> Iterator
             yield path, setting(value)
 
 
+def calibration(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was fitted on which rows as (name, value), for a person. found: as `Calibration.plain` in tasks gives it."""
+    for name, value in found.items():
+        if name == "conformal" and isinstance(value, Mapping):
+            for share, quantile in value.items():
+                yield f"sets that hold {_percent(share)}", _from(quantile)
+        elif name == "thresholds" and isinstance(value, list):
+            yield "thresholds", f"one for each of {several(len(value), 'label')}"
+        else:
+            words = {"split": "fitted on the split", "rows": "rows of it"}.get(name, line(name))
+            yield words, number(value) if isinstance(value, float) else setting(value)
+
+
+def _percent(share: str) -> str:
+    try:
+        return f"{100 * float(share):.4g} %"
+    except ValueError:
+        return line(share, 40)
+
+
+def _from(quantile: Any) -> str:
+    """The rule of a conformal set: what the probability of a label in it may lack of 1."""
+    if not isinstance(quantile, int | float):
+        return "all labels: too few rows to leave any out"
+    return f"labels of a probability of {number(1 - quantile)} or more"
+
+
 def several(count: int, what: str) -> str:
     """1 seed, 3 seeds."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

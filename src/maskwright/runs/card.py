@@ -16,7 +16,7 @@ from typing import Any
 
 from maskwright.base.files import write_text
 from maskwright.runs import shapes
-from maskwright.runs._words import bounds, clean, flat, line, promise, several, short, spelt
+from maskwright.runs._words import bounds, calibration, clean, line, promise, several, short, spelt
 from maskwright.runs.record import Record, listed, table
 from maskwright.runs.shapes import Cell
 from maskwright.stats.intervals import Interval
@@ -44,7 +44,7 @@ def card(folder: str | Path) -> str:
         ("Verdict", "\n\n".join(md(s, 1000) for s in listed(record.metrics.get("verdict")))),
         ("Figures", _figures(record)),
         ("Data", _data(record)),
-        ("Calibration", _bullets(f"{n}: {v}" for n, v in flat(table(record.metrics.get("calibration"))))),
+        ("Calibration", _bullets(f"{n}: {v}" for n, v in calibration(table(record.metrics.get("calibration"))))),
         ("How to use it", _use(record)),
         ("Limits", _bullets(_limits(record))),
         ("Repeat it", _fence(record.config.get("command"), "sh")),

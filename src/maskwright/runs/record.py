@@ -87,18 +87,32 @@ class Record:
         return [seed for seed in listed(self.metrics.get("seeds")) if isinstance(seed, int)] or list(self.logs)
 
     @property
+    def whole(self) -> bool:
+        """Whether metrics.json holds every figure of the page; a run that is not finished, or an older one, has some of
+        them in other files alone."""
+        return self.metrics.keys() >= {"data", "notes", "training"}
+
+    @property
     def sources(self) -> dict[str, dict[str, Any]]:
         """Where the rows of each split came from: source, rows, sha256."""
-        return {name: table(values) for name, values in table(self.config.get("data")).items()}
+        found = table(self.metrics.get("data")).get("sources") if self.whole else self.config.get("data")
+        return {name: table(values) for name, values in table(found).items()}
+
+    @property
+    def notes(self) -> list[Any]:
+        """What there was to say before training and during it."""
+        return listed((self.metrics if self.whole else self.config).get("notes"))
 
     @property
     def findings(self) -> list[dict[str, Any]]:
         """Facts about the data, the most serious first."""
-        found = [f for f in map(table, listed(self.data.get("findings"))) if f]
+        given = table(self.metrics.get("data")) if self.whole else self.data
+        found = [f for f in map(table, listed(given.get("findings"))) if f]
         return sorted(found, key=lambda f: SEVERITY.index(f["severity"]) if f.get("severity") in SEVERITY else 3)
 
 
 SEVERITY = ("error", "warning", "fact")
+LOG = "seeds/<n>/log.jsonl"
 
 
 def table(value: Any) -> dict[str, Any]:

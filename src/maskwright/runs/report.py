@@ -7,17 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from maskwright.base.errors import UserError
 from maskwright.base.files import write_text
 from maskwright.runs import _pictures, shapes
 from maskwright.runs._drawing import ROWS, cut, draw
 from maskwright.runs._page import Section, e, items, page, paragraphs, table, terms
-from maskwright.runs._words import flat, line, opening, promise, several
-from maskwright.runs.record import SEVERITY, Record, listed
+from maskwright.runs._words import calibration, flat, line, opening, promise, several
+from maskwright.runs.curves import training
+from maskwright.runs.record import LOG, SEVERITY, Record, listed
 from maskwright.runs.record import table as table_of
-from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Table
+from maskwright.runs.shapes import Cell, Curve, Histogram, Table
 from maskwright.stats.intervals import Interval
 
 LIMIT = 3_000_000  #: bytes of a page; facts that would pass it are named and left in metrics.json
@@ -26,10 +25,16 @@ TITLES = 20_000  #: bytes kept free to name the facts that are left out
 SENTENCES = 100  #: notes, or findings of one severity
 SYSTEMS = 12  #: baselines in the table and the picture
 COLUMNS = 12  #: metrics in the table
-POINTS = 200  #: of a loss curve
 LABELS = 50
 PLACES = 10  #: rows that a finding names
-LOG = "seeds/<n>/log.jsonl"
+#: What is counted beside the metrics of a split, in words.
+COUNTS = {
+    "rows": "rows",
+    "texts_cut": "texts that were cut",
+    "pieces_cut": "pieces cut off them",
+    "unknown_pieces": "pieces not in the vocabulary",
+}
+COUNTED = "Rows and pieces of every split"
 PLURAL = {"error": "Errors", "warning": "Warnings", "fact": "Facts"}
 
 
@@ -65,6 +70,9 @@ def write_report(folder: str | Path) -> Path:
 def _page(record: Record, sections: Sequence[Section]) -> str:
     title = f"{record.task} with {line(record.base, 80)}"
     foot = "Every figure here is read from config.json, metrics.json, data.json and log.jsonl in this run's folder."
+    if record.whole:
+        foot = "Every figure here stands in metrics.json too, in this run's folder; settings, versions and the machine "
+        foot += "are those of config.json."
     return page(f"{title} - maskwright", _top(record, title), sections, foot)
 
 
@@ -101,9 +109,10 @@ def _top(record: Record, title: str) -> str:
 
 def _figures(record: Record) -> str:
     """This run beside the baselines, each seed, calibration, and every split."""
-    calibration = _terms(table_of(record.metrics.get("calibration")), "measures", "metrics.json")
-    calibration = f"<h3>Calibration</h3>\n{calibration}" if calibration else ""
-    return _beside(record) + _each_seed(record) + calibration + _splits(record)
+    found = list(calibration(table_of(record.metrics.get("calibration"))))
+    fitted = terms(found[:ROWS]) + cut("measures", ROWS, len(found))
+    fitted = f"<h3>Calibration</h3>\n{fitted}" if found else ""
+    return _beside(record) + _each_seed(record) + fitted + _splits(record)
 
 
 def _beside(record: Record) -> str:
@@ -151,7 +160,7 @@ def _each_seed(record: Record) -> str:
     saved = table_of(record.metrics.get("saved"))
     by_seed = {name: listed(figure.get("seeds")) for name, figure in record.figures.items()}
     metrics = [name for name, values in by_seed.items() if len(values) == len(record.seeds)][:COLUMNS]
-    why = paragraphs([opening(saved.get("why"))])
+    why = paragraphs([_saved(saved)])
     if len(record.seeds) < 2 or not metrics:
         return why
     names = [f"seed {seed}{' (saved)' if seed == saved.get('seed') else ''}" for seed in record.seeds]
@@ -160,16 +169,29 @@ def _each_seed(record: Record) -> str:
     return f"<h3>{shape.title}</h3>\n{draw(shape)}{why}"
 
 
+def _saved(saved: dict[str, Any]) -> str:
+    """Which seed's model was kept, and why, as a sentence."""
+    why = str(saved.get("why") or "").rstrip(".")
+    return f"Saved: seed {saved['seed']}, {why}." if why and "seed" in saved else opening(why)
+
+
 def _splits(record: Record) -> str:
-    """Metrics and counts of every split, one column each."""
+    """Metrics of every split, one column each, and beneath them how much there was of what."""
     splits = record.splits
     names = dict.fromkeys(name for values in splits.values() for name, value in values.items() if _simple(value))
-    if not names:
-        return ""
-    rows = [[name, *(values.get(name, "") for values in splits.values())] for name in names]
     mean = ", mean over seeds" if len(record.seeds) > 1 else ""
-    shape = Table(f"Every split{mean}", ["", *splits], rows)
-    return f"<h3>{shape.title}</h3>\n{draw(shape)}"
+    fitted = table_of(record.metrics.get("calibration")).get("thresholds")
+    before = "Before thresholds were fitted, which the figures above have." if fitted else ""
+    parts = [
+        (f"Every split{mean}", [name for name in names if name not in COUNTS]),
+        (COUNTED, [name for name in COUNTS if name in names]),
+    ]
+    out = ""
+    for title, kept in parts:
+        rows = [[COUNTS.get(name, name), *(values.get(name, "") for values in splits.values())] for name in kept]
+        note = before if rows and title != COUNTED else ""
+        out += f"<h3>{title}</h3>\n{draw(Table(title, ['', *splits], rows, note))}" if rows else ""
+    return out
 
 
 def _simple(value: Any) -> bool:
@@ -179,34 +201,10 @@ def _simple(value: Any) -> bool:
 def _training(record: Record) -> str:
     """Loss and evaluations over the steps, a line for each seed."""
     saved, main = table_of(record.metrics.get("saved")).get("seed"), record.metrics.get("main")
-    losses, evaluations, apart = [], [], 0
-    for seed, log in record.logs.items():
-        name = f"seed {seed}{' (saved)' if seed == saved and len(record.logs) > 1 else ''}"
-        steps = [(row["step"], row["loss"]) for row in log if _numbers(row.get("step"), row.get("loss"))]
-        if steps:
-            means, size = _means(steps)
-            losses.append(Line(name, [x for x, _ in means], [y for _, y in means]))
-            apart = max(apart, size)
-        judged = [(row.get("step"), row["evaluation"]) for row in log if isinstance(row.get("evaluation"), dict)]
-        main = main or next((metric for _, found in judged for metric in found), None)
-        points = [(step, found.get(main)) for step, found in judged if _numbers(step)]
-        if points:
-            evaluations.append(Line(name, [x for x, _ in points], [y for _, y in points]))
-    note = f"Each point is the mean of up to {apart:,} logged steps; all are in {LOG}." if apart > 1 else ""
-    curves = [Curve("Training loss", "step", "loss", losses, note)] if losses else []
-    curves += [Curve("Evaluations", "step", str(main), evaluations)] if evaluations else []
-    drawn = "".join(f"<section>\n<h3>{e(curve.title)}</h3>\n{draw(curve, LOG)}</section>\n" for curve in curves)
-    return f'<div class="columns even">\n{drawn}</div>\n' if drawn else ""
-
-
-def _numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-
-
-def _means(points: Sequence[tuple[float, float]], most: int = POINTS) -> tuple[list[list[float]], int]:
-    """At most `most` points, each the mean of equally many neighbours (the last of fewer), and how many that is."""
-    size = math.ceil(len(points) / most)
-    return [np.array(points[i : i + size], np.float64).mean(0).tolist() for i in range(0, len(points), size)], size
+    drawn = listed(record.metrics.get("training")) if record.whole else []
+    drawn = drawn or [shape.plain() for shape in training(record.logs, saved, main)]
+    parts = "".join(_fact(plain, number) for number, plain in enumerate(drawn, 1))
+    return f'<div class="columns even">\n{parts}</div>\n' if parts else ""
 
 
 def _facts(record: Record, room: int) -> str:
@@ -276,7 +274,7 @@ def _place(place: Any) -> str:
 
 
 def _notes(record: Record) -> str:
-    notes = [*record.problems, *listed(record.config.get("notes"))]
+    notes = [*record.problems, *record.notes]
     return items(notes[:SENTENCES]) + cut("notes", SENTENCES, len(notes), "config.json") if notes else ""
 
 

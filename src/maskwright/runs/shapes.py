@@ -65,9 +65,10 @@ class Line:
     low: Sequence[Number] | None = None  #: a band around y
     high: Sequence[Number] | None = None
     kind: str | None = None  #: where it differs from the curve's
+    sizes: Sequence[Number] | None = None  #: how many rows stand behind each point
 
     def __post_init__(self) -> None:
-        for name in ("x", "y", "low", "high"):
+        for name in ("x", "y", "low", "high", "sizes"):
             given = getattr(self, name)
             if given is not None:
                 _keep(self, **{name: _numbers(given)})
@@ -86,7 +87,7 @@ class Curve(Shape):
     y: str
     lines: Sequence[Line]
     note: str = ""
-    diagonal: bool = False  #: draw y = x, where both say the same
+    diagonal: bool = False  #: draw y = x, where both say the same, over axes that are alike
     kind: str = "line"
 
     def __post_init__(self) -> None:

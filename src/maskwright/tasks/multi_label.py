@@ -152,7 +152,7 @@ class MultiLabel(LabelSetTask):
         assert labels is not None
         probabilities = self.probabilities(scores)
         ranked = np.argsort(-probabilities, axis=-1, kind="stable")
-        said = probabilities >= self._thresholds(calibration)
+        said = probabilities >= self.thresholds(calibration)
         return [
             {
                 "labels": [labels[i] for i in order if yes[i]],
@@ -164,7 +164,7 @@ class MultiLabel(LabelSetTask):
     def measures(
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
-        said = self.probabilities(scores) >= self._thresholds(calibration)
+        said = self.probabilities(scores) >= self.thresholds(calibration)
         return measures.multi_label(targets, said, scores)
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
@@ -177,7 +177,7 @@ class MultiLabel(LabelSetTask):
         fitted = tuple(t if there else EVEN for t, there in zip(found, some, strict=True))
         return Calibration(split, len(targets), thresholds=fitted)
 
-    def _thresholds(self, calibration: Calibration | None) -> np.ndarray:
+    def thresholds(self, calibration: Calibration | None) -> np.ndarray:
         """(classes,), or one number for all: the stated one, else those that were fitted, else EVEN."""
         if self.threshold is not None:
             return np.asarray(self.threshold)
