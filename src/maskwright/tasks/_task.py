@@ -17,6 +17,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._scale import Scale
 
 Example = tuple[str, str | None]  #: a text, and its second text where the task has pairs
 
@@ -86,6 +87,10 @@ class Task(Part):
     def prior(self, targets: np.ndarray) -> np.ndarray | None:
         """(classes,) the scores that a new head should give before it has seen a text; None for zeros."""
         return None
+
+    def scale(self, targets: np.ndarray) -> Scale:
+        """What the network learns in the place of these training targets; as they stand, unless a task says more."""
+        return Scale()
 
     @abstractmethod
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:

@@ -15,13 +15,18 @@ from maskwright.data.table import Table
 from maskwright.stats import measures
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Task
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Regression(Task):
-    """Squared error of one output (as BERT was fine-tuned on STS-B)."""
+    """Squared error of one output (as BERT was fine-tuned on STS-B), learnt in standard deviations from the mean.
+
+    Scores, predictions, metrics and the saved head are in the targets' own unit; the loss in the log is not: 1 is that
+    of always answering with the mean of the training rows.
+    """
 
     head: ClassVar[str] = "classification"
     main: ClassVar[str] = "pearson"
@@ -40,6 +45,9 @@ class Regression(Task):
 
     def classes(self, labels: Labels | None) -> int:
         return 1
+
+    def scale(self, targets: np.ndarray) -> Scale:
+        return Scale.of(targets)
 
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.mse_loss(scores.float().squeeze(-1), targets, reduction="sum")
