@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -46,6 +46,10 @@ class Task(Part):
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
+    #: what one answer is: a class, a set of labels, a number; it says which simple systems stand beside. None for none
+    answers: ClassVar[Literal["class", "labels", "number"] | None] = None
+    #: a metric, lower being better, that judges a constant answer too where `main` is not defined for one
+    error: ClassVar[str | None] = None
     one_label: ClassVar[bool] = False  #: an answer is one label with its probability, and might be withheld
 
     text: str = Field("text", description="column of the text")
@@ -132,6 +136,11 @@ class Task(Part):
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration | None:
         """What held-out rows say of the scores; `split` names the rows. None for a task that has no use for it."""
         return None
+
+    def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
+        """Scores that have, without the calibration, the `metric` that these have with it, on a scale that two systems
+        share: a paired test swaps their answers row by row."""
+        return scores
 
     @abstractmethod
     def describe(self, labels: Labels | None) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Regression(Task):
 
     head: ClassVar[str] = "classification"
     main: ClassVar[str] = "pearson"
+    answers: ClassVar[Any] = "number"
+    error: ClassVar[str | None] = "mae"
 
     def discover(self, table: Table) -> None:
         """There are no labels. Raises UserError for scores that are all the same, from which nothing is learned."""
@@ -61,6 +63,11 @@ class Regression(Task):
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
         return measures.regression(targets, scores[:, 0])
+
+    def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
+        """In standard deviations for the correlation that sees no unit: of swapped answers in two units, it would see
+        little else."""
+        return Scale.of(scores).learnt(scores) if metric == "pearson" else scores
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         return {"id2label": {"0": self.label}, "label2id": {self.label: 0}, "problem_type": "regression"}
