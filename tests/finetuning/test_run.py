@@ -56,7 +56,8 @@ def test_it_learns(tune: Tune, reviews: Reviews, options: dict[str, str], metric
 
     assert evaluate(judged, reviews).metrics[metric] >= least
     assert run.metrics["eval"][metric] >= least - 0.1
-    assert log(run.folder)[0]["loss"] > 4 * log(run.folder)[-2]["loss"]
+    falls = 4 if metric == "accuracy" else 2  # a regression starts from the mean, and there is noise in the scores
+    assert log(run.folder)[0]["loss"] > falls * log(run.folder)[-2]["loss"]
     answers = run.predict(reviews["text"][:3], reviews["other"][:3] if "pair" in options else None)
     if metric == "accuracy":
         assert [a["label"] for a in answers] == reviews["label"][:3]

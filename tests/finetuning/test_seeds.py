@@ -144,10 +144,44 @@ def test_baselines_stand_beside_the_model_with_a_verdict(tune: Tune) -> None:
 
 
 def test_regression_has_figures_and_no_probabilities(tune: Tune) -> None:
-    run = tune(task="regression", label="score", seeds=2, baselines=True)
+    run = tune(task="regression", label="score", seeds=2)
     assert run.summary["calibration"] is None
     assert run.summary["baselines"] == []
     assert set(run.summary["figures"]) == {"pearson", "spearman", "mae", "mse"}
     assert json.loads((run.folder / "predictions.jsonl").read_text().splitlines()[0]).keys() == {
         "where", "text", "target", "score",
     }  # fmt: skip
+
+
+def test_numbers_stand_beside_their_mean_and_counted_words(tune: Tune) -> None:
+    """At no learning rate a new head answers near the mean, and worse than it; the verdict says so in words."""
+    run = tune(task="regression", label="score", baselines=True, settings={"train": {"lr": 1e-9}})
+    mean, ridge = run.summary["baselines"]
+    assert (mean["name"], ridge["name"]) == ("mean of the training rows", "TF-IDF + ridge regression")
+    assert mean["figures"]["pearson"]["value"] is None
+    assert (mean["metric"], ridge["metric"]) == ("mae", "pearson")
+    ours, theirs = (f["mae"]["value"] for f in (run.summary["figures"], mean["figures"]))
+    assert mean["difference"]["value"] == pytest.approx(theirs - ours), "above 0 is in favour of the model"
+    assert ours > theirs
+    assert (
+        f"Its mae of {ours:.3f} is worse than the {theirs:.3f} of always answering the mean"
+        in run.summary["verdict"][-1]
+    )
+    assert "TF-IDF + ridge regression" in run.summary["verdict"][1]
+    for name in ("report.html", "README.md"):
+        told = (run.folder / name).read_text()
+        assert all(words in told for words in (mean["name"], ridge["name"], "mae differs by")), name
+
+
+def test_several_labels_stand_beside_the_commonest_and_counted_words(tune: Tune, tagged: Reviews) -> None:
+    run = tune(task="multi-label", train=tagged, baselines=True, settings={"data": {"eval_share": 0.3}})
+    common, tfidf = run.summary["baselines"]
+    assert (common["name"], tfidf["name"]) == ("commonest labels", "TF-IDF + logistic regression")
+    assert common["settings"]["answer"] in ("film", "good", "play", "film, good")
+    assert tfidf["figures"]["f1_macro"]["value"] > 0.9 > common["figures"]["f1_macro"]["value"]
+    ours = run.summary["figures"]["f1_macro"]["value"]
+    for other in (common, tfidf):
+        assert other["metric"] == "f1_macro"
+        told = ours - other["figures"]["f1_macro"]["value"]
+        assert other["difference"]["value"] == pytest.approx(told), "each with its own thresholds"
+    assert "f1_macro differs by" in run.summary["verdict"][1]

@@ -16,6 +16,7 @@ from maskwright.data.read import read
 from maskwright.data.table import Table
 from maskwright.models import families, family
 from maskwright.tasks import Task
+from maskwright.tasks._calibration import Calibration
 
 NAMES = names(Task)
 ROWS = {"text": ["a film", "a play", "a book"], "label": [1, 0, 1]}
@@ -172,3 +173,18 @@ def test_scores_that_are_all_the_same_teach_nothing() -> None:
 def test_a_setting_that_a_task_does_not_have_is_named() -> None:
     with pytest.raises(UserError, match=r"task 'classification': There is no setting 'lable'. Did you mean 'label'"):
         resolve(Task, {"name": "classification", "lable": "x"})
+
+
+def test_settled_scores_have_the_metric_on_a_scale_that_systems_share() -> None:
+    task, y = find(Task, "regression")(), np.array([1.0, 2.0, 4.0, 3.0])
+    prices, shares = np.array([[1000], [2100], [3000], [3900]]), np.array([[0.1], [0.2], [0.3], [0.4]])
+    first, second = (task.settled(side, None, "pearson") for side in (prices, shares))
+    assert np.abs(first - second).max() < 0.1
+    assert task.metrics(first, y)["pearson"] == pytest.approx(task.metrics(prices, y)["pearson"])
+    assert task.settled(prices, None, "mae") is prices
+    labels, marks = find(Task, "multi-label")(), np.array([[1, 0], [0, 1], [1, 1]])
+    scores = np.array([[-1.0, 2.0], [-3.0, 3.0], [0.5, 0.5]])
+    fitted = Calibration("eval", 9, thresholds=(0.2, 0.7))
+    settled = labels.settled(scores, fitted, "f1_macro")
+    assert labels.metrics(settled, marks) == labels.metrics(scores, marks, fitted) != labels.metrics(scores, marks)
+    assert labels.settled(scores, None, "f1_macro") is scores

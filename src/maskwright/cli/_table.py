@@ -31,9 +31,11 @@ def print_figures(title: str, systems: Mapping[str, Mapping[str, Mapping[str, An
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
-    """The figures that a run reports, its baselines' main figure, the verdict, and which seed's model was saved."""
-    reported, main = summary["reported"], summary["main"]
-    others = {other["name"]: {main: other["figures"][main]} for other in summary["baselines"]}
+    """The figures that a run reports, the one that each baseline is compared by, the verdict, which seed was saved."""
+    reported, others = summary["reported"], {}
+    for other in summary["baselines"]:
+        metric = other.get("metric", summary["main"])
+        others[other["name"]] = {metric: other["figures"][metric]}
     print_figures(f"{reported['source']}, {count_rows(reported['rows'])}", {"": summary["figures"], **others})
     print()
     for line in summary["verdict"]:

@@ -20,8 +20,9 @@ from maskwright.stats.calibration import (
     log_loss,
     reliability,
 )
-from maskwright.stats.comparison import compare, sentence
+from maskwright.stats.comparison import MakeMeasure, compare, sentence
 from maskwright.stats.intervals import bootstrap
+from maskwright.stats.measures import Measure
 from maskwright.stats.selection import Conformal, risk_coverage
 from maskwright.tasks import Examples, Task
 from maskwright.tasks._calibration import Calibration
@@ -67,7 +68,7 @@ def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bo
     o, targets = outcome, outcome.examples.targets
     assert targets is not None
     found = figures(o.task, o.scores, targets, o.calibrations)
-    others = _baselines(o, train, held) if beside and o.classes else []
+    others = _baselines(o, train, held) if beside else []
     sure = _sureness(o) if o.classes else None
     return {
         "task": o.task.name,
@@ -85,37 +86,41 @@ def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bo
 
 
 def _baselines(o: Outcome, train: Examples, held: Examples | None) -> list[dict[str, Any]]:
-    """The commonest class and TF-IDF with logistic regression on the same rows, and what sets the saved model apart."""
-    assert o.labels is not None
-    assert train.targets is not None
-    targets, names = o.examples.targets, o.labels.names
-    known = {name: i for i, name in enumerate(names)}
-    tuned = {} if held is None else {"eval_texts": _texts(held), "eval_labels": _names(held, o.labels)}
+    """What simple systems say of the same rows, and what sets the saved model apart.
+
+    They are compared by the main metric, or by the task's error where the main one is not defined for an answer that is
+    always the same; a difference above 0 is in favour of the saved model either way.
+    """
+    task, targets = o.task, o.examples.targets
+    assert targets is not None
     out = []
-    for system in baselines(_texts(train), _names(train, o.labels), _texts(o.examples), **tuned):
-        said = np.zeros((len(o.examples), len(names)), np.float32)
-        said[np.arange(len(said)), [known[label] for label in system.predictions]] = 1
-        verdict = compare(lambda y, scores: o.task.measures(scores, y)[o.task.main], targets, o.kept, said)
+    for system in baselines(task, o.labels, train, o.examples, held):
+        found = figures(task, [system.scores], targets, [system.calibration])
+        undefined = found[task.main]["value"] is None and task.error is not None
+        metric, sign = (str(task.error), -1.0) if undefined else (task.main, 1.0)
+        given = (o.kept, o.calibration), (system.scores, system.calibration)
+        sides = [task.settled(scores, calibration, metric) for scores, calibration in given]
+        verdict = compare(_measured(task, metric, sign), targets, *sides)
         out.append(
             {
                 "name": system.name,
-                "figures": figures(o.task, [said], targets),
+                "figures": found,
                 "seconds": system.seconds,
                 "settings": dict(system.settings),
+                "metric": metric,
                 "difference": verdict.plain(),
-                "sentence": sentence("the saved model", system.name, o.task.main, verdict, len(o.examples)),
+                "sentence": sentence("the saved model", system.name, metric, verdict, len(o.examples)),
             }
         )
     return out
 
 
-def _texts(examples: Examples) -> list[Any]:
-    return examples.texts if examples.pairs is None else list(zip(examples.texts, examples.pairs, strict=True))
+def _measured(task: Task, metric: str, sign: float) -> MakeMeasure:
+    def make(targets: np.ndarray, scores: np.ndarray) -> Measure:
+        measure = task.measures(scores, targets)[metric]
+        return lambda counts: sign * measure(counts)
 
-
-def _names(examples: Examples, labels: Labels) -> list[str]:
-    assert examples.targets is not None
-    return [labels[int(i)] for i in examples.targets]
+    return make
 
 
 def _sureness(o: Outcome) -> dict[str, Any]:
@@ -185,9 +190,25 @@ def _verdict(
         strongest = max(others, key=lambda other: other["figures"][o.task.main]["value"] or 0.0)
         said = str(strongest["sentence"])
         out.append(said[0].upper() + said[1:])
+    out += _worse(o, found, others)
     if sure is not None:
         out.append(_believed(o, sure))
     return out
+
+
+def _worse(o: Outcome, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A correlation does not see it when numbers are far off; whoever always said the same would then be nearer."""
+    error = o.task.error
+    if error is None:
+        return []
+    constant = next((other for other in others if other["metric"] == error), None)
+    if constant is None or not found[error]["value"] > constant["figures"][error]["value"]:
+        return []
+    ours, theirs = found[error]["value"], constant["figures"][error]["value"]
+    return [
+        f"Its {error} of {ours:,.3f} is worse than the {theirs:,.3f} of always answering the {constant['name']}: "
+        "however well its numbers rank the rows, as numbers they say less than that mean."
+    ]
 
 
 def _believed(o: Outcome, sure: Mapping[str, Any]) -> str:

@@ -89,17 +89,26 @@ def _trained(
     quiet: bool,
     allow_drift: bool,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """The metrics and the scores of each held-out split."""
+    """The metrics and the scores of each held-out split.
+
+    Checkpoints, the best one too, hold a head on the scale that is learnt; whatever judges or keeps the model sees one
+    that gives the targets' own units.
+    """
     held, objective = splits["eval"], TaskObjective(model.network, model.task)
     targets = splits["train"].examples.targets
     assert targets is not None
-    model.start(targets)
+    scale = model.start(targets)
+
+    def evaluate() -> dict[str, float]:
+        with scale.natural(model.last_layer):
+            return _ranked(judge(model, held.encodings, held.examples, fit=True), model.task)
+
     loop = Loop(
         objective,
-        ExampleFeed(splits["train"].encodings, targets, asked.train, seed),
+        ExampleFeed(splits["train"].encodings, scale.learnt(targets), asked.train, seed),
         asked.train,
         folder,
-        lambda: _ranked(judge(model, held.encodings, held.examples, fit=True), model.task),
+        evaluate,
         {"data": count_pieces(splits)},
         quiet,
         allow_drift,
@@ -108,6 +117,7 @@ def _trained(
     progress = loop.run()
     if progress.best_step is not None and progress.best_step < progress.step:
         load_weights(loop.best, objective)
+    scale.fold(model.last_layer)
     model.network.eval()
     calibrated = "test" in splits  # else the eval rows are reported on, and nothing is fitted on them
     judged = {"eval": judge(model, held.encodings, held.examples, fit=calibrated)}

@@ -77,7 +77,7 @@ class Finetune(Config):
     seeds: int | None = Field(
         None, ge=1, description=f"runs, from `seed` on; by default 3 for up to {SMALL:,} training rows, else 1"
     )
-    baselines: bool = Field(True, description="judge the commonest class and TF-IDF + logistic regression beside it")
+    baselines: bool = Field(True, description="judge a constant answer and a linear model of counted words beside it")
 
     def numbers(self, rows: int) -> list[int]:
         """The seeds of this run on so many training rows."""

@@ -23,7 +23,11 @@ class Pooler(nn.Module):
 
 
 class Classifier(nn.Module):
-    """W drop(x): (B, H) -> (B, classes)."""
+    """W drop(x) + b: (B, H) -> (B, classes).
+
+    A single output is a number in any unit, and computed in the weights' own format under autocast too: of the years
+    from 1990 to 2020 bf16 knows four.
+    """
 
     def __init__(self, width: int, classes: int, dropout: float) -> None:
         super().__init__()
@@ -31,8 +35,13 @@ class Classifier(nn.Module):
         self.out = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.out(self.drop(x))
-        return y
+        x = self.drop(x)
+        if self.out.out_features > 1:
+            y: Tensor = self.out(x)
+            return y
+        with torch.autocast(x.device.type, enabled=False):
+            number: Tensor = self.out(x.to(self.out.weight.dtype))
+            return number
 
 
 class MaskedLanguageModel(nn.Module):

@@ -180,8 +180,6 @@ def _splits(record: Record) -> str:
     splits = record.splits
     names = dict.fromkeys(name for values in splits.values() for name, value in values.items() if _simple(value))
     mean = ", mean over seeds" if len(record.seeds) > 1 else ""
-    fitted = table_of(record.metrics.get("calibration")).get("thresholds")
-    before = "Before thresholds were fitted, which the figures above have." if fitted else ""
     parts = [
         (f"Every split{mean}", [name for name in names if name not in COUNTS]),
         (COUNTED, [name for name in COUNTS if name in names]),
@@ -189,8 +187,7 @@ def _splits(record: Record) -> str:
     out = ""
     for title, kept in parts:
         rows = [[COUNTS.get(name, name), *(values.get(name, "") for values in splits.values())] for name in kept]
-        note = before if rows and title != COUNTED else ""
-        out += f"<h3>{title}</h3>\n{draw(Table(title, ['', *splits], rows, note))}" if rows else ""
+        out += f"<h3>{title}</h3>\n{draw(Table(title, ['', *splits], rows))}" if rows else ""
     return out
 
 

@@ -21,6 +21,7 @@ from maskwright.models import CLASSIFIER, load_network, locate, save_network
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
+from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
@@ -85,12 +86,25 @@ class Model:
             bool(loaded.new) or weights == "random",
         )  # fmt: skip
 
-    def start(self, targets: np.ndarray) -> None:
-        """Let a new head answer at first as often as the training targets do, where the task says how often that is."""
-        prior = self.task.prior(targets)
+    def start(self, targets: np.ndarray) -> Scale:
+        """Let a new head answer at first as often as the training targets do, where the task says how often that is.
+
+        Returns the scale that the task learns these targets on. The head then gives what `Scale.learnt` makes of them:
+        a new one as it is, one that was trained before by dividing it. `Scale.fold` is the way back.
+        """
+        prior, scale = self.task.prior(targets), self.task.scale(targets)
         if self.new_head and prior is not None:
             with torch.no_grad():
-                self.network.classifier.out.bias.copy_(torch.from_numpy(prior))
+                self.last_layer.bias.copy_(torch.from_numpy(prior))
+        if not self.new_head:
+            scale.unfold(self.last_layer)
+        return scale
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """What the scores come out of."""
+        out: nn.Linear = self.network.classifier.out
+        return out
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encodings:
         """Texts as packed pieces, cut to `max_length`; the result counts what was cut."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -17,6 +17,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._scale import Scale
 
 Example = tuple[str, str | None]  #: a text, and its second text where the task has pairs
 
@@ -45,6 +46,10 @@ class Task(Part):
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
+    #: what one answer is: a class, a set of labels, a number; it says which simple systems stand beside. None for none
+    answers: ClassVar[Literal["class", "labels", "number"] | None] = None
+    #: a metric, lower being better, that judges a constant answer too where `main` is not defined for one
+    error: ClassVar[str | None] = None
     one_label: ClassVar[bool] = False  #: an answer is one label with its probability, and might be withheld
 
     text: str = Field("text", description="column of the text")
@@ -87,6 +92,10 @@ class Task(Part):
         """(classes,) the scores that a new head should give before it has seen a text; None for zeros."""
         return None
 
+    def scale(self, targets: np.ndarray) -> Scale:
+        """What the network learns in the place of these training targets; as they stand, unless a task says more."""
+        return Scale()
+
     @abstractmethod
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         """(B,) one target for each row, or (B, C) one for each of its labels. Raises UserError with the line of a label
@@ -127,6 +136,11 @@ class Task(Part):
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration | None:
         """What held-out rows say of the scores; `split` names the rows. None for a task that has no use for it."""
         return None
+
+    def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
+        """Scores that have, without the calibration, the `metric` that these have with it, on a scale that two systems
+        share: a paired test swaps their answers row by row."""
+        return scores
 
     @abstractmethod
     def describe(self, labels: Labels | None) -> dict[str, Any]:

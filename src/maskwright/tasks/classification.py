@@ -25,6 +25,7 @@ class Classification(LabelSetTask):
     """Cross-entropy over the classes found in the training rows; the prediction is the likeliest class."""
 
     main: ClassVar[str] = "accuracy"
+    answers: ClassVar[Any] = "class"
     one_label: ClassVar[bool] = True
     problem: ClassVar[str] = "single_label_classification"
 

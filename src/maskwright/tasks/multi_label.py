@@ -34,6 +34,7 @@ class MultiLabel(LabelSetTask):
     """
 
     main: ClassVar[str] = "f1_macro"
+    answers: ClassVar[Any] = "labels"
     problem: ClassVar[str] = "multi_label_classification"
 
     separator: str = Field(",", min_length=1, description="multi-label: what stands between the labels of a cell")
@@ -176,6 +177,13 @@ class MultiLabel(LabelSetTask):
         some = targets.any(axis=0)
         fitted = tuple(t if there else EVEN for t, there in zip(found, some, strict=True))
         return Calibration(split, len(targets), thresholds=fitted)
+
+    def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
+        """Shifted by the log odds of the fitted thresholds, which then are EVEN."""
+        if self.threshold is not None or calibration is None or calibration.thresholds is None:
+            return scores
+        fitted = np.asarray(calibration.thresholds, np.float64)
+        return scores - (np.log(fitted) - np.log1p(-fitted))
 
     def thresholds(self, calibration: Calibration | None) -> np.ndarray:
         """(classes,), or one number for all: the stated one, else those that were fitted, else EVEN."""

@@ -15,16 +15,23 @@ from maskwright.data.table import Table
 from maskwright.stats import measures
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Task
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class Regression(Task):
-    """Squared error of one output (as BERT was fine-tuned on STS-B)."""
+    """Squared error of one output (as BERT was fine-tuned on STS-B), learnt in standard deviations from the mean.
+
+    Scores, predictions, metrics and the saved head are in the targets' own unit; the loss in the log is not: 1 is that
+    of always answering with the mean of the training rows.
+    """
 
     head: ClassVar[str] = "classification"
     main: ClassVar[str] = "pearson"
+    answers: ClassVar[Any] = "number"
+    error: ClassVar[str | None] = "mae"
 
     def discover(self, table: Table) -> None:
         """There are no labels. Raises UserError for scores that are all the same, from which nothing is learned."""
@@ -41,6 +48,9 @@ class Regression(Task):
     def classes(self, labels: Labels | None) -> int:
         return 1
 
+    def scale(self, targets: np.ndarray) -> Scale:
+        return Scale.of(targets)
+
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.mse_loss(scores.float().squeeze(-1), targets, reduction="sum")
 
@@ -53,6 +63,11 @@ class Regression(Task):
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
         return measures.regression(targets, scores[:, 0])
+
+    def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
+        """In standard deviations for the correlation that sees no unit: of swapped answers in two units, it would see
+        little else."""
+        return Scale.of(scores).learnt(scores) if metric == "pearson" else scores
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         return {"id2label": {"0": self.label}, "label2id": {self.label: 0}, "problem_type": "regression"}
