@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from maskwright.base.errors import UserError
+
 Reviews = dict[str, list[Any]]
 Say = Callable[..., str]
 
@@ -269,6 +271,12 @@ def test_overwrite_replaces_a_run(tune: Callable[..., Any], done: Path) -> None:
     (done / "seeds" / "7").mkdir()
     again = tune(overwrite=True, seed=1)
     assert {p.name for p in (again.folder / "seeds").iterdir()} == {"1"}
+
+
+def test_overwrite_does_not_delete_the_model_to_start_from(tune: Callable[..., Any], done: Path) -> None:
+    with pytest.raises(UserError, match=r"model lies in .*, which --overwrite would empty\. Give another --out\."):
+        tune(model=str(done / "model"), overwrite=True)
+    assert (done / "model" / "model.safetensors").exists()
 
 
 def test_resume_and_overwrite_at_once(say: Say) -> None:

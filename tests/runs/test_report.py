@@ -172,12 +172,6 @@ def test_calibration_is_told_in_words_and_few_digits(make_run: Make) -> None:
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
 
 
-def test_metrics_of_before_the_thresholds_say_so(make_run: Make) -> None:
-    assert "Before thresholds were fitted" not in report(make_run())
-    html = report(make_run("fitted", metrics={"calibration": {"split": "eval", "rows": 9, "thresholds": [0.4, 0.6]}}))
-    assert "Before thresholds were fitted, which the figures above have." in html
-
-
 def test_counts_stand_apart_from_metrics_and_in_words(make_run: Make) -> None:
     html = report(make_run())
     metrics, _, counts = html.partition("<h3>Rows and pieces of every split</h3>")

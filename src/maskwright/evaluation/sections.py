@@ -162,7 +162,9 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     return Texts(
         title="Wrong, and sure of it",
         texts=texts,
-        note=f"The surest {len(worst)} of {len(wrong):,} mistakes. Some may be mistakes of the labels.",
+        note=f"The surest {len(worst)} of {len(wrong):,} mistakes. Some may be mistakes of the labels."
+        if len(wrong)
+        else "No answer is wrong.",
     )
 
 

@@ -118,7 +118,7 @@ def _baselines(o: Outcome, train: Examples, held: Examples | None) -> list[dict[
 def _measured(task: Task, metric: str, sign: float) -> MakeMeasure:
     def make(targets: np.ndarray, scores: np.ndarray) -> Measure:
         measure = task.measures(scores, targets)[metric]
-        return lambda counts: sign * measure(counts)
+        return measures.negative(measure) if sign < 0 else measure
 
     return make
 

@@ -95,6 +95,7 @@ def finetune(
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
     if resume and folder.complete:
         return _done(folder, notes)
+    _keep_base(asked, overwrite)
     notes.tell(found + more)
     labels = asked.task.discover(tables["train"])
     notes.tell(labels.doubtful() if labels is not None else [])
@@ -144,6 +145,13 @@ def _settle(asked: Finetune) -> None:
     runtime.device(asked.train.device)
     if asked.train.tracker is not None:
         asked.train.tracker.check()
+
+
+def _keep_base(asked: Finetune, overwrite: bool) -> None:
+    """Raises UserError where overwriting the folder would delete the model to start from."""
+    base = Path(asked.model).resolve()
+    if overwrite and base.exists() and Path(asked.out).resolve() in (base, *base.parents):
+        raise UserError(f"{asked.model} lies in {asked.out}, which --overwrite would empty. Give another --out.")
 
 
 def _build(asked: Finetune, labels: Labels | None) -> Model:

@@ -65,6 +65,11 @@ def difference(a: Measure, b: Measure) -> Measure:
     return Measure(lambda counts: a(counts) - b(counts), a.low - b.high, a.high - b.low)
 
 
+def negative(of: Measure) -> Measure:
+    """Of an error: more is better."""
+    return Measure(lambda counts: -of(counts), -of.high, -of.low)
+
+
 def accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
     return share(np.asarray(targets) == np.asarray(predictions))
 

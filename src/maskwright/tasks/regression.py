@@ -37,9 +37,11 @@ class Regression(Task):
         """There are no labels. Raises UserError for scores that are all the same, from which nothing is learned."""
         scores = self.targets(table, None)
         if len(scores) and (scores == scores[0]).all():
+            many = len(scores) > 1
+            rows = f"All {len(scores):,} rows have" if many else "The only row has"
             raise UserError(
-                f"All {len(scores)} rows have the score {scores[0]:g} ({table.where(0)} onwards); a regression learns "
-                f"from scores that differ. Check which column holds them."
+                f"{rows} the score {scores[0]:g} ({table.where(0)}{' onwards' if many else ''}); a regression learns "
+                "from scores that differ. Check which column holds them."
             )
 
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
