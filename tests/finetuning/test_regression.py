@@ -59,8 +59,8 @@ def test_an_earlier_checkpoint_is_kept_in_the_same_unit(sell: Tune, monkeypatch:
     """The first evaluation is made the best: its weights come back from a checkpoint."""
     judge, seen = _seeds.judge, []
 
-    def planted(*given: Any) -> Any:
-        found = judge(*given)
+    def planted(*given: Any, **options: Any) -> Any:
+        found = judge(*given, **options)
         found.metrics["pearson"] = -float(len(seen))
         seen.append(found.metrics["mae"])
         return found
@@ -76,11 +76,11 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(sell: Tune, monkeypatch:
     whole = sell(out="whole", set=often)
     judge, seen = _seeds.judge, []
 
-    def stops(*given: Any) -> Any:
+    def stops(*given: Any, **options: Any) -> Any:
         seen.append(given)
         if len(seen) == 7:
             raise KeyboardInterrupt
-        return judge(*given)
+        return judge(*given, **options)
 
     monkeypatch.setattr(_seeds, "judge", stops)
     with pytest.raises(KeyboardInterrupt):

@@ -151,9 +151,9 @@ def stopped(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def go(**options: Any) -> None:
         judge = runs.judge
 
-        def stops(*args: Any) -> Any:
+        def stops(*args: Any, **options: Any) -> Any:
             os.kill(os.getpid(), signal.SIGTERM)
-            return judge(*args)
+            return judge(*args, **options)
 
         monkeypatch.setattr(runs, "judge", stops)
         with pytest.raises(Interrupted, match="after step 8"):
@@ -289,8 +289,8 @@ def test_the_best_weights_of_before_the_stop_are_not_forgotten(
     judge = runs.judge
 
     def planted(accuracy: float) -> Callable[..., Any]:
-        def said(*args: Any) -> Any:
-            found = judge(*args)
+        def said(*args: Any, **options: Any) -> Any:
+            found = judge(*args, **options)
             found.metrics["accuracy"] = accuracy
             return found
 
