@@ -82,7 +82,6 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
     notes += _check_rows(first, second, gold)
     if gold is not None:
         return Sides(Column("the truth", gold.column(label), gold.where), first, second, notes)
-    _check_truth(first, second)
     for side in (first, second):
         if side.targets is not None:
             return Sides(Column("the truth", side.targets, side.table.where), first, second, notes)
@@ -90,26 +89,6 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
         f"Neither {first.name} nor {second.name} says what is true: it needs a column {TARGETS[0]}, or --data FILE "
         "--label COLUMN."
     )
-
-
-def _check_truth(a: Answers, b: Answers) -> None:
-    """Raises UserError where both files say what is true, and not the same; sets may be written in several ways."""
-    if a.targets is None or b.targets is None or a.sets or b.sets:
-        return
-    for i, (one, two) in enumerate(zip(a.targets, b.targets, strict=True)):
-        if one != two and str(one) != str(two) and _number(one) != _number(two):
-            raise UserError(
-                f"{a.table.where(i)} and {b.table.where(i)} do not have the same true label ({one!r} and {two!r}). "
-                "Give both systems the same rows in the same order, or the truth by --data FILE --label COLUMN."
-            )
-
-
-def _number(cell: Any) -> Any:
-    """A cell as the number that it writes, else as it is."""
-    try:
-        return float(cell)
-    except (TypeError, ValueError):
-        return cell
 
 
 def read_answers(source: Source, truth_elsewhere: bool) -> Answers:

@@ -12,11 +12,24 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.data.label_cells import label_lists
 from maskwright.data.labels import Labels
-from maskwright.evaluation._answers import Column
+from maskwright.evaluation._answers import Answers, Column
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,100})(\.0*)?")
 Known = Sequence[tuple[str, ...]]  #: the labels of each run, in its order
 _NAMED = 3  # labels that a note names
+
+
+def check_truths(a: Answers, b: Answers) -> None:
+    """Raises UserError where both files say what is true, and not the same; sets may be written in several ways."""
+    if a.targets is None or b.targets is None or a.sets or b.sets:
+        return
+    for i, (one, two) in enumerate(zip(a.targets, b.targets, strict=True)):
+        same = one == two or str(one) == str(two) or (_number(one) is not None and _number(one) == _number(two))
+        if not same:
+            raise UserError(
+                f"{a.table.where(i)} and {b.table.where(i)} do not have the same true label ({one!r} and {two!r}). "
+                "Give both systems the same rows in the same order, or the truth by --data FILE --label COLUMN."
+            )
 
 
 def numbers(columns: Sequence[Column]) -> list[np.ndarray] | None:

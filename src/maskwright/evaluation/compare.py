@@ -14,7 +14,7 @@ from maskwright.base.errors import UserError, unknown
 from maskwright.data.read import Source
 from maskwright.data.table import Table
 from maskwright.evaluation._answers import PREDICTIONS, Sides, read_sides
-from maskwright.evaluation._matching import classes, numbers, sets
+from maskwright.evaluation._matching import check_truths, classes, numbers, sets
 from maskwright.stats import measures
 from maskwright.stats.comparison import Verdict, holm, mcnemar, sentence
 from maskwright.stats.comparison import compare as paired
@@ -72,6 +72,8 @@ def compare(
     about; accuracy, f1_macro or pearson unless stated. Raises UserError where the sides do not answer the same rows.
     """
     sides = read_sides(a, b, data, label)
+    if data is None:
+        check_truths(sides.a, sides.b)
     make, (y, *said), notes = _comparable(sides, separator)
     names = list(make(y, said[0]))
     main = metric or names[0]

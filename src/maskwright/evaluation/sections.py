@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,16 +152,14 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     assert targets is not None
     wrong = np.flatnonzero(said != targets)
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
-    texts = [
-        _text(outcome, table, int(i), {
-            "true": outcome.labels[int(targets[i])], "answer": outcome.labels[int(said[i])],
-            "probability": float(sure[i]),
-        })
-        for i in worst
-    ]  # fmt: skip
+    names = outcome.labels
+
+    def told(i: int) -> dict[str, Any]:
+        return {"true": names[int(targets[i])], "answer": names[int(said[i])], "probability": float(sure[i])}
+
     return Texts(
         title="Wrong, and sure of it",
-        texts=texts,
+        texts=_texts(outcome, table, worst, told),
         note=f"The surest {len(worst)} of {len(wrong):,} mistakes. Some may be mistakes of the labels."
         if len(wrong)
         else "No answer is wrong.",
@@ -181,15 +179,12 @@ def _wrong_labels(
     def listed(row: np.ndarray) -> str:
         return ", ".join(labels[int(i)] for i in np.flatnonzero(row)) or "none"
 
-    texts = [
-        _text(outcome, table, int(i), {
-            "true": listed(targets[i]), "answer": listed(said[i]), "wrong labels": int(count[i]),
-        })
-        for i in worst
-    ]  # fmt: skip
+    def told(i: int) -> dict[str, Any]:
+        return {"true": listed(targets[i]), "answer": listed(said[i]), "wrong labels": int(count[i])}
+
     return Texts(
         title="Most labels wrong",
-        texts=texts,
+        texts=_texts(outcome, table, worst, told),
         note=f"The worst {len(worst)} of {int((count > 0).sum()):,} rows with a wrong label. Some may be mistakes of "
         "the labels.",
     )
@@ -202,7 +197,7 @@ def _regression(outcome: Outcome, encodings: Mapping[str, Encodings], table: Row
     errors = said.astype(np.float64) - targets
     counts, edges = np.histogram(errors, BINS)
     worst = np.argsort(-np.abs(errors), kind="stable")[:MISTAKES]
-    texts = [_text(outcome, table, int(i), {"true": float(targets[i]), "answer": float(said[i])}) for i in worst]
+    texts = _texts(outcome, table, worst, lambda i: {"true": float(targets[i]), "answer": float(said[i])})
     dots = Line(name="rows", x=targets[some], y=said[some], kind="points")
     return [
         Curve(
@@ -223,10 +218,11 @@ def _regression(outcome: Outcome, encodings: Mapping[str, Encodings], table: Row
     ]
 
 
-def _text(outcome: Outcome, table: Rows, row: int, values: Mapping[str, Any]) -> Text:
-    pairs = outcome.examples.pairs
-    second = None if pairs is None else pairs[row]
-    return Text(outcome.examples.texts[row], second, {"where": table.where(row), **values})
+def _texts(outcome: Outcome, table: Rows, rows: Iterable[int], told: Callable[[int], Mapping[str, Any]]) -> list[Text]:
+    """The texts of some rows, where each stands, and what is told of it."""
+    firsts, pairs = outcome.examples.texts, outcome.examples.pairs
+    chosen = map(int, rows)
+    return [Text(firsts[i], None if pairs is None else pairs[i], {"where": table.where(i), **told(i)}) for i in chosen]
 
 
 def _lengths(encodings: Mapping[str, Encodings], cut: int) -> Histogram:
