@@ -107,6 +107,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 # ---------------------------------------------------------------- the machine
 
 
+def fill(page: str, name: str, text: str) -> None:
+    """Write `text` into a page of the repository, between its marks <!-- NAME: begin --> and <!-- NAME: end -->."""
+    path, begin, end = ROOT / page, f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise Stop(f"{page} has no place between {begin} and {end}; put the two lines where the text shall stand.")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores, system, versions and date: what a time means nothing without."""
     return {

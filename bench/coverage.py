@@ -163,10 +163,6 @@ def main(sets: int = 2000) -> dict[str, Any]:
     return result
 
 
-PAGE = measure.HERE.parent / "docs" / "honesty.md"
-MARKS = ("<!-- simulated: begin -->", "<!-- simulated: end -->")
-
-
 def section(result: dict[str, Any]) -> str:
     """The figures as the page shows them."""
 
@@ -216,15 +212,7 @@ def section(result: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def write(result: dict[str, Any]) -> None:
-    """The figures between the marks of docs/honesty.md."""
-    text = PAGE.read_text()
-    before, rest = text.split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    PAGE.write_text(f"{before}{MARKS[0]}\n\n{section(result)}\n\n{MARKS[1]}{after}")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sets", type=int, default=2000)
-    write(main(parser.parse_args().sets))
+    measure.fill("docs/honesty.md", "simulated", section(main(parser.parse_args().sets)))

@@ -138,12 +138,11 @@ def row(title: str, metric: str, result: dict[str, Any]) -> list[str]:
 
 def detail(name: str, result: dict[str, Any]) -> str:
     told, task = result["summary"], TASKS[name]
-    rows, seconds = told["reported"]["rows"], result["seconds"]
+    rows = told["reported"]["rows"]
     line = result["command"].replace("{data}", "$MASKWRIGHT_DATA").replace("{made}", "made")
-    minutes = f"{seconds / 60:.1f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
     parts = [
         f"**{task['title']}** ({result['machine']['date']}): {rows:,} test rows; {task['remark']}. The whole command, "
-        f"{len(told['seeds'])} seeds from start to saved, reloaded and compared model: {minutes}.",
+        f"{len(told['seeds'])} seeds from start to saved, reloaded and compared model: {wall(result)}.",
         "\n".join(f"- {sentence}" for sentence in told["verdict"]),
         f"```\n{line} \\\n    --out runs/{name}\n```",
     ]
@@ -171,7 +170,25 @@ def write(results: dict[str, Any]) -> None:
             *[detail(name, result) for name, result in results.items()],
         ]
     )
-    (measure.HERE.parent / "docs" / "results.md").write_text(text + "\n")
+    (measure.ROOT / "docs" / "results.md").write_text(text + "\n")
+    measure.fill("README.md", "results", short(results))
+
+
+def short(results: dict[str, Any]) -> str:
+    """The same in one table, as the README shows it."""
+    rows = []
+    for name, result in results.items():
+        told = result["summary"]
+        for metric in TASKS[name]["metrics"]:
+            linear = points(told["baselines"][-1]["figures"][metric]) if told["baselines"] else "-"
+            figure = with_interval(told["figures"][metric])
+            rows.append([TASKS[name]["title"], f"test {metric}", figure, linear, wall(result)])
+    return measure.table(["task", "figure", "MiniLM (interval)", "counted words", "wall time"], rows)
+
+
+def wall(result: dict[str, Any]) -> str:
+    seconds = result["seconds"]
+    return f"{seconds / 60:.1f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 def main(names: list[str], seeds: int) -> None:

@@ -109,6 +109,18 @@ def test_config_hash_ignores_the_order_of_keys_and_nothing_else(config: dict[str
     assert measure.config_hash(json.loads(json.dumps(config))) == digest
 
 
+def test_a_page_is_filled_between_its_marks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("before <!-- a: begin -->old<!-- a: end --> after <!-- b: begin --><!-- b: end -->")
+    measure.fill("page.md", "a", "new")
+    measure.fill("page.md", "a", "newer")
+    kept = " after <!-- b: begin --><!-- b: end -->"
+    assert page.read_text() == f"before <!-- a: begin -->\n\nnewer\n\n<!-- a: end -->{kept}"
+    with pytest.raises(measure.Stop, match=r"page\.md has no place between <!-- c: begin --> and <!-- c: end -->"):
+        measure.fill("page.md", "c", "new")
+
+
 def test_search_is_cached_by_its_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "CACHE", tmp_path)
     made: list[int] = []

@@ -46,9 +46,9 @@ def test_it_prints_a_table_and_where_the_model_is(tune: Run, tmp_path: Path) -> 
     code, out, err = tune("--task", "classification", "--text", "text", "--label", "label")
     assert code == 0
     told = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    table = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:5]}
+    table = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:8]}
     assert table == {name: f"{figure['value']:.4f}" for name, figure in told["figures"].items()}
-    assert list(table) == ["accuracy", "f1_macro", "mcc", "f1"]
+    assert list(table) == ["accuracy", "f1_macro", "mcc", "balanced_accuracy", "f1", "auc", "average_precision"]
     assert "8 rows" in out.splitlines()[0]
     assert "95 % over examples" in out.splitlines()[0]
     assert all(word in out for sentence in told["verdict"] for word in sentence.split())

@@ -28,7 +28,7 @@ def test_a_clear_difference_is_said_with_its_interval() -> None:
     assert found.verdicts["accuracy"].resolved
     assert found.mcnemar is not None
     assert found.mcnemar < 0.001
-    assert set(found.verdicts) == {"accuracy", "f1_macro", "mcc"}
+    assert set(found.verdicts) == {"accuracy", "f1_macro", "mcc", "balanced_accuracy"}
     assert all(found.corrected[name] >= verdict.p for name, verdict in found.verdicts.items())
 
 
@@ -54,7 +54,7 @@ def test_numbers_are_compared_as_a_regression() -> None:
     true = RANDOM.normal(size=200)
     near, far = true + RANDOM.normal(size=200) * 0.2, true + RANDOM.normal(size=200) * 2
     found = compare({"score": near.tolist(), "target": true.tolist()}, {"score": far.tolist()})
-    assert set(found.verdicts) == {"pearson", "spearman", "mae", "mse"}
+    assert set(found.verdicts) == {"pearson", "spearman", "mae", "mse", "r_squared"}
     assert "better" in found.sentence
     assert found.mcnemar is None
 

@@ -51,14 +51,19 @@ def balance(model: Model, texts: list[str]) -> Model:
 def test_its_metrics_are_those_of_its_predictions(model: Callable[..., Model], reviews: Reviews) -> None:
     made = balance(model(), reviews["text"])
     judged = evaluate(made, reviews)
-    said = [answer["label"] for answer in made.predict(reviews["text"])]
+    answers = made.predict(reviews["text"])
+    said = [answer["label"] for answer in answers]
     assert set(said) == {"bad", "good"}, "both answers come, so that the metrics differ"
     truth = reviews["label"]
+    good = [answer["probabilities"]["good"] for answer in answers], [label == "good" for label in truth]
     assert judged.metrics == {
         "accuracy": pytest.approx(np.mean([s == t for s, t in zip(said, truth, strict=True)])),
         "f1_macro": pytest.approx(reference.f1_score(truth, said, average="macro")),
         "mcc": pytest.approx(reference.matthews_corrcoef(truth, said)),
+        "balanced_accuracy": pytest.approx(reference.balanced_accuracy_score(truth, said)),
         "f1": pytest.approx(reference.f1_score(truth, said, pos_label="good")),
+        "auc": pytest.approx(reference.roc_auc_score(good[1], good[0])),
+        "average_precision": pytest.approx(reference.average_precision_score(good[1], good[0])),
     }
     assert judged.rows == 80
 

@@ -12,9 +12,11 @@ from maskwright.data.labels import Labels
 from maskwright.data.table import Table as Rows
 from maskwright.data.table import from_columns
 from maskwright.evaluation import classes
+from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.sections import sections
-from maskwright.evaluation.summary import Outcome, summary
+from maskwright.evaluation.summary import summary
 from maskwright.runs.shapes import Curve, Matrix, Shape, Table, Texts
+from maskwright.stats.calibration import expected_error, softmax
 from maskwright.stats.intervals import Interval, wilson
 from maskwright.tasks import Examples, Task
 from maskwright.tasks._calibration import Calibration
@@ -151,7 +153,13 @@ def test_what_a_reliability_curve_and_sets_rest_on_is_said() -> None:
     assert isinstance(curve, Curve)
     assert [line.name for line in curve.lines] == ["before calibration", "after calibration"]
     assert all(sum(line.sizes or ()) == 90 for line in curve.lines)
-    assert "Each dot is a bin of 6 rows" in curve.note
+    assert "Each dot is a bin of 6 probabilities" in curve.note
+    scored = named(shapes, "How good its probabilities are")
+    assert scored.head == ("", "before calibration", "after calibration")
+    by = {row[0]: row[1:] for row in scored.rows}
+    parts = [by[f"of it {part}"][1] for part in ("reliability", "resolution", "uncertainty", "within")]
+    assert parts[0] - parts[1] + parts[2] + parts[3] == pytest.approx(by["Brier score"][1].value)
+    assert by["off by, on average (ECE)"][0] == pytest.approx(expected_error(softmax(scores), targets))
     sets = named(shapes, "Sets that hold the true label")
     held = [row[1] for row in sets.rows]
     assert all(isinstance(share, Interval) and share.low < share.high for share in held)
@@ -177,15 +185,18 @@ def test_several_labels_are_judged_label_by_label_by_slices_and_by_their_worst_r
     said[100:160, 0] = 1 - said[100:160, 0]
     said[7] = 1 - said[7]  # all three wrong
     scores = np.where(said > 0, 2.0, -2.0).astype(np.float32)
-    fitted = Calibration("eval", 50, thresholds=(0.3, 0.5, 0.7))
+    fitted = Calibration("eval", 50, temperature=1.0, thresholds=(0.3, 0.5, 0.7))
     columns = {"kind": kind, "joy": [0] * 200}
     task = MultiLabel(labels=("joy", "fear", "anger"))
     _, shapes = judged(task, targets, scores, ("joy", "fear", "anger"), columns, fitted)
     assert [shape.title for shape in shapes] == [
-        "Label by label", "Where it fails", "Most labels wrong", "How long the texts are",
+        "Label by label", "Does it know how sure it is?", "How good its probabilities are", "Where it fails",
+        "Most labels wrong", "How long the texts are",
     ]  # fmt: skip
 
-    table, fails, texts = shapes[0], shapes[1], shapes[2]
+    table, curve, fails, texts = shapes[0], shapes[1], shapes[3], shapes[4]
+    assert isinstance(curve, Curve)
+    assert all(sum(line.sizes or ()) == 600 for line in curve.lines), "each label of each row"
     assert isinstance(table, Table)
     assert table.head == ("label", "rows", "precision", "recall", "F1", "given from")
     assert [row[0] for row in table.rows] == ["joy", "fear", "anger"]

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from maskwright.data.labels import Labels
-from maskwright.evaluation.summary import Outcome, summary
+from maskwright.evaluation.outcome import Outcome
+from maskwright.evaluation.summary import summary
 from maskwright.tasks import Examples
 from maskwright.tasks.classification import Classification
+from maskwright.tasks.multi_label import MultiLabel
 
 
 def told(rows: int, sharpness: float, calibrated: bool = False) -> dict[str, Any]:
@@ -45,6 +47,24 @@ def test_a_fault_is_called_one_and_mended() -> None:
     parts = sure["brier_parts"]["after"]
     whole = parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within"]
     assert whole == pytest.approx(sure["brier"]["after"]["value"])
+
+
+def test_several_labels_are_believed_or_not_as_well() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(2, 800, 4)) - 1
+    targets = (random.random(scores.shape) < 1 / (1 + np.exp(-scores))).astype(np.float32)
+    task, labels = MultiLabel(), Labels(("a", "b", "c", "d"))
+    held, shown = (3 * scores).astype(np.float32)
+    fitted = task.calibrate(held, targets[0], "eval")
+    examples = Examples([""] * 800, None, targets[1])
+    outcome = Outcome(task, labels, examples, "test.csv", "test", [0], [shown], 0, "the only seed", [fitted])
+    found = summary(outcome, examples, None, beside=False)
+    sure = found["sureness"]
+    assert sure["error"]["before"] > 4 * sure["by_chance"]["before"]["high"]
+    assert sure["error"]["after"] < 1.5 * sure["by_chance"]["after"]["high"]
+    assert found["calibration"]["temperature"] == pytest.approx(3, rel=0.1)
+    assert "temperature of " in found["verdict"][-1]
+    assert "risk_coverage" not in sure, "that is of one answer a row"
 
 
 def test_all_right_has_width() -> None:

@@ -76,7 +76,8 @@ def test_its_folder_holds_the_facts_of_a_run(tune: Tune, reviews: Reviews) -> No
     assert metrics["metrics"] == run.metrics == json.loads((run.folder / "seeds" / "0" / "metrics.json").read_text())
     assert set(run.metrics) == {"eval", "test"}
     assert set(run.metrics["eval"]) == {
-        "accuracy", "f1_macro", "mcc", "f1", "rows", "texts_cut", "pieces_cut", "unknown_pieces",
+        "accuracy", "f1_macro", "mcc", "balanced_accuracy", "f1", "auc", "average_precision", "rows", "texts_cut",
+        "pieces_cut", "unknown_pieces",
     }  # fmt: skip
     config = json.loads((run.folder / "config.json").read_text())
     assert set(config) == {"settings", "command", "data", "versions", "machine", "start", "notes"}

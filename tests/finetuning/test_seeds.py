@@ -147,7 +147,7 @@ def test_regression_has_figures_and_no_probabilities(tune: Tune) -> None:
     run = tune(task="regression", label="score", seeds=2)
     assert run.summary["calibration"] is None
     assert run.summary["baselines"] == []
-    assert set(run.summary["figures"]) == {"pearson", "spearman", "mae", "mse"}
+    assert set(run.summary["figures"]) == {"pearson", "spearman", "mae", "mse", "r_squared"}
     assert json.loads((run.folder / "predictions.jsonl").read_text().splitlines()[0]).keys() == {
         "where", "text", "target", "score",
     }  # fmt: skip

@@ -114,6 +114,16 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_place_where_nothing_can_be_made_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    inside = tmp_path / "file" / "runs" / "one"
+    assert refused(inside, CONFIG).startswith(f"{inside} cannot be written: Not a directory.")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    new = tmp_path / "runs" / "one"
+    assert refused(new, CONFIG).startswith(f"{new} cannot be written: Permission denied.")
+    assert not new.parent.exists()
+
+
 def test_resuming_and_replacing_exclude_each_other(run: Path) -> None:
     assert refused(run, CONFIG, resume=True, overwrite=True) == "Say either --resume or --overwrite, not both."
 

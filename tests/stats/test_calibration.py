@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss as sk_log_loss
 
 from maskwright.base.errors import UserError
 from maskwright.stats import calibration as cal
@@ -53,6 +54,44 @@ def test_temperature_equals_scikit_learns_and_the_truth() -> None:
     assert mine.value == pytest.approx(2.5, rel=0.1)
     np.testing.assert_allclose(mine(z), calibrated("temperature", z, y), atol=1e-4)
     assert (mine(z).argmax(1) == z.argmax(1)).all()
+
+
+def labels(n: int = 3000, sharpness: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The same for several labels a row, some of them rare."""
+    random = np.random.default_rng(seed)
+    z = random.normal(size=(n, 4)) * 1.5 - np.array([0, 1, 2, 3])
+    return z * sharpness, (random.random(z.shape) < sigmoid(z)).astype(np.float32)
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def test_several_labels_have_one_temperature() -> None:
+    z, y = labels(sharpness=2.5)
+    assert cal.Temperature.fit(z, y).value == pytest.approx(2.5, rel=0.1)
+    few = cal.Temperature.fit(np.array([[4.0, -4.0]] * 3), np.array([[1, 0]] * 3), spread=1.0)
+    assert few.value > 0.4
+
+
+def test_each_label_is_judged_as_two_classes_would_be() -> None:
+    z, y = labels(400)
+    p = sigmoid(z)
+    two = [np.stack([1 - p[:, i], p[:, i]], 1) for i in range(4)]
+    for of in (cal.log_loss, cal.brier):
+        share = 1 if of is cal.log_loss else 0.5  # Brier counts both of two classes
+        by_hand = np.mean([share * of(q, y[:, i].astype(int)) for i, q in enumerate(two)], axis=0)
+        np.testing.assert_allclose(of(p, y), by_hand, atol=1e-12)
+    assert cal.log_loss(p, y).mean() == pytest.approx(sk_log_loss(y.ravel(), p.ravel()))
+    assert cal.adaptive_error(p, y) == pytest.approx(
+        np.mean([np.abs((c := cal.reliability(p[:, i], y[:, i])).accuracy - c.confidence).mean() for i in range(4)])
+    )
+    parts = cal.decompose(p, y)
+    assert parts.total == pytest.approx(cal.brier(p, y).mean())
+    assert parts.uncertainty == pytest.approx((y.mean(0) * (1 - y.mean(0))).mean(), abs=1e-6)
+    assert cal.expected_error(p, y) < 0.03
+    sharp = sigmoid(3 * z)
+    assert cal.expected_error(sharp, y) > 0.05
 
 
 def test_few_rows_do_not_carry_the_temperature_away() -> None:

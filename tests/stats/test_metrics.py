@@ -27,10 +27,13 @@ numbers = st.integers(3, 40).flatmap(
 def test_classification_equals_scikit_learn(pair):
     y, p = pair
     found = metrics.classification(y, p, classes=4)
-    assert list(found) == ["accuracy", "f1_macro", "mcc"]
+    assert list(found) == ["accuracy", "f1_macro", "mcc", "balanced_accuracy"]
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
     assert found["f1_macro"] == pytest.approx(sk.f1_score(y, p, average="macro", zero_division=0), abs=1e-12)
     assert found["mcc"] == pytest.approx(sk.matthews_corrcoef(y, p), abs=1e-12)
+    with warnings.catch_warnings():  # its own has a warning for an answer that no row truly is
+        warnings.simplefilter("ignore")
+        assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, p), abs=1e-12)
     for average in ("micro", "weighted"):
         expected = sk.f1_score(y, p, average=average, zero_division=0)
         assert metrics.f1(y, p, average) == pytest.approx(expected, abs=1e-12)
@@ -40,7 +43,7 @@ def test_classification_equals_scikit_learn(pair):
 def test_two_classes_add_the_f1_of_the_second(pair):
     y, p = (np.array(side) // 2 for side in pair)
     found = metrics.classification(y, p, classes=2)
-    assert list(found) == ["accuracy", "f1_macro", "mcc", "f1"]
+    assert list(found) == ["accuracy", "f1_macro", "mcc", "balanced_accuracy", "f1"]
     hit, missed, wrong = (int(((y == a) & (p == b)).sum()) for a, b in ((1, 1), (1, 0), (0, 1)))
     by_hand = 2 * hit / (2 * hit + missed + wrong) if hit else 0.0
     assert found["f1"] == pytest.approx(by_hand, abs=1e-12)
@@ -51,11 +54,24 @@ def test_two_classes_add_the_f1_of_the_second(pair):
 def test_regression_equals_scipy_and_scikit_learn(pair):
     y, p = pair
     found = metrics.regression(y, p)
-    assert list(found) == ["pearson", "spearman", "mae", "mse"]
+    assert list(found) == ["pearson", "spearman", "mae", "mse", "r_squared"]
     assert found["pearson"] == pytest.approx(stats.pearsonr(y, p).statistic, abs=1e-12)
     assert found["spearman"] == pytest.approx(stats.spearmanr(y, p).statistic, abs=1e-12)
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, p), abs=1e-9)
     assert found["mse"] == pytest.approx(sk.mean_squared_error(y, p), abs=1e-9)
+    assert found["r_squared"] == pytest.approx(sk.r2_score(y, p), rel=1e-9)
+
+
+@given(columns)
+def test_scores_of_two_classes_add_what_needs_no_threshold(pair):
+    y, s = np.array(pair[0]) // 2, np.array(pair[1])
+    found = metrics.classification(y, (s > 1).astype(int), classes=2, scores=np.stack([-s, s], 1))
+    assert list(found)[-2:] == ["auc", "average_precision"]
+    both = 0 < y.sum() < len(y)
+    assert found["auc"] == pytest.approx(sk.roc_auc_score(y, s) if both else math.nan, abs=1e-12, nan_ok=True)
+    assert found["average_precision"] == pytest.approx(
+        sk.average_precision_score(y, s) if y.any() else math.nan, abs=1e-12, nan_ok=True
+    )
 
 
 def test_values_known_by_hand():
@@ -66,6 +82,10 @@ def test_values_known_by_hand():
     assert metrics.pearson([1, 2, 3], [2, 4, 6]) == pytest.approx(1)
     assert metrics.spearman([1, 2, 3], [1, 100, 50]) == pytest.approx(0.5)
     assert metrics.regression([0, 0], [1, 3])["mse"] == 5
+    assert math.isnan(metrics.regression([0, 0], [1, 3])["r_squared"])
+    assert metrics.r_squared([0, 2], [1, 1]) == 0
+    assert metrics.auc([False, True, True], [1, 1, 2]) == 0.75
+    assert metrics.balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0]) == 0.5
 
 
 @pytest.mark.parametrize("correlation", [metrics.pearson, metrics.spearman])

@@ -119,6 +119,28 @@ def test_the_metrics_are_those_of_the_predictions() -> None:
     assert MultiLabel().metrics(2 * targets - 1, targets)["f1_macro"] == 1.0
 
 
+def test_calibrated_it_says_what_its_settled_scores_say() -> None:
+    random = np.random.default_rng(0)
+    scores = (4 * random.normal(size=(500, 3)) - 2).astype(np.float32)
+    targets = (random.random(scores.shape) < 1 / (1 + np.exp(-scores / 2))).astype(np.float32)
+    task = MultiLabel()
+    fitted = task.calibrate(scores, targets, "eval")
+    assert fitted.temperature == pytest.approx(2, rel=0.15)
+    assert fitted.thresholds is not None
+    answers = task.decode(scores, Labels(("a", "b", "c")), fitted)
+    sure = 1 / (1 + np.exp(-scores.astype(np.float64) / fitted.temperature))
+    assert [answer["probabilities"]["b"] for answer in answers] == pytest.approx(sure[:, 1])
+    said = np.array([[name in answer["labels"] for name in "abc"] for answer in answers])
+    np.testing.assert_array_equal(said, sure >= np.array(fitted.thresholds))
+    settled = task.settled(scores, fitted, "f1_macro")
+    np.testing.assert_array_equal(said, task.probabilities(settled) >= 0.5)
+    stated = MultiLabel(threshold=0.3)
+    kept = stated.calibrate(scores, targets, "eval")
+    assert (kept.temperature, kept.thresholds) == (fitted.temperature, None)
+    settled = stated.settled(scores, kept, "f1_macro")
+    assert stated.metrics(settled, targets) == stated.metrics(scores, targets, kept)
+
+
 def test_what_is_worth_knowing_of_the_rows_is_told() -> None:
     task, given = MultiLabel(), table(label=["joy,anger", "", None, "fear"])
     labels = task.discover(given)

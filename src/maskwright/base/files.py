@@ -43,6 +43,15 @@ def room(path: str | Path) -> Iterator[None]:
         ) from None
 
 
+def check_room(path: Path) -> None:
+    """Raises OSError where the system says that nothing may be made at `path`, before hours of work learn it."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
 def _number(problem: Exception) -> int | None:
     """What the system calls a failure: the error's own number, or the one that a library in Rust writes behind it."""
     if isinstance(problem, OSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from maskwright.stats import measures
 from maskwright.stats.comparison import Verdict, holm, mcnemar, sentence
 from maskwright.stats.comparison import compare as paired
 from maskwright.stats.measures import Measure
+from maskwright.tasks._scale import Scale
 
 __all__ = ["PREDICTIONS", "Comparison", "compare", "predictions"]
 
@@ -79,7 +80,7 @@ def compare(
     main = metric or names[0]
     if main not in names:
         raise UserError(unknown("metric", main, names))
-    verdicts = {name: paired(_one(make, name), y, *said) for name in names}
+    verdicts = {name: paired(_one(make, name), y, *(_alike(side, name) for side in said)) for name in names}
     return Comparison(
         sides.a.name,
         sides.b.name,
@@ -116,12 +117,18 @@ def _of_sets(targets: Any, said: Any) -> dict[str, Measure]:
     }
 
 
+def _alike(said: np.ndarray, metric: str) -> np.ndarray:
+    """In standard deviations for the correlation that sees no unit: where a test swaps answers in two units, it would
+    see little else."""
+    return Scale.of(said).learnt(said) if metric == "pearson" else said
+
+
 def _one(make: Measures, name: str) -> Callable[[Any, Any], Measure]:
     return lambda targets, said: make(targets, said)[name]
 
 
 def predictions(
-    answers: Sequence[dict[str, Any]],
+    answers: Iterable[dict[str, Any]],
     targets: Sequence[Any],
     texts: Sequence[str],
     pairs: Sequence[str] | None,

@@ -9,9 +9,9 @@ import numpy as np
 
 from maskwright.data.table import Table as Rows
 from maskwright.evaluation.classes import class_table, confusion, label_table
+from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.slices import LEAST, Slice, error_slices, rarity, slices
-from maskwright.evaluation.summary import Outcome
-from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts
+from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts, cell
 from maskwright.stats.intervals import wilson
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks.multi_label import MultiLabel
@@ -20,23 +20,30 @@ from maskwright.text.encodings import Encodings
 MISTAKES = 10
 DOTS = 500  #: a cloud of points is thinned to so many
 BINS = 24
+SCORES = {
+    "error": "off by, on average (ECE)",
+    "adaptive_error": "off by, class by class (ACE)",
+    "log_loss": "log loss, nats",
+    "brier": "Brier score",
+}  #: what is told of probabilities, in words
+BRIER = ("reliability", "resolution", "uncertainty", "within")  #: parts of the last
 
 
 def sections(
     outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Encodings], table: Rows, cut: int
 ) -> list[Shape]:
     """encodings: of each split; table: the reported rows; cut: the length from which on texts are cut."""
-    if outcome.classes:
+    if outcome.classes and sureness is not None:
         found = _classification(outcome, sureness, encodings, table)
-    elif isinstance(outcome.task, MultiLabel):
-        found = _multi_label(outcome, outcome.task, encodings, table)
+    elif isinstance(outcome.task, MultiLabel) and sureness is not None:
+        found = _multi_label(outcome, outcome.task, sureness, encodings, table)
     else:
         found = _regression(outcome, encodings, table) if outcome.labels is None else []
     return [*found, _lengths(encodings, cut)]
 
 
 def _classification(
-    outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Encodings], table: Rows
+    outcome: Outcome, sureness: Mapping[str, Any], encodings: Mapping[str, Encodings], table: Rows
 ) -> list[Shape]:
     assert outcome.labels is not None
     targets, said = outcome.examples.targets, outcome.kept.argmax(-1)
@@ -47,57 +54,80 @@ def _classification(
     return [
         class_table(targets, said, names),
         confusion(targets, said, names),
-        *_sure(sureness, outcome.calibration, len(targets)),
+        _reliability(sureness, "share that was right", "nine in ten answers given with 90 % are right"),
+        _answered(sureness),
+        _scored(sureness),
+        *([] if outcome.calibration is None else [_sets(sureness["sets"], outcome.calibration, len(targets))]),
         _fails("accuracy", slices(targets == said, *_parts(outcome, encodings, table)), "Fisher's exact test"),
         _mistakes(outcome, said, probabilities.max(-1), table),
     ]
 
 
-def _multi_label(outcome: Outcome, task: MultiLabel, encodings: Mapping[str, Encodings], table: Rows) -> list[Shape]:
+def _multi_label(
+    outcome: Outcome,
+    task: MultiLabel,
+    sureness: Mapping[str, Any],
+    encodings: Mapping[str, Encodings],
+    table: Rows,
+) -> list[Shape]:
     """A row is a hit where the answer is exactly its labels."""
     assert outcome.labels is not None
     assert outcome.examples.targets is not None
     targets = outcome.examples.targets.astype(bool)
-    probabilities, thresholds = task.probabilities(outcome.kept), task.thresholds(outcome.calibration)
+    probabilities = task.probabilities(outcome.kept, outcome.calibration)
+    thresholds = task.thresholds(outcome.calibration)
     said = probabilities >= thresholds
     hits = (targets == said).all(-1)
     return [
         label_table(targets, said, outcome.labels.names, np.broadcast_to(thresholds, len(outcome.labels))),
+        _reliability(sureness, "share of rows that have the label", "nine in ten labels given 90 % are there"),
+        _scored(sureness),
         _fails("exact match", slices(hits, *_parts(outcome, encodings, table)), "Fisher's exact test"),
         _wrong_labels(outcome, targets, said, probabilities, table),
     ]
 
 
-def _sure(sureness: Mapping[str, Any] | None, calibration: Calibration | None, rows: int) -> list[Shape]:
-    if sureness is None:
-        return []
+def _reliability(sureness: Mapping[str, Any], y: str, meaning: str) -> Curve:
+    """Probabilities beside what came true. y: what came true; meaning: of the diagonal."""
     curves = [
         Line(f"{when} calibration", each["confidence"], each["accuracy"], sizes=each["count"])
         for when, each in sureness["curves"].items()
     ]
     bins = [count for each in sureness["curves"].values() for count in each["count"]]
-    answered = sureness["risk_coverage"]
-    out: list[Shape] = [
-        Curve(
-            title="Does it know how sure it is?",
-            x="confidence",
-            y="share that was right",
-            lines=curves,
-            diagonal=True,
-            note=f"Each dot is a bin of {_range(bins)} rows, its area their number. On the diagonal, nine in ten "
-            "answers given with 90 % are right.",
-        ),
-        Curve(
-            title="If it answered only where it is surest",
-            x="share of rows answered",
-            y="share of wrong answers among them",
-            lines=[Line(name="saved model", x=answered["coverage"], y=answered["risk"], kind="steps")],
-            note=f"Risk and coverage; the area under the curve is {answered['area']:.4f}.",
-        ),
-    ]
-    if "sets" in sureness and calibration is not None:
-        out.append(_sets(sureness["sets"], calibration, rows))
-    return out
+    return Curve(
+        title="Does it know how sure it is?",
+        x="probability given",
+        y=y,
+        lines=curves,
+        diagonal=True,
+        note=f"Each dot is a bin of {_range(bins)} probabilities, its area their number. On the diagonal, {meaning}.",
+    )
+
+
+def _answered(sureness: Mapping[str, Any]) -> Curve:
+    found = sureness["risk_coverage"]
+    return Curve(
+        title="If it answered only where it is surest",
+        x="share of rows answered",
+        y="share of wrong answers among them",
+        lines=[Line(name="saved model", x=found["coverage"], y=found["risk"], kind="steps")],
+        note=f"Risk and coverage; the area under the curve is {found['area']:.4f}.",
+    )
+
+
+def _scored(sureness: Mapping[str, Any]) -> Table:
+    whens = list(sureness["error"])
+    rows = [[words, *(cell(sureness[name][when]) for when in whens)] for name, words in SCORES.items()]
+    rows.insert(1, ["the same by chance alone", *(sureness["by_chance"][when]["mean"] for when in whens)])
+    rows += [[f"of it {part}", *(sureness["brier_parts"][when][part] for when in whens)] for part in BRIER]
+    return Table(
+        title="How good its probabilities are",
+        head=["", *(f"{when} calibration" for when in whens)],
+        rows=rows,
+        note="All but resolution are better the smaller they are. Brier score = reliability (how far bins are off) - "
+        "resolution (how far apart they are in truth) + uncertainty (of the labels, whoever judges them) + within "
+        "(what bins hide).",
+    )
 
 
 def _sets(sets: Mapping[str, Any], calibration: Calibration, rows: int) -> Table:

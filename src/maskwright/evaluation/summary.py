@@ -3,64 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from maskwright.data.labels import Labels
 from maskwright.evaluation.baselines import baselines
 from maskwright.evaluation.figures import figures
+from maskwright.evaluation.outcome import Outcome
+from maskwright.evaluation.sureness import believed, sureness
 from maskwright.stats import measures
-from maskwright.stats.calibration import (
-    adaptive_error,
-    brier,
-    decompose,
-    error_by_chance,
-    log_loss,
-    reliability,
-)
 from maskwright.stats.comparison import MakeMeasure, compare, sentence
-from maskwright.stats.intervals import bootstrap
 from maskwright.stats.measures import Measure
-from maskwright.stats.selection import Conformal, risk_coverage
 from maskwright.tasks import Examples, Task
-from maskwright.tasks._calibration import Calibration
-
-POINTS = 100  #: a curve is kept with at most so many
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What all seeds of a run said of the rows that are reported on, and which of them was saved."""
-
-    task: Task
-    labels: Labels | None
-    examples: Examples
-    source: str  #: what a person calls the rows
-    split: str
-    seeds: Sequence[int]
-    scores: Sequence[np.ndarray]  #: of each seed, (rows, classes)
-    saved: int  #: the seed whose model is kept
-    why: str  #: how it was chosen
-    calibrations: Sequence[Calibration | None] = ()  #: of each seed's model, fitted on other rows; or none
-    chosen_here: bool = False  #: whether these rows also chose checkpoints: the figures flatter then
-
-    @property
-    def calibration(self) -> Calibration | None:
-        """That of the model that is saved."""
-        return self.calibrations[list(self.seeds).index(self.saved)] if self.calibrations else None
-
-    @property
-    def kept(self) -> np.ndarray:
-        """The scores of the model that is saved."""
-        return self.scores[list(self.seeds).index(self.saved)]
-
-    @property
-    def classes(self) -> bool:
-        """Whether each row has one class."""
-        targets = self.examples.targets
-        return self.labels is not None and targets is not None and targets.ndim == 1
 
 
 def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bool = True) -> dict[str, Any]:
@@ -69,7 +23,7 @@ def summary(outcome: Outcome, train: Examples, held: Examples | None, beside: bo
     assert targets is not None
     found = figures(o.task, o.scores, targets, o.calibrations)
     others = _baselines(o, train, held) if beside else []
-    sure = _sureness(o) if o.classes else None
+    sure = sureness(o)
     return {
         "task": o.task.name,
         "main": o.task.main,
@@ -123,51 +77,6 @@ def _measured(task: Task, metric: str, sign: float) -> MakeMeasure:
     return make
 
 
-def _sureness(o: Outcome) -> dict[str, Any]:
-    """How well the saved model's probabilities mean what they say, before and after its calibration."""
-    targets = o.examples.targets
-    assert targets is not None
-    hits = o.kept.argmax(-1) == targets
-    names = ("error", "by_chance", "adaptive_error", "log_loss", "brier", "brier_parts", "curves")
-    out: dict[str, Any] = {name: {} for name in names}
-    for when, calibration in (("before", None), ("after", o.calibration)):
-        if when == "after" and calibration is None:
-            continue
-        p = _probabilities(o, calibration)
-        curve = reliability(p.max(-1), hits)
-        chance = error_by_chance(p.max(-1))
-        out["error"][when] = curve.error
-        out["by_chance"][when] = {"mean": float(chance.mean()), "high": float(np.quantile(chance, 0.95))}
-        out["adaptive_error"][when] = adaptive_error(p, targets)
-        out["brier_parts"][when] = asdict(decompose(p, targets))
-        out["curves"][when] = curve.plain()
-        for name, each in (("log_loss", log_loss), ("brier", brier)):
-            out[name][when] = bootstrap(measures.mean(each(p, targets), low=0.0), len(targets)).plain()
-    p = _probabilities(o, o.calibration)
-    answered = risk_coverage(p.max(-1), hits)
-    some = np.unique(np.linspace(0, len(answered.coverage) - 1, POINTS).round().astype(int))
-    out["risk_coverage"] = {
-        "coverage": answered.coverage[some].tolist(),
-        "risk": answered.risk[some].tolist(),
-        "area": answered.area,
-    }
-    if o.calibration is not None:
-        out["sets"] = {name: _sets(p, targets, o.calibration, float(name)) for name in o.calibration.conformal}
-    return out
-
-
-def _probabilities(o: Outcome, calibration: Calibration | None) -> np.ndarray:
-    found = o.task.probabilities(o.kept, calibration)
-    assert found is not None
-    return found
-
-
-def _sets(p: np.ndarray, targets: np.ndarray, calibration: Calibration, coverage: float) -> dict[str, float]:
-    """The share of rows whose true label stands in its set, and the mean number of labels in one."""
-    inside = Conformal(calibration.quantile(coverage), coverage)(p)
-    return {"coverage": float(inside[np.arange(len(p)), targets].mean()), "size": float(inside.sum(1).mean())}
-
-
 def _verdict(
     o: Outcome, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]], sure: Mapping[str, Any] | None
 ) -> list[str]:
@@ -192,7 +101,7 @@ def _verdict(
         out.append(said[0].upper() + said[1:])
     out += _worse(o, found, others)
     if sure is not None:
-        out.append(_believed(o, sure))
+        out.append(believed(o, sure))
     return out
 
 
@@ -209,25 +118,6 @@ def _worse(o: Outcome, found: Mapping[str, Any], others: Sequence[Mapping[str, A
         f"Its {error} of {ours:,.3f} is worse than the {theirs:,.3f} of always answering the {constant['name']}: "
         "however well its numbers rank the rows, as numbers they say less than that mean."
     ]
-
-
-def _believed(o: Outcome, sure: Mapping[str, Any]) -> str:
-    """Off by how much, and whether that is more than chance does to a model that is never off."""
-    when = "before" if o.calibration is None else "after"
-    off, chance = sure["error"][when], sure["by_chance"][when]
-    if off > chance["high"]:
-        said = f"Its probabilities are off by {off:.3f} on average (by {chance['mean']:.3f} if chance alone did it)"
-    else:
-        said = (
-            f"These rows do not show its probabilities to be off: by {off:.3f} on average, where chance alone gives "
-            f"up to {chance['high']:.3f}"
-        )
-    if o.calibration is None:
-        return f"{said}; they were not calibrated, because no rows were left that no figure uses."
-    return (
-        f"{said}; it was {sure['error']['before']:.3f} before the temperature of {o.calibration.temperature:.2f}, "
-        f"which was fitted on {o.calibration.rows:,} other rows."
-    )
 
 
 def mean_metrics(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,9 @@ from maskwright.data.labels import Labels
 from maskwright.data.read import Source
 from maskwright.data.table import Table
 from maskwright.evaluation.compare import PREDICTIONS, predictions
+from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.sections import sections
-from maskwright.evaluation.summary import Outcome, mean_metrics, summary
+from maskwright.evaluation.summary import mean_metrics, summary
 from maskwright.finetuning._command import command
 from maskwright.finetuning._rows import (
     Split,
@@ -42,6 +43,7 @@ from maskwright.tasks import Model, load
 from maskwright.text.encodings import Encodings
 from maskwright.training.state import load_weights
 
+DECODED = 1_000_000  #: probabilities that are held as Python numbers at a time
 PROOF_ROWS = 256  #: rows on which a saved model must repeat the trained one's outputs
 
 
@@ -233,11 +235,18 @@ def _answers(model: Model, outcome: Outcome, table: Table) -> str:
     """The saved model's answers on the reported rows, as `maskwright compare` reads them."""
     examples, labels = outcome.examples, outcome.labels
     assert examples.targets is not None
-    said = model.task.decode(outcome.kept, labels, model.calibration)
+    said = _decoded(model, outcome.kept)
     true: list[Any] = examples.targets.tolist()
     if labels is not None:
         true = [labels[int(t)] if outcome.classes else [labels[i] for i in np.flatnonzero(t)] for t in examples.targets]
     return predictions(said, true, examples.texts, examples.pairs, table)
+
+
+def _decoded(model: Model, scores: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Answers, decoded a few rows at a time: each holds the probabilities of all its labels, which may be many."""
+    step = max(1, DECODED // scores.shape[-1])
+    for start in range(0, len(scores), step):
+        yield from model.task.decode(scores[start : start + step], model.labels, model.calibration)
 
 
 def _prove(model: Model, folder: Path, encodings: Encodings) -> None:

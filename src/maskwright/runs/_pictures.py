@@ -30,7 +30,7 @@ WIDTH = 400  #: units; on a phone one is nine tenths of a CSS pixel, in a column
 BROAD = 640  #: units of a picture that scrolls on a phone
 INK, SOFT, LINE = (THEME[name][0] for name in ("ink", "soft", "line"))
 HEAT = "#3d85c6"  #: seen on light and on dark paper; the cell's share is its opacity
-DOT = 36  #: the area of a line's largest dot, in square points, where dots tell how many rows they stand for
+DOT, LEAST = 36, 4  #: the areas of a line's largest and smallest dots, in square points, where they tell how many rows
 NAMED = 40  #: rows and columns of a heat map that are named along its sides
 RC = {
     "svg.fonttype": "none",
@@ -168,7 +168,8 @@ def _line(axes: Axes, one: Line, kind: str, colour: str, dashes: str) -> None:
             )
     if one.sizes is not None:
         sizes = _floats(one.sizes)
-        axes.scatter(x, y, s=DOT * sizes / max(np.nanmax(sizes, initial=0), 1), color=paint, linewidths=0)
+        area = np.maximum(DOT * sizes / max(np.nanmax(sizes, initial=0), 1), LEAST)
+        axes.scatter(x, y, s=area, color=paint, linewidths=0)
     elif kind == "points":
         axes.plot(x, y, "o", color=paint, markersize=5 if len(x) <= 60 else 2.5)
     if kind != "points":

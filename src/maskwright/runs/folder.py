@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import can_lock, lock, read_json, room, write_json
+from maskwright.base.files import can_lock, check_room, lock, read_json, room, write_json
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class RunFolder:
             if path.exists() and not path.is_dir():
                 raise UserError(f"{path} is a file; a run needs a folder. Give another --out.")
             held = folder._holds_something()
+            if not held:
+                check_room(path)
         if resume and overwrite:
             raise UserError("Say either --resume or --overwrite, not both.")
         if not held:

@@ -1,7 +1,7 @@
 """Do probabilities mean what they say? Measures of it, and maps that mend it.
 
-Probabilities are (n, C), each row summing to 1; targets are (n,) class indices. A map is fitted on rows that no
-reported figure uses.
+Probabilities are (n, C), each row summing to 1, where targets are (n,) class indices; and each label's own where
+targets are (n, C) of 0 and 1, several labels a row. A map is fitted on rows that no reported figure uses.
 """
 
 from __future__ import annotations
@@ -59,13 +59,14 @@ def _by_mass(values: Floats, bins: int) -> NDArray[np.int64]:
 
 
 def confidence(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
-    """(n,) the probability of the answer, and whether it is right."""
-    p = np.asarray(probabilities, np.float64)
-    return p.max(1), p.argmax(1) == np.asarray(targets)
+    """(n,) the probability of each row's answer, and whether it is right. Of several labels a row (n * C,): the
+    probability of each of them, and whether the row has it."""
+    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
+    return (p.max(1), p.argmax(1) == y) if y.ndim == 1 else (p.ravel(), y.ravel() > 0)
 
 
 def expected_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> float:
-    """ECE of the answers, in bins of equal mass."""
+    """ECE of the answers, or of all labels, in bins of equal mass."""
     return reliability(*confidence(probabilities, targets), bins).error
 
 
@@ -73,7 +74,7 @@ def error_by_chance(confidence: ArrayLike, bins: int = BINS, draws: int = 200, s
     """(draws,) the ECE that a model which is never off shows on rows of these confidences.
 
     It is not 0: few rows of a bin are not right as often as they are expected to be. (Consistency resampling, Broecker
-    and Smith 2007.)
+    and Smith 2007.) Labels of one row are drawn apart from one another; where some come together, chance does more.
     """
     p = np.asarray(confidence, np.float64)
     bin_, random = _by_mass(p, bins), np.random.default_rng([seed, len(p)])
@@ -84,26 +85,39 @@ def error_by_chance(confidence: ArrayLike, bins: int = BINS, draws: int = 200, s
 
 def adaptive_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> float:
     """ACE: each class's probability judged on its own, in bins of equal mass, all bins alike (Nixon et al. 2019)."""
-    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
-    gaps = []
+    p = np.asarray(probabilities, np.float64)
+    truth, gaps = _truth(p, targets), []
     for c in range(p.shape[1]):
-        curve = reliability(p[:, c], y == c, bins)
+        curve = reliability(p[:, c], truth[:, c], bins)
         gaps.append(np.abs(curve.accuracy - curve.confidence).mean())
     return float(np.mean(gaps))
 
 
 def log_loss(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
-    """(n,) surprise of each row, -log of what its true class was given, in nats."""
+    """(n,) surprise of each row, -log of what its true class was given, in nats; of several labels a row the mean over
+    them, of a yes or of a no."""
     p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
-    return np.asarray(-np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(np.float64).tiny)))
+    true = p[np.arange(len(y)), y] if y.ndim == 1 else np.where(y > 0, p, 1 - p)
+    surprise = -np.log(np.maximum(true, np.finfo(np.float64).tiny))
+    return np.asarray(surprise if y.ndim == 1 else surprise.mean(1))
 
 
 def brier(probabilities: ArrayLike, targets: ArrayLike) -> Floats:
-    """(n,) squared distance of each row from its true class (Brier 1950): 0 to 2."""
-    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
-    truth = np.zeros_like(p)
-    truth[np.arange(len(y)), y] = 1
-    return np.asarray(((p - truth) ** 2).sum(1))
+    """(n,) squared distance of each row from its true class (Brier 1950): 0 to 2; of several labels a row the mean over
+    them: 0 to 1."""
+    p = np.asarray(probabilities, np.float64)
+    return _over_classes((p - _truth(p, targets)) ** 2, targets)
+
+
+def _truth(p: Floats, targets: ArrayLike) -> Floats:
+    """(n, C) 1 where a row has the class or label."""
+    y = np.asarray(targets)
+    return np.asarray(y[:, None] == np.arange(p.shape[1]) if y.ndim == 1 else y > 0, np.float64)
+
+
+def _over_classes(values: Floats, targets: ArrayLike) -> Floats:
+    """The sum over exclusive classes, which is how Brier counts them, and the mean over any number of labels."""
+    return np.asarray(values.sum(-1) if np.ndim(targets) == 1 else values.mean(-1))
 
 
 @dataclass(frozen=True)
@@ -125,30 +139,33 @@ class Decomposition:
 
 
 def decompose(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> Decomposition:
-    """The parts of the mean Brier score, class by class in bins of equal mass and summed (Murphy 1973)."""
-    p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
-    parts = np.zeros(4)
+    """The parts of the mean Brier score, class by class in bins of equal mass, and taken together as `brier` does
+    (Murphy 1973)."""
+    p = np.asarray(probabilities, np.float64)
+    truth, parts = _truth(p, targets), np.zeros((4, p.shape[1]))
     for c in range(p.shape[1]):
-        q, hit = p[:, c], (y == c).astype(np.float64)
+        q, hit = p[:, c], truth[:, c]
         found, bin_ = np.unique(_by_mass(q, bins), return_inverse=True)
         share = np.bincount(bin_, minlength=len(found)) / len(q)
         said, was = (np.bincount(bin_, weights=side) / len(q) / share for side in (q, hit))
         base = hit.mean()
         reliable, resolved = (share * (said - was) ** 2).sum(), (share * (was - base) ** 2).sum()
         whole = ((q - hit) ** 2).mean()
-        parts += (reliable, resolved, base * (1 - base), whole - reliable + resolved - base * (1 - base))
-    return Decomposition(*map(float, parts))
+        parts[:, c] = reliable, resolved, base * (1 - base), whole - reliable + resolved - base * (1 - base)
+    return Decomposition(*map(float, _over_classes(parts, targets)))
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """softmax(scores / T) (Guo et al. 2017, section 4.2): one number, and no answer changes."""
+    """softmax(scores / T) (Guo et al. 2017, section 4.2), or of each label its own sigmoid(score / T): one number, and
+    no order changes."""
 
     value: float = 1.0
 
     @classmethod
     def fit(cls, scores: ArrayLike, targets: ArrayLike, spread: float | None = None) -> Self:
-        """The T of the smallest log loss; scores (n, C) are logits. Between 1/100 and 100.
+        """The T of the smallest log loss; scores (n, C) are logits. Between 1/100 and 100. Targets (n, C) of 0 and 1
+        are several labels a row.
 
         spread: how far log T is expected to lie from 0 before a row is seen, as the standard deviation of a normal
         prior. On few rows, all of them right, the smallest loss is at T = 0; the prior keeps it near 1, and many rows
@@ -162,7 +179,13 @@ class Temperature:
 
         def loss(log_t: float) -> float:
             prior = 0.0 if spread is None else (log_t / spread) ** 2 / 2
-            return float(log_loss(softmax(z / math.exp(log_t)), y).mean()) + prior / len(y)
+            scaled = z / math.exp(log_t)
+            each = (
+                log_loss(softmax(scaled), y)
+                if y.ndim == 1
+                else np.logaddexp(0, np.where(y > 0, -scaled, scaled)).sum(1)
+            )
+            return float(each.mean()) + prior / len(y)
 
         bounds = (-math.log(100), math.log(100))
         return cls(math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-8}).x)))

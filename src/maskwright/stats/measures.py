@@ -220,11 +220,24 @@ def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
     return Measure(of)
 
 
-def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> dict[str, Measure]:
+def classification(
+    targets: ArrayLike, predictions: ArrayLike, classes: int, scores: ArrayLike | None = None
+) -> dict[str, Measure]:
     """The measures behind `metrics.classification`, by the same names."""
-    y, p = targets, predictions
-    found = {"accuracy": accuracy(y, p), "f1_macro": f1(y, p, "macro"), "mcc": matthews(y, p)}
-    return found | {"f1": f1(y, p, "binary")} if classes == 2 else found
+    y, p = np.asarray(targets), np.asarray(predictions)
+    found = {
+        "accuracy": accuracy(y, p),
+        "f1_macro": f1(y, p, "macro"),
+        "mcc": matthews(y, p),
+        "balanced_accuracy": balanced_accuracy(y, p),
+    }
+    if classes == 2:
+        found["f1"] = f1(y, p, "binary")
+    if classes == 2 and scores is not None:
+        s = np.asarray(scores, np.float64)
+        found["auc"] = auc(y == 1, s[:, 1] - s[:, 0])
+        found["average_precision"] = average_precision(y == 1, s[:, 1] - s[:, 0])
+    return found
 
 
 def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -> dict[str, Measure]:
@@ -247,6 +260,7 @@ def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]
         "spearman": spearman(targets, predictions),
         "mae": mean(np.abs(errors), low=0.0),
         "mse": mean(errors**2, low=0.0),
+        "r_squared": r_squared(targets, predictions),
     }
 
 

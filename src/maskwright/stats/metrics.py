@@ -96,23 +96,71 @@ def kendall(targets: ArrayLike, predictions: ArrayLike) -> float:
     return float(stats.kendalltau(y, p).statistic) if _varies(y) and _varies(p) else float("nan")
 
 
-def classification(targets: ArrayLike, predictions: ArrayLike, classes: int) -> dict[str, float]:
-    """accuracy, f1_macro, mcc; with two classes also f1, that of the second class. All in [0, 1], mcc in [-1, 1]."""
+def balanced_accuracy(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """The mean recall of the classes that occur in the targets."""
+    from sklearn import metrics
+
+    y, p = _pair(targets, predictions)
+    return float(metrics.recall_score(y, p, labels=np.unique(y), average="macro", zero_division=0.0))
+
+
+def auc(positive: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the ROC curve: how often a positive row scores above another; NaN unless there are both."""
+    from sklearn import metrics
+
+    y, s = _pair(np.asarray(positive, bool), scores)
+    return float(metrics.roc_auc_score(y, s)) if _varies(y) else float("nan")
+
+
+def average_precision(positive: ArrayLike, scores: ArrayLike) -> float:
+    """Area under precision over recall, in steps; NaN without a positive row."""
+    from sklearn import metrics
+
+    y, s = _pair(np.asarray(positive, bool), scores)
+    return float(metrics.average_precision_score(y, s)) if y.any() else float("nan")
+
+
+def r_squared(targets: ArrayLike, predictions: ArrayLike) -> float:
+    """The share of the targets' variance that the predictions leave no error in, below 0 where the mean would err
+    less; NaN where the targets do not vary."""
+    from sklearn import metrics
+
+    y, p = _pair(targets, predictions)
+    return float(metrics.r2_score(y, p)) if _varies(y) else float("nan")
+
+
+def classification(
+    targets: ArrayLike, predictions: ArrayLike, classes: int, scores: ArrayLike | None = None
+) -> dict[str, float]:
+    """accuracy, f1_macro, mcc, balanced_accuracy; with two classes also f1, that of the second class, and where scores
+    (n, 2) are given its auc and average_precision. All in [0, 1], mcc in [-1, 1]."""
     y, p = _pair(targets, predictions)
     seen = np.concatenate([y, p])
     assert ((seen >= 0) & (seen < classes)).all(), f"class indices outside 0..{classes - 1}"
-    found = {"accuracy": accuracy(y, p), "f1_macro": f1(y, p, "macro"), "mcc": matthews(y, p)}
-    return found | {"f1": f1(y, p, "binary")} if classes == 2 else found
+    found = {
+        "accuracy": accuracy(y, p),
+        "f1_macro": f1(y, p, "macro"),
+        "mcc": matthews(y, p),
+        "balanced_accuracy": balanced_accuracy(y, p),
+    }
+    if classes == 2:
+        found["f1"] = f1(y, p, "binary")
+    if classes == 2 and scores is not None:
+        s = np.asarray(scores, np.float64)
+        found["auc"] = auc(y == 1, s[:, 1] - s[:, 0])
+        found["average_precision"] = average_precision(y == 1, s[:, 1] - s[:, 0])
+    return found
 
 
 def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
-    """pearson, spearman, and the mean absolute and mean squared error (mae, mse) in the targets' units."""
+    """pearson, spearman, the mean absolute and mean squared error (mae, mse) in the targets' units, and r_squared."""
     y, p = (side.astype(np.float64) for side in _pair(targets, predictions))
     return {
         "pearson": pearson(y, p),
         "spearman": spearman(y, p),
         "mae": float(np.mean(np.abs(y - p))),
         "mse": float(np.mean((y - p) ** 2)),
+        "r_squared": r_squared(y, p),
     }
 
 

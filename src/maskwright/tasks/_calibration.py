@@ -10,6 +10,7 @@ from typing import Any, Self
 from maskwright.base.errors import UserError
 
 COVERAGES = (0.8, 0.9, 0.95, 0.99)  #: shares of rows whose true label a set may be asked to hold
+SPREAD = 1.0  #: of log T: few networks are surer than they should be by more than a factor of e squared
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ from maskwright.stats import measures
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import Conformal
-from maskwright.tasks._calibration import Calibration, quantiles
+from maskwright.tasks._calibration import SPREAD, Calibration, quantiles
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
-
-SPREAD = 1.0  #: of log T: few networks are surer than they should be by more than a factor of e squared
 
 
 class Classification(LabelSetTask):
@@ -65,7 +63,7 @@ class Classification(LabelSetTask):
     def measures(
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
-        return measures.classification(targets, scores.argmax(-1), scores.shape[-1])
+        return measures.classification(targets, scores.argmax(-1), scores.shape[-1], scores)
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
         """A temperature (Guo et al. 2017) and the quantiles of conformal sets (Sadinle et al. 2019)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,9 +17,10 @@ from maskwright.data.label_cells import indicator_lists, label_lists
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats import measures
+from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import label_thresholds
-from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._calibration import SPREAD, Calibration
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
@@ -42,7 +44,7 @@ class MultiLabel(LabelSetTask):
         None, description="multi-label: columns of 0 and 1, one a label (anger,joy), in the place of the label's column"
     )
     threshold: float | None = Field(
-        None, gt=0, lt=1, description="multi-label: probability that a label needs; default: fitted, else 0.5"
+        None, gt=0, lt=1, description="multi-label: probability that a label needs; default: fitted for each, else 0.5"
     )
 
     @field_validator("labels", mode="before")
@@ -142,8 +144,9 @@ class MultiLabel(LabelSetTask):
         return F.binary_cross_entropy_with_logits(scores.float(), targets, reduction="sum") / scores.shape[-1]
 
     def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray:
-        """The logistic function of the scores, (B, classes) float64: each label's own."""
-        found: np.ndarray = torch.from_numpy(scores).double().sigmoid().numpy()
+        """sigmoid(scores / T), (B, classes) float64, each label's own; T is 1 without a calibration."""
+        temperature = (calibration.temperature if calibration is not None else None) or 1.0
+        found: np.ndarray = (torch.from_numpy(scores).double() / temperature).sigmoid().numpy()
         return found
 
     def decode(
@@ -151,7 +154,7 @@ class MultiLabel(LabelSetTask):
     ) -> list[dict[str, Any]]:
         """The labels that reach their threshold, and the probabilities of all, the likeliest first."""
         assert labels is not None
-        probabilities = self.probabilities(scores)
+        probabilities = self.probabilities(scores, calibration)
         ranked = np.argsort(-probabilities, axis=-1, kind="stable")
         said = probabilities >= self.thresholds(calibration)
         return [
@@ -165,22 +168,25 @@ class MultiLabel(LabelSetTask):
     def measures(
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
-        said = self.probabilities(scores) >= self.thresholds(calibration)
+        said = self.probabilities(scores, calibration) >= self.thresholds(calibration)
         return measures.multi_label(targets, said, scores)
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
-        """For each label the threshold whose F1 is largest on these rows, or EVEN where it has no row; none where
-        `threshold` is stated."""
+        """A temperature of all labels together, and then for each the threshold whose F1 is largest on these rows, or
+        EVEN where it has no row; no thresholds where one is stated."""
+        fitted = Calibration(split, len(targets), Temperature.fit(scores, targets, spread=SPREAD).value)
         if self.threshold is not None:
-            return Calibration(split, len(targets))
-        found = label_thresholds(self.probabilities(scores), targets)
+            return fitted
+        found = label_thresholds(self.probabilities(scores, fitted), targets)
         some = targets.any(axis=0)
-        fitted = tuple(t if there else EVEN for t, there in zip(found, some, strict=True))
-        return Calibration(split, len(targets), thresholds=fitted)
+        return replace(fitted, thresholds=tuple(t if yes else EVEN for t, yes in zip(found, some, strict=True)))
 
     def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
-        """Shifted by the log odds of the fitted thresholds, which then are EVEN."""
-        if self.threshold is not None or calibration is None or calibration.thresholds is None:
+        """Over the temperature, and shifted by the log odds of the fitted thresholds, which then are EVEN."""
+        if calibration is None:
+            return scores
+        scores = scores / (calibration.temperature or 1.0)
+        if self.threshold is not None or calibration.thresholds is None:
             return scores
         fitted = np.asarray(calibration.thresholds, np.float64)
         return scores - (np.log(fitted) - np.log1p(-fitted))
