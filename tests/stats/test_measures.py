@@ -120,13 +120,89 @@ def test_undefined_is_not_a_number() -> None:
     assert measures.matthews(np.zeros(5), np.array([0, 1, 0, 1, 0]))(ones)[0] == 0
 
 
-def test_the_tables_have_the_names_of_the_metrics() -> None:
-    random = np.random.default_rng(0)
-    y, p = binary(random, 40)
-    found = measures.values(measures.classification(y, p, 2), 40)
-    assert found == pytest.approx(metrics.classification(y, p, 2))
-    y, p = numbers(random, 40)
-    assert measures.values(measures.regression(y, p), 40) == pytest.approx(metrics.regression(y, p))
-    y, p = labels(random, 40)
-    s = p + random.normal(size=p.shape)
-    assert measures.values(measures.multi_label(y, p, s), 40) == pytest.approx(metrics.multi_label(y, p, s))
+def table(kind: Callable[..., dict[str, measures.Measure]], *sides: Any, **also: Any) -> dict[str, float]:
+    return measures.values(kind(*sides, **also), len(sides[0]))
+
+
+def test_the_table_of_classification() -> None:
+    y, p = classes(np.random.default_rng(0), 40)
+    found = table(measures.classification, y, p, classes=5)
+    assert list(found) == ["accuracy", "f1_macro", "mcc", "balanced_accuracy"]
+    y, p = binary(np.random.default_rng(0), 40)
+    scores = np.stack([1 - y * p, y * p], 1)
+    wanted = {
+        "accuracy": sk.accuracy_score(y, p),
+        "f1_macro": sk.f1_score(y, p, average="macro"),
+        "mcc": sk.matthews_corrcoef(y, p),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, p),
+        "f1": sk.f1_score(y, p),
+        "auc": sk.roc_auc_score(y, scores[:, 1]),
+        "average_precision": sk.average_precision_score(y, scores[:, 1]),
+    }
+    found = table(measures.classification, y, p, classes=2, scores=scores)
+    assert found == pytest.approx(wanted, abs=1e-12)
+    assert list(found) == list(wanted)
+    assert list(table(measures.classification, y, p, classes=2)) == list(wanted)[:-2]
+    with pytest.raises(AssertionError, match=r"outside 0\.\.1"):
+        measures.classification([0, 1], [0, 2], classes=2)
+
+
+def test_constant_predictions_have_no_mcc_and_no_f1() -> None:
+    found = table(measures.classification, [0, 1, 0, 1], [0, 0, 0, 0], classes=2)
+    assert (found["accuracy"], found["mcc"], found["f1"]) == (0.5, 0.0, 0.0)
+
+
+def test_the_table_of_regression() -> None:
+    y, p = numbers(np.random.default_rng(0), 40)
+    found = table(measures.regression, y, p)
+    wanted = {
+        "pearson": stats.pearsonr(y, p).statistic,
+        "spearman": stats.spearmanr(y, p).statistic,
+        "mae": sk.mean_absolute_error(y, p),
+        "mse": sk.mean_squared_error(y, p),
+        "r_squared": sk.r2_score(y, p),
+    }
+    assert found == pytest.approx(wanted)
+    assert list(found) == list(wanted)
+    found = table(measures.regression, [0, 0], [1, 3])
+    assert found["mse"] == 5
+    assert np.isnan(found["r_squared"])
+
+
+AVERAGES = ("macro", "micro", "weighted", "samples")
+
+
+@given(n=st.integers(1, 30), seed=st.integers(0, 10_000))
+def test_the_table_of_several_labels(n: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    y, s = ranked(random, n)
+    p = s > 0.5
+    found = table(measures.multi_label, y, p, s)
+    assert list(found) == [*(f"f1_{a}" for a in AVERAGES), "exact_match", "hamming_loss", "mean_average_precision"]
+    for average in AVERAGES:
+        assert found[f"f1_{average}"] == pytest.approx(sk_f1(average)(y, p), abs=1e-12), average
+    assert found["exact_match"] == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
+    assert found["hamming_loss"] == pytest.approx(sk.hamming_loss(y, p), abs=1e-12)
+    some = y.any(0)
+    wanted = sk.average_precision_score(y[:, some], s[:, some]) if some.any() else np.nan
+    assert found["mean_average_precision"] == pytest.approx(wanted, abs=1e-12, nan_ok=True)
+
+
+def test_several_labels_known_by_hand() -> None:
+    y = [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    p = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    found = table(measures.multi_label, y, p, [[0.9, 0.1, 0, 0], [0.9, 0.6, 0, 0], [0.2, 0.05, 0, 0]])
+    assert found["f1_macro"] == pytest.approx(1 / 4), "1 for the first; the last two have neither rows nor predictions"
+    assert found["f1_micro"] == pytest.approx(2 * 2 / (3 + 3))
+    assert found["f1_weighted"] == pytest.approx(2 / 3)
+    assert found["f1_samples"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3), "a row without labels has 0, even when right"
+    assert found["exact_match"] == pytest.approx(1 / 3)
+    assert found["hamming_loss"] == pytest.approx(2 / 12)
+    assert found["mean_average_precision"] == pytest.approx((1 + 1 / 2) / 2), "over the labels that have a true row"
+
+
+def test_one_label_of_several_is_judged_too() -> None:
+    """A folder of somebody else's may have a single output; scikit-learn would refuse."""
+    found = table(measures.multi_label, [[1], [0], [1]], [[1], [1], [0]], [[0.9], [0.8], [0.1]])
+    assert found["f1_macro"] == found["f1_micro"] == found["f1_weighted"] == pytest.approx(0.5)
+    assert found["f1_samples"] == pytest.approx(1 / 3)

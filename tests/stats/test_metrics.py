@@ -26,50 +26,40 @@ numbers = st.integers(3, 40).flatmap(
 @given(columns)
 def test_classification_equals_scikit_learn(pair):
     y, p = pair
-    found = metrics.classification(y, p, classes=4)
-    assert list(found) == ["accuracy", "f1_macro", "mcc", "balanced_accuracy"]
-    assert found["accuracy"] == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
-    assert found["f1_macro"] == pytest.approx(sk.f1_score(y, p, average="macro", zero_division=0), abs=1e-12)
-    assert found["mcc"] == pytest.approx(sk.matthews_corrcoef(y, p), abs=1e-12)
+    assert metrics.accuracy(y, p) == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
+    assert metrics.f1(y, p) == pytest.approx(sk.f1_score(y, p, average="macro", zero_division=0), abs=1e-12)
+    assert metrics.matthews(y, p) == pytest.approx(sk.matthews_corrcoef(y, p), abs=1e-12)
     with warnings.catch_warnings():  # its own has a warning for an answer that no row truly is
         warnings.simplefilter("ignore")
-        assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, p), abs=1e-12)
+        assert metrics.balanced_accuracy(y, p) == pytest.approx(sk.balanced_accuracy_score(y, p), abs=1e-12)
     for average in ("micro", "weighted"):
         expected = sk.f1_score(y, p, average=average, zero_division=0)
         assert metrics.f1(y, p, average) == pytest.approx(expected, abs=1e-12)
 
 
 @given(columns)
-def test_two_classes_add_the_f1_of_the_second(pair):
+def test_f1_of_one_class_counts_by_hand(pair):
     y, p = (np.array(side) // 2 for side in pair)
-    found = metrics.classification(y, p, classes=2)
-    assert list(found) == ["accuracy", "f1_macro", "mcc", "balanced_accuracy", "f1"]
     hit, missed, wrong = (int(((y == a) & (p == b)).sum()) for a, b in ((1, 1), (1, 0), (0, 1)))
     by_hand = 2 * hit / (2 * hit + missed + wrong) if hit else 0.0
-    assert found["f1"] == pytest.approx(by_hand, abs=1e-12)
+    assert metrics.f1(y, p, "binary") == pytest.approx(by_hand, abs=1e-12)
     assert metrics.f1(y, p, "binary", positive=0) == pytest.approx(metrics.f1(1 - y, 1 - p, "binary"), abs=1e-12)
 
 
 @given(numbers)
 def test_regression_equals_scipy_and_scikit_learn(pair):
     y, p = pair
-    found = metrics.regression(y, p)
-    assert list(found) == ["pearson", "spearman", "mae", "mse", "r_squared"]
-    assert found["pearson"] == pytest.approx(stats.pearsonr(y, p).statistic, abs=1e-12)
-    assert found["spearman"] == pytest.approx(stats.spearmanr(y, p).statistic, abs=1e-12)
-    assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, p), abs=1e-9)
-    assert found["mse"] == pytest.approx(sk.mean_squared_error(y, p), abs=1e-9)
-    assert found["r_squared"] == pytest.approx(sk.r2_score(y, p), rel=1e-9)
+    assert metrics.pearson(y, p) == pytest.approx(stats.pearsonr(y, p).statistic, abs=1e-12)
+    assert metrics.spearman(y, p) == pytest.approx(stats.spearmanr(y, p).statistic, abs=1e-12)
+    assert metrics.r_squared(y, p) == pytest.approx(sk.r2_score(y, p), rel=1e-9)
 
 
 @given(columns)
-def test_scores_of_two_classes_add_what_needs_no_threshold(pair):
+def test_what_needs_no_threshold_equals_scikit_learn(pair):
     y, s = np.array(pair[0]) // 2, np.array(pair[1])
-    found = metrics.classification(y, (s > 1).astype(int), classes=2, scores=np.stack([-s, s], 1))
-    assert list(found)[-2:] == ["auc", "average_precision"]
     both = 0 < y.sum() < len(y)
-    assert found["auc"] == pytest.approx(sk.roc_auc_score(y, s) if both else math.nan, abs=1e-12, nan_ok=True)
-    assert found["average_precision"] == pytest.approx(
+    assert metrics.auc(y, s) == pytest.approx(sk.roc_auc_score(y, s) if both else math.nan, abs=1e-12, nan_ok=True)
+    assert metrics.average_precision(y, s) == pytest.approx(
         sk.average_precision_score(y, s) if y.any() else math.nan, abs=1e-12, nan_ok=True
     )
 
@@ -81,8 +71,7 @@ def test_values_known_by_hand():
     assert metrics.matthews([0, 0, 1, 1], [1, 1, 0, 0]) == pytest.approx(-1)
     assert metrics.pearson([1, 2, 3], [2, 4, 6]) == pytest.approx(1)
     assert metrics.spearman([1, 2, 3], [1, 100, 50]) == pytest.approx(0.5)
-    assert metrics.regression([0, 0], [1, 3])["mse"] == 5
-    assert math.isnan(metrics.regression([0, 0], [1, 3])["r_squared"])
+    assert math.isnan(metrics.r_squared([0, 0], [1, 3]))
     assert metrics.r_squared([0, 2], [1, 1]) == 0
     assert metrics.auc([False, True, True], [1, 1, 2]) == 0.75
     assert metrics.balanced_accuracy([0, 0, 0, 1], [0, 0, 0, 0]) == 0.5
@@ -101,17 +90,15 @@ def test_a_correlation_that_is_undefined_is_nan_without_a_warning(correlation, y
 def test_constant_predictions_have_no_mcc_and_no_f1():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = metrics.classification([0, 1, 0, 1], [0, 0, 0, 0], classes=2)
-    assert (found["accuracy"], found["mcc"], found["f1"]) == (0.5, 0.0, 0.0)
+        y, p = [0, 1, 0, 1], [0, 0, 0, 0]
+        assert (metrics.accuracy(y, p), metrics.matthews(y, p), metrics.f1(y, p, "binary")) == (0.5, 0.0, 0.0)
 
 
 def test_no_rows_and_rows_that_do_not_match():
     with pytest.raises(UserError, match="There are no rows to judge"):
-        metrics.classification([], [], classes=2)
+        metrics.accuracy([], [])
     with pytest.raises(AssertionError, match=r"targets \(2,\) and predictions \(3,\)"):
         metrics.accuracy([0, 1], [0, 1, 1])
-    with pytest.raises(AssertionError, match=r"outside 0\.\.1"):
-        metrics.classification([0, 1], [0, 2], classes=2)
 
 
 tables = st.tuples(st.integers(1, 30), st.integers(2, 5), st.integers(0, 10_000))
@@ -128,45 +115,20 @@ def marks(rows: int, labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_several_labels_a_row_equal_scikit_learn(size):
     y, scores = marks(*size)
     p = scores > 0.5
-    found = metrics.multi_label(y, p, scores)
-    averages = ("macro", "micro", "weighted", "samples")
-    assert list(found) == [*(f"f1_{a}" for a in averages), "exact_match", "hamming_loss", "mean_average_precision"]
-    for average in averages:
+    for average in ("macro", "micro", "weighted", "samples"):
         expected = sk.f1_score(y, p, average=average, zero_division=0)
-        assert found[f"f1_{average}"] == pytest.approx(expected, abs=1e-12), average
-    assert found["exact_match"] == pytest.approx(sk.accuracy_score(y, p), abs=1e-12)
-    assert found["hamming_loss"] == pytest.approx(sk.hamming_loss(y, p), abs=1e-12)
+        assert metrics.labels_f1(y, p, average) == pytest.approx(expected, abs=1e-12), average
     some = y.any(0)
     if some.any():
         expected = sk.average_precision_score(y[:, some], scores[:, some], average="macro")
-        assert found["mean_average_precision"] == pytest.approx(expected, abs=1e-12)
+        assert metrics.mean_average_precision(y, scores) == pytest.approx(expected, abs=1e-12)
     else:
-        assert math.isnan(found["mean_average_precision"])
-
-
-def test_several_labels_known_by_hand():
-    y = [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
-    p = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
-    found = metrics.multi_label(y, p, [[0.9, 0.1, 0, 0], [0.9, 0.6, 0, 0], [0.2, 0.05, 0, 0]])
-    assert found["f1_macro"] == pytest.approx(1 / 4), "1 for the first; the last two have neither rows nor predictions"
-    assert found["f1_micro"] == pytest.approx(2 * 2 / (3 + 3))
-    assert found["f1_weighted"] == pytest.approx(2 / 3)
-    assert found["f1_samples"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3), "a row without labels has 0, even when right"
-    assert found["exact_match"] == pytest.approx(1 / 3)
-    assert found["hamming_loss"] == pytest.approx(2 / 12)
-    assert found["mean_average_precision"] == pytest.approx((1 + 1 / 2) / 2), "over the labels that have a true row"
-
-
-def test_one_label_of_several_is_judged_too():
-    """A folder of somebody else's may have a single output; scikit-learn would refuse."""
-    found = metrics.multi_label([[1], [0], [1]], [[1], [1], [0]], [[0.9], [0.8], [0.1]])
-    assert found["f1_macro"] == found["f1_micro"] == found["f1_weighted"] == pytest.approx(0.5)
-    assert found["f1_samples"] == pytest.approx(1 / 3)
+        assert math.isnan(metrics.mean_average_precision(y, scores))
 
 
 def test_several_labels_without_rows_or_of_another_shape():
     with pytest.raises(UserError, match="There are no rows to judge"):
-        metrics.multi_label(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)))
+        metrics.labels_f1(np.zeros((0, 3)), np.zeros((0, 3)))
     with pytest.raises(AssertionError, match=r"targets \(2, 2\) and predictions \(2, 3\)"):
         metrics.labels_f1(np.zeros((2, 2)), np.zeros((2, 3)))
     with pytest.raises(AssertionError, match=r"targets \(2,\) must be \(rows, labels\)"):

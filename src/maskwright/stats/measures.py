@@ -223,8 +223,11 @@ def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
 def classification(
     targets: ArrayLike, predictions: ArrayLike, classes: int, scores: ArrayLike | None = None
 ) -> dict[str, Measure]:
-    """The measures behind `metrics.classification`, by the same names."""
+    """accuracy, f1_macro, mcc, balanced_accuracy; with two classes also f1, that of the second class, and where scores
+    (n, 2) are given its auc and average_precision. All in [0, 1], mcc in [-1, 1]."""
     y, p = np.asarray(targets), np.asarray(predictions)
+    seen = np.concatenate([y, p])
+    assert ((seen >= 0) & (seen < classes)).all(), f"class indices outside 0..{classes - 1}"
     found = {
         "accuracy": accuracy(y, p),
         "f1_macro": f1(y, p, "macro"),
@@ -241,7 +244,11 @@ def classification(
 
 
 def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -> dict[str, Measure]:
-    """The measures behind `metrics.multi_label`, by the same names."""
+    """f1_macro, f1_micro, f1_weighted, f1_samples, exact_match, hamming_loss, mean_average_precision. All in [0, 1].
+
+    targets, predictions: (n, L) of 0 and 1; scores: (n, L), in the order of any probability. exact_match: share of rows
+    whose labels are all right, which a row without labels can be too; hamming_loss: share of wrong decisions.
+    """
     y, p = np.asarray(targets, bool), np.asarray(predictions, bool)
     averages: tuple[metrics.LabelsAverage, ...] = ("macro", "micro", "weighted", "samples")
     return {
@@ -253,7 +260,7 @@ def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -
 
 
 def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]:
-    """The measures behind `metrics.regression`, by the same names."""
+    """pearson, spearman, the mean absolute and mean squared error (mae, mse) in the targets' units, and r_squared."""
     errors = np.asarray(targets, np.float64) - np.asarray(predictions, np.float64)
     return {
         "pearson": pearson(targets, predictions),

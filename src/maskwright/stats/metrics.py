@@ -129,57 +129,6 @@ def r_squared(targets: ArrayLike, predictions: ArrayLike) -> float:
     return float(metrics.r2_score(y, p)) if _varies(y) else float("nan")
 
 
-def classification(
-    targets: ArrayLike, predictions: ArrayLike, classes: int, scores: ArrayLike | None = None
-) -> dict[str, float]:
-    """accuracy, f1_macro, mcc, balanced_accuracy; with two classes also f1, that of the second class, and where scores
-    (n, 2) are given its auc and average_precision. All in [0, 1], mcc in [-1, 1]."""
-    y, p = _pair(targets, predictions)
-    seen = np.concatenate([y, p])
-    assert ((seen >= 0) & (seen < classes)).all(), f"class indices outside 0..{classes - 1}"
-    found = {
-        "accuracy": accuracy(y, p),
-        "f1_macro": f1(y, p, "macro"),
-        "mcc": matthews(y, p),
-        "balanced_accuracy": balanced_accuracy(y, p),
-    }
-    if classes == 2:
-        found["f1"] = f1(y, p, "binary")
-    if classes == 2 and scores is not None:
-        s = np.asarray(scores, np.float64)
-        found["auc"] = auc(y == 1, s[:, 1] - s[:, 0])
-        found["average_precision"] = average_precision(y == 1, s[:, 1] - s[:, 0])
-    return found
-
-
-def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
-    """pearson, spearman, the mean absolute and mean squared error (mae, mse) in the targets' units, and r_squared."""
-    y, p = (side.astype(np.float64) for side in _pair(targets, predictions))
-    return {
-        "pearson": pearson(y, p),
-        "spearman": spearman(y, p),
-        "mae": float(np.mean(np.abs(y - p))),
-        "mse": float(np.mean((y - p) ** 2)),
-        "r_squared": r_squared(y, p),
-    }
-
-
-def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -> dict[str, float]:
-    """f1_macro, f1_micro, f1_weighted, f1_samples, exact_match, hamming_loss, mean_average_precision. All in [0, 1].
-
-    targets, predictions: (n, L) of 0 and 1; scores: (n, L), in the order of any probability. exact_match: share of rows
-    whose labels are all right, which a row without labels can be too; hamming_loss: share of wrong decisions.
-    """
-    y, p = _marks(targets, predictions)
-    averages: tuple[LabelsAverage, ...] = ("macro", "micro", "weighted", "samples")
-    return {
-        **{f"f1_{average}": labels_f1(y, p, average) for average in averages},
-        "exact_match": float(np.mean((y == p).all(1))),
-        "hamming_loss": float(np.mean(y != p)),
-        "mean_average_precision": mean_average_precision(y, scores),
-    }
-
-
 def _pair(targets: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     y, p = np.asarray(targets), np.asarray(predictions)
     assert y.shape == p.shape == (y.size,), f"targets {y.shape} and predictions {p.shape} must be one row each"
