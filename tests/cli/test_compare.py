@@ -60,7 +60,7 @@ def test_a_run_of_several_labels_a_row(
     assert (code, err) == (0, "")
     told = json.loads(said)
     assert {name: d["value"] for name, d in told["differences"].items()} == {
-        "f1_macro": 0, "f1_micro": 0, "exact_match": 0,
+        "f1_macro": 0, "f1_micro": 0, "f1_weighted": 0, "f1_samples": 0, "exact_match": 0, "hamming_loss": 0,
     }  # fmt: skip
     answers = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     other = tmp_path / "other.csv"

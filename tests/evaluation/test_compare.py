@@ -268,11 +268,38 @@ def test_two_truths_are_refused() -> None:
     assert compare({**one, "target": ["1", "2", "1"]}, {**other, "target": [1.0, 2, 1]}).rows == 3
 
 
+def test_two_truths_of_sets_and_of_numbers(tmp_path: Path) -> None:
+    one = {"target": [["a", "b"], ["c"]], "labels": [["a"], ["c"]]}
+    other = {"target": ["b, a", "c"], "labels": ["a", "c"]}
+    assert compare({**one, "target": ["a,b", "c"], "labels": ["a", "c"]}, other).rows == 2
+    with pytest.raises(UserError, match=r"row 2 .* do not have the same true label \('c' and 'a'\)"):
+        compare({**other, "target": ["a,b", "c"]}, {**other, "target": ["a,b", "a"]})
+    half = {"target": [float(np.float32(3.8)), 1.5], "prediction": [3.1, 1.0]}  # as single precision holds 3.8
+    assert compare(half, {**half, "target": [3.8, 1.5]}).rows == 2
+    with pytest.raises(UserError, match="do not have the same true label"):
+        compare(half, {**half, "target": [3.81, 1.5]})
+
+
+def test_lists_that_a_table_holds_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text('labels\n"[""a"", ""b""]"\n[]\n')
+    found = compare({"prediction": [["a"], []]}, path, {"label": [["a", "b"], []]})
+    assert found.verdicts["exact_match"].difference.value == -0.5
+
+
+def test_the_smaller_error_is_called_better() -> None:
+    truth = [i / 4 for i in range(60)]
+    near, far = ({"target": truth, "prediction": [t + off for t in truth]} for off in (0.1, 2.0))
+    assert compare(far, near, metric="mae").sentence.count("is better than") == 1
+    assert compare(far, near, metric="mae").verdicts["mae"].difference.value == pytest.approx(1.9)
+
+
 def test_sets_of_labels_however_they_are_written(tmp_path: Path) -> None:
     rows = [{"text": str(i), "target": t, "labels": s} for i, (t, s) in enumerate(zip(TAGS, SAID, strict=True))]
     run = write_run(tmp_path / "run", {"name": "multi-label", "text": "text", "separator": ";"}, ["a", "b", "c"], rows)
     found = compare(run, run)
-    assert set(found.verdicts) == {"f1_macro", "f1_micro", "exact_match"}
+    f1s = {"f1_macro", "f1_micro", "f1_weighted", "f1_samples"}
+    assert set(found.verdicts) == {*f1s, "exact_match", "hamming_loss"}
     assert all(verdict.difference.value == 0 for verdict in found.verdicts.values())
     assert found.mcnemar is None
     texts = [str(i) for i in range(100)]

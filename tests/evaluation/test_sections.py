@@ -17,7 +17,7 @@ from maskwright.evaluation.sections import sections
 from maskwright.evaluation.summary import summary
 from maskwright.runs.shapes import Curve, Matrix, Shape, Table, Texts
 from maskwright.stats.calibration import expected_error, softmax
-from maskwright.stats.intervals import Interval, wilson
+from maskwright.stats.intervals import Interval, class_f1, wilson
 from maskwright.tasks import Examples, Task
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks.classification import Classification
@@ -137,7 +137,7 @@ def test_intervals_of_f1_hold_the_true_one_as_often_as_they_promise() -> None:
     for _ in range(draws):
         is_so = random.random(150) < true
         said = random.random(150) < np.where(is_so, 0.8, 0.1)
-        found = classes.f1(int(is_so.sum()), int(said.sum()), int((is_so & said).sum()))
+        found = class_f1(int(is_so.sum()), int(said.sum()), int((is_so & said).sum()))
         assert found is not None
         held += wanted in found
     assert 0.93 < held / draws < 0.97

@@ -125,7 +125,7 @@ def test_the_verdict_in_words() -> None:
 
 
 def verdict(value: float, low: float, high: float, p: float, resolvable: float = 0.05) -> comparison.Verdict:
-    return comparison.Verdict(Interval(value, low, high), p, resolvable, "by hand")
+    return comparison.Verdict(Interval(value, low, high), p, resolvable)
 
 
 def test_words_for_every_verdict() -> None:
@@ -146,6 +146,32 @@ def test_words_for_every_verdict() -> None:
     unknown = told(value=0.0, low=np.nan, high=np.nan, p=1.0, resolvable=np.nan)
     assert "(no interval, p = 1)" in unknown
     assert "which difference they would show is not known" in unknown
+
+
+def test_the_smaller_error_is_the_better_one() -> None:
+    y = np.arange(50.0)
+    make = lambda targets, said: measures.regression(targets, said)["mae"]  # noqa: E731
+    found = comparison.compare(make, y, y + 3, y + 0.5)
+    assert found.difference.value == pytest.approx(2.5)
+    assert found.plain()["lower_is_better"]
+    assert comparison.sentence("far", "near", "mae", found, 50).startswith("near is better than far: mae differs by 2.5")
+    turned = comparison.compare(lambda t, s: measures.gain(make(t, s)), y, y + 3, y + 0.5)
+    assert turned.difference.value == pytest.approx(-2.5)
+    assert not turned.lower_is_better
+
+
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+def test_a_metric_without_a_unit_is_tested_without_one(metric: str) -> None:
+    random = np.random.default_rng(0)
+    y = random.normal(size=200)
+    a, b = y + 0.5 * random.normal(size=200), y + 0.8 * random.normal(size=200)
+
+    def p(second: np.ndarray) -> float:
+        sides = (comparison.on_one_scale(side, metric) for side in (a, second))
+        return comparison.compare(lambda t, s: measures.regression(t, s)[metric], y, *sides).p
+
+    assert p(b) < 0.05
+    assert p(100 + 7 * b) == pytest.approx(p(b), abs=0.003)
 
 
 def test_other_rows_are_refused() -> None:

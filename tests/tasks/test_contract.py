@@ -181,7 +181,9 @@ def test_settled_scores_have_the_metric_on_a_scale_that_systems_share() -> None:
     first, second = (task.settled(side, None, "pearson") for side in (prices, shares))
     assert np.abs(first - second).max() < 0.1
     assert task.metrics(first, y)["pearson"] == pytest.approx(task.metrics(prices, y)["pearson"])
-    assert task.settled(prices, None, "mae") is prices
+    assert (task.settled(prices, None, "mae") == prices).all()
+    ranks = task.settled(prices, None, "spearman")
+    assert (ranks == task.settled(shares, None, "spearman")).all()
     labels, marks = find(Task, "multi-label")(), np.array([[1, 0], [0, 1], [1, 1]])
     scores = np.array([[-1.0, 2.0], [-3.0, 3.0], [0.5, 0.5]])
     fitted = Calibration("eval", 9, thresholds=(0.2, 0.7))

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from maskwright.base.words import counted
+
 COUNTS = {
     "texts_cut": "texts were cut",
     "pieces_cut": "pieces were cut off",
@@ -15,14 +17,16 @@ COUNTS = {
 
 
 def print_figures(title: str, systems: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    """One row for each metric of each system: its value, its interval, and each seed's own where there are several."""
-    rows = []
+    """One row for each metric of each system: its value, its interval (and over what, if not as the first),
+    and each seed's own where there are several."""
+    rows: list[list[str]] = []
+    over = next((figure["over"] for figures in systems.values() for figure in figures.values()), "examples")
     for system, figures in systems.items():
         for name, figure in figures.items():
             seeds = figure.get("seeds", [])
             each = "  ".join(map(cell, seeds)) if len(seeds) > 1 else ""
-            rows.append([f"{system}: {name}" if system else name, cell(figure["value"]), bounds(figure), each])
-    over = next((figure["over"] for figures in systems.values() for figure in figures.values()), "examples")
+            reach = bounds(figure) + ("" if figure["over"] == over else f" over {figure['over']}")
+            rows.append([f"{system}: {name}" if system else name, cell(figure["value"]), reach, each])
     head = [title, "value", f"95 % over {over}", "each seed" if any(row[3] for row in rows) else ""]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
     for row in [head, *rows]:
@@ -36,7 +40,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     for other in summary["baselines"]:
         metric = other.get("metric", summary["main"])
         others[other["name"]] = {metric: other["figures"][metric]}
-    print_figures(f"{reported['source']}, {count_rows(reported['rows'])}", {"": summary["figures"], **others})
+    print_figures(f"{reported['source']}, {counted(reported['rows'], 'row')}", {"": summary["figures"], **others})
     print()
     for line in summary["verdict"]:
         print(textwrap.fill(line, 100))
@@ -50,10 +54,6 @@ def print_counts(metrics: Mapping[str, Any]) -> None:
     for name, words in COUNTS.items():
         if metrics.get(name):
             print(f"{metrics[name]:,} {words}")
-
-
-def count_rows(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def bounds(figure: Mapping[str, Any]) -> str:

@@ -25,9 +25,9 @@ def command(
 ) -> None:
     """Say whether one system is better than another on the same rows: a paired verdict in one sentence.
 
-    A difference in accuracy has Bonett's and Price's interval, any other the bootstrap's (BCa); p is of approximate
-    randomisation, and corrected (Holm) in the table, which looks at several metrics. A column `label` holds answers
-    where `target` stands beside it or --data is given.
+    A difference in a share of rows, such as accuracy, has Bonett's and Price's interval, any other the bootstrap's
+    (BCa); p is of approximate randomisation, and corrected (Holm) in the table, which looks at several metrics. A
+    column `label` holds answers where `target` stands beside it or --data is given.
     """
     from maskwright.cli._table import print_notes
     from maskwright.evaluation.compare import compare
@@ -44,6 +44,7 @@ def command(
         d = verdict.difference
         bounds = f"{d.low:+.4f} to {d.high:+.4f}" if math.isfinite(d.low) else "none"
         p, corrected = verdict.p, found.corrected[name]
-        print(f"{name:<{width}}  {d.value:+10.4f}  {bounds:<18}  {p:7.4f}  {corrected:8.4f}")
+        lower = "  lower is better" if verdict.lower_is_better else ""
+        print(f"{name:<{width}}  {d.value:+10.4f}  {bounds:<18}  {p:7.4f}  {corrected:8.4f}{lower}")
     if found.mcnemar is not None:
         print(f"McNemar, exact: p = {found.mcnemar:.4f}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maskwright.base.words import counted
 from maskwright.cli._sets import SET, with_sets
 
 
@@ -22,7 +23,7 @@ def command(
     The file must name its columns as the training file did; others are said by --set task.text=..., task.label=...
     """
     from maskwright.base import runtime
-    from maskwright.cli._table import count_rows, print_counts, print_figures, print_notes
+    from maskwright.cli._table import print_counts, print_figures, print_notes
     from maskwright.evaluation import evaluate
     from maskwright.tasks import load
 
@@ -33,5 +34,5 @@ def command(
         print(json.dumps({**judged.plain(), "intervals": judged.figures}))
         return
     print_notes(judged.notes)
-    print_figures(f"{data}, {count_rows(judged.rows)}", {"": judged.figures})
+    print_figures(f"{data}, {counted(judged.rows, 'row')}", {"": judged.figures})
     print_counts(judged.plain())

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskwright.data._finding import NAMED, Finding, Side, counted
+from maskwright.base.words import counted
+from maskwright.data._finding import NAMED, Finding, Side
 from maskwright.data._same import article, part_of, partners, place, related
 from maskwright.data._targets import kind, said
 

@@ -23,7 +23,8 @@ import numpy as np
 
 from maskwright.base.choice import find, names
 from maskwright.base.errors import UserError
-from maskwright.data._finding import NAMED, Finding, Side, counted
+from maskwright.base.words import counted
+from maskwright.data._finding import NAMED, Finding, Side
 from maskwright.data._same import part_of
 from maskwright.data.read import read
 from maskwright.data.readers._reader import Reader

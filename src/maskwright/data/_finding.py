@@ -99,11 +99,6 @@ class Side:
         }
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
-
-
 def percent(part: float, whole: float) -> str:
     """`12 %`, `1.4 %`; what is hardly anything is not rounded to nothing, nor nearly all to all."""
     share = 100 * part / whole

@@ -20,7 +20,8 @@ from itertools import combinations
 
 import numpy as np
 
-from maskwright.data._finding import Finding, Side, counted
+from maskwright.base.words import counted
+from maskwright.data._finding import Finding, Side
 from maskwright.data._same import SHARE, article, part_of, related
 
 NEAR = 0.8  #: Jaccard similarity from which on texts are nearly the same

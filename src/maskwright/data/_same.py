@@ -8,7 +8,8 @@ from itertools import combinations, repeat
 
 import numpy as np
 
-from maskwright.data._finding import NAMED, Finding, Severity, Side, counted, percent
+from maskwright.base.words import counted
+from maskwright.data._finding import NAMED, Finding, Severity, Side, percent
 
 SHARE = 0.01  #: of a split's rows: from here on a leak from train is an error, and repeats within are a warning
 BETWEEN = "\x1f"  #: joins the texts of a pair; it counts as white space, so no squeezed text holds it

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from maskwright.data._finding import Finding, Side, counted, percent
+from maskwright.base.words import counted
+from maskwright.data._finding import Finding, Side, percent
 
 FEW = 10  #: training rows: a class with fewer is hardly learnt
 MOST = 0.95  #: of the rows: a class with a larger share makes accuracy say little

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from maskwright.data._finding import Finding, Side, counted, percent
+from maskwright.base.words import counted
+from maskwright.data._finding import Finding, Side, percent
 from maskwright.text.tokenizer import Tokenizer
 
 CUT = 0.05  #: of the texts: from here on a cut is a warning

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maskwright.base.words import counted
 from maskwright.data import _texts
 from maskwright.data._conflicts import conflicts
 from maskwright.data._corpus import in_corpus
-from maskwright.data._finding import SEVERITIES, Finding, Severity, Side, counted
+from maskwright.data._finding import SEVERITIES, Finding, Severity, Side
 from maskwright.data._near import near_duplicates
 from maskwright.data._same import codes, duplicates
 from maskwright.data._strange import strangest

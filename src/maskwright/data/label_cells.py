@@ -10,7 +10,7 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 
-_LISTS = (list, tuple, set, frozenset, np.ndarray)
+LISTS = (list, tuple, set, frozenset, np.ndarray)  #: types of a cell that holds several labels
 _PRINTED = re.compile(r"\[\s*(?:['\"\d].*)?\]", re.DOTALL)  # ['a', 'b'], as a list gets into a CSV file by accident
 _MARKS: dict[Any, bool] = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 
@@ -22,10 +22,10 @@ def label_lists(cells: Sequence[Any], separator: str, where: Callable[[int], str
     the file. `where(i)` says where cell i stands. Raises UserError for anything else, for a label that is empty or
     stands twice in a row, and for lists in some rows and texts or numbers in others.
     """
-    listed = next((row for row, cell in enumerate(cells) if isinstance(cell, _LISTS)), None)
+    listed = next((row for row, cell in enumerate(cells) if isinstance(cell, LISTS)), None)
     out = []
     for row, cell in enumerate(cells):
-        if isinstance(cell, _LISTS):
+        if isinstance(cell, LISTS):
             found = _from_list(list(cell), where, row)
         elif cell is None or (isinstance(cell, str) and not cell.strip()) or _is_nan(cell):
             found = []
@@ -104,7 +104,7 @@ def _check_once(found: list[str], cell: Any, where: Callable[[int], str], row: i
     if len(set(found)) == len(found):
         return
     twice = next(name for name in found if found.count(name) > 1)
-    vector = isinstance(cell, _LISTS) and set(found) <= {"0", "1"}
+    vector = isinstance(cell, LISTS) and set(found) <= {"0", "1"}
     hint = " For a 0 or 1 a label, give columns of them and name these in task.labels." if vector else ""
     raise UserError(f"{where(row)}: the label {twice!r} stands twice in {cell!r}. Name each label once.{hint}")
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.base.errors import UserError, unknown
+from maskwright.base.words import counted
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 #: what tables write where a cell is missing, without case
@@ -74,8 +75,8 @@ class Labels:
             more = f" {len(strange) - 1} other labels are not in the set either." if len(strange) > 1 else ""
             more = more.replace("1 other labels are", "1 other label is") if len(strange) == 2 else more
             raise UserError(
-                f"{where(row)}: {unknown('label', name, self.names)} It stands in {strange[name]} "
-                f"{'row' if strange[name] == 1 else 'rows'}.{more}"
+                f"{where(row)}: {unknown('label', name, self.names)} It stands in "
+                f"{counted(strange[name], 'row')}.{more}"
             )
         return np.fromiter((index[name] for name in given), dtype=np.int64, count=len(given))
 
@@ -88,7 +89,7 @@ class Labels:
         rows = dict(zip(self.names, counts, strict=True)) if counts is not None else {}
 
         def told(name: str, show: Callable[[str], str] = repr) -> str:
-            return f"{show(name)} ({rows[name]:,} {'row' if rows[name] == 1 else 'rows'})" if rows else show(name)
+            return f"{show(name)} ({counted(rows[name], 'row')})" if rows else show(name)
 
         notes, paired = [], set()
         for how, key, show in _NEARLY_ONE:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,13 @@ class Sides:
     a: Answers
     b: Answers
     notes: list[str]
+    again: Column | None = None  #: the truth as B tells it, where both do
 
     @property
     def columns(self) -> list[Column]:
-        return [self.truth, *(Column(side.name, side.said, side.table.where) for side in (self.a, self.b))]
+        """The truth, what A and B said, and the truth again where both tell it."""
+        said = [Column(side.name, side.said, side.table.where) for side in (self.a, self.b)]
+        return [self.truth, *said, *([] if self.again is None else [self.again])]
 
     @property
     def known(self) -> list[tuple[str, ...]]:
@@ -82,9 +86,9 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
     notes += _check_rows(first, second, gold)
     if gold is not None:
         return Sides(Column("the truth", gold.column(label), gold.where), first, second, notes)
-    for side in (first, second):
-        if side.targets is not None:
-            return Sides(Column("the truth", side.targets, side.table.where), first, second, notes)
+    told = [Column("the truth", s.targets, s.table.where) for s in (first, second) if s.targets is not None]
+    if told:
+        return Sides(told[0], first, second, notes, *told[1:])
     raise UserError(
         f"Neither {first.name} nor {second.name} says what is true: it needs a column {TARGETS[0]}, or --data FILE "
         "--label COLUMN."
@@ -93,7 +97,8 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
 
 def read_answers(source: Source, truth_elsewhere: bool) -> Answers:
     """One side. truth_elsewhere: the truth has a file of its own, so that a column `label` must hold answers."""
-    folder = Path(source) if isinstance(source, str | Path) and Path(source).is_dir() else None
+    path = Path(source).expanduser() if isinstance(source, str | Path) else None
+    folder = path if path is not None and path.is_dir() else None
     table = read(source if folder is None else _of_run(folder))
     name = str(source) if isinstance(source, str | Path) else "the rows given"
     truth = next((c for c in TARGETS if c in table.columns), None)
@@ -120,6 +125,23 @@ def read_answers(source: Source, truth_elsewhere: bool) -> Answers:
         notes=(note,) if taken else (),
         **({} if folder is None else _known(folder)),
     )
+
+
+def predictions(
+    answers: Iterable[dict[str, Any]],
+    targets: Sequence[Any],
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    table: Table,
+) -> str:
+    """A run's answers as JSON lines: where the row stands, its texts, what is true, what was said."""
+    lines = []
+    for i, (answer, target) in enumerate(zip(answers, targets, strict=True)):
+        second = {} if pairs is None else {"pair": pairs[i]}
+        said = {name: value for name, value in answer.items() if name != "probabilities"}
+        told = {"where": table.where(i), "text": texts[i], **second, "target": target, **said}
+        lines.append(json.dumps(told, ensure_ascii=False))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _of_run(path: Path) -> Path:

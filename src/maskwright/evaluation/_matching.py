@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,26 +11,29 @@ from typing import Any
 import numpy as np
 
 from maskwright.base.errors import UserError
+from maskwright.base.words import counted
 from maskwright.data.label_cells import label_lists
 from maskwright.data.labels import Labels
-from maskwright.evaluation._answers import Answers, Column
+from maskwright.evaluation._answers import Column, Sides
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,100})(\.0*)?")
 Known = Sequence[tuple[str, ...]]  #: the labels of each run, in its order
 _NAMED = 3  # labels that a note names
 
 
-def check_truths(a: Answers, b: Answers) -> None:
-    """Raises UserError where both files say what is true, and not the same; sets may be written in several ways."""
-    if a.targets is None or b.targets is None or a.sets or b.sets:
-        return
-    for i, (one, two) in enumerate(zip(a.targets, b.targets, strict=True)):
-        same = one == two or str(one) == str(two) or (_number(one) is not None and _number(one) == _number(two))
-        if not same:
-            raise UserError(
-                f"{a.table.where(i)} and {b.table.where(i)} do not have the same true label ({one!r} and {two!r}). "
-                "Give both systems the same rows in the same order, or the truth by --data FILE --label COLUMN."
-            )
+def check_truths(sides: Sides, one: np.ndarray, two: np.ndarray) -> None:
+    """Raises UserError where both sides say what is true, and not the same. Numbers may differ by what single precision
+    does to them."""
+    assert sides.again is not None
+    same = np.isclose(one, two, rtol=1e-6, atol=0) if one.dtype.kind == "f" else one == two
+    a, b = sides.truth, sides.again
+    for i in np.flatnonzero(~same.reshape(len(one), -1).all(1)):
+        if _number(a.cells[i]) is not None and _number(a.cells[i]) == _number(b.cells[i]):
+            continue  # "1" and 1.0, where other cells keep these apart
+        raise UserError(
+            f"{a.where(i)} and {b.where(i)} do not have the same true label ({a.cells[i]!r} and {b.cells[i]!r}). "
+            "Give both systems the same rows in the same order, or the truth by --data FILE --label COLUMN."
+        )
 
 
 def numbers(columns: Sequence[Column]) -> list[np.ndarray] | None:
@@ -53,7 +57,7 @@ def numbers(columns: Sequence[Column]) -> list[np.ndarray] | None:
 def classes(columns: Sequence[Column], known: Known) -> tuple[Labels, list[np.ndarray], list[str]]:
     """One class a cell: the labels, the index of each cell for each side (n,), and what should be told of them.
 
-    columns: the truth, then the systems. known: each run's labels in its order, which the others follow.
+    columns: as `Sides.columns`. known: each run's labels in its order, which the others follow.
     """
     given = [[_name(cell, i, column.where) for i, cell in enumerate(column.cells)] for column in columns]
     given, ours = _by_number(given, known)
@@ -65,7 +69,7 @@ def classes(columns: Sequence[Column], known: Known) -> tuple[Labels, list[np.nd
 
 def sets(columns: Sequence[Column], known: Known, separator: str) -> tuple[Labels, list[np.ndarray], list[str]]:
     """Any number of labels a cell: as `classes`, with marks (n, labels) for each side."""
-    rows = [label_lists(column.cells, separator, column.where) for column in columns]
+    rows = [label_lists([_parsed(c) for c in column.cells], separator, column.where) for column in columns]
     given, ours = _by_number([[name for row in side for name in row] for side in rows], known)
     labels = _ordered(given, ours)
     if not labels:
@@ -78,6 +82,16 @@ def sets(columns: Sequence[Column], known: Known, separator: str) -> tuple[Label
         marks[owners, [index[name] for name in names]] = True
         found.append(marks)
     return labels, found, _unmatched(columns, given, ours)
+
+
+def _parsed(cell: Any) -> Any:
+    """A list that was written as JSON into a table, as `maskwright predict` does; anything else as it is."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+        return cell
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
 
 
 def _number(cell: Any) -> float | None:
@@ -124,9 +138,9 @@ def _ordered(given: Sequence[Sequence[str]], known: tuple[str, ...]) -> Labels:
 def _unmatched(columns: Sequence[Column], given: Sequence[Sequence[str]], known: tuple[str, ...]) -> list[str]:
     """The labels that occur on one side only, with their rows: whoever gives them is wrong by their name alone. What a
     run knows is no slip, even if these rows have none of it."""
-    true, *said = (Counter(side) for side in given)
+    true, *said = (Counter(side) for side in given[:3])
     notes = []
-    for column, counts in zip(columns[1:], said, strict=True):
+    for column, counts in zip(columns[1:3], said, strict=True):
         strange = [name for name in sorted(counts) if name not in true and name not in known]
         if strange:
             more, twins = _listed(strange, counts), _twins(strange, [*true, *known])
@@ -138,7 +152,7 @@ def _unmatched(columns: Sequence[Column], given: Sequence[Sequence[str]], known:
 
 
 def _listed(names: Sequence[str], counts: Counter[str]) -> str:
-    told = [f"{name!r} ({counts[name]:,} {'row' if counts[name] == 1 else 'rows'})" for name in names[:_NAMED]]
+    told = [f"{name!r} ({counted(counts[name], 'row')})" for name in names[:_NAMED]]
     more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
     return " and ".join([*told, *more])
 

@@ -7,12 +7,11 @@ training, so only those that were confused most are crossed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from maskwright.runs.shapes import Cell, Matrix, Table
-from maskwright.stats.intervals import Interval, wilson
+from maskwright.stats.intervals import Interval, class_f1, wilson
 
 LISTED = 1000  #: classes in the table; more are kept by their rows
 CROSSED = 40  #: classes in the matrix; more are kept by their mistakes
@@ -55,7 +54,7 @@ def _each(
     rows: list[list[Cell]] = []
     for i in map(int, kept):
         of = int(true[i]), int(given[i]), int(hits[i])
-        row = [names[i], of[0], _share(of[2], of[1]), _share(of[2], of[0]), f1(*of)]
+        row = [names[i], of[0], _share(of[2], of[1]), _share(of[2], of[0]), class_f1(*of)]
         rows.append(row if thresholds is None else [*row, float(thresholds[i])])
     head = [one, "rows", "precision", "recall", "F1", *([] if thresholds is None else ["given from"])]
     return Table(f"{one.capitalize()} by {one}", head, rows, note)
@@ -63,21 +62,6 @@ def _each(
 
 def _share(hits: int, rows: int) -> Interval | None:
     return wilson(hits, rows) if rows else None
-
-
-def f1(true: int, given: int, hits: int) -> Interval | None:
-    """F1 of one class from its rows, its answers and its hits, with an interval; None where there are neither.
-
-    F1 = 2 J / (1 + J), where J is the share of hits among the rows that have the class or were given it (Jaccard). J is
-    a share of rows, so it has Wilson's interval, and as F1 rises with J, the bounds of J give those of F1. Unlike a
-    bootstrap this has width where all rows are hits; the number of rows concerned is taken as given.
-    """
-    concerned = true + given - hits
-    if not concerned:
-        return None
-    share = wilson(hits, concerned)
-    value, low, high = (2 * j / (1 + j) for j in (share.value, share.low, share.high))
-    return replace(share, value=value, low=low, high=high)
 
 
 def confusion(targets: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Matrix:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from maskwright.base.errors import UserError, unknown
+from maskwright.data.label_cells import LISTS
 from maskwright.data.read import Source
-from maskwright.data.table import Table
-from maskwright.evaluation._answers import PREDICTIONS, Sides, read_sides
+from maskwright.evaluation._answers import PREDICTIONS, Sides, predictions, read_sides
 from maskwright.evaluation._matching import check_truths, classes, numbers, sets
 from maskwright.stats import measures
-from maskwright.stats.comparison import Verdict, holm, mcnemar, sentence
+from maskwright.stats.comparison import Verdict, holm, mcnemar, on_one_scale, sentence
 from maskwright.stats.comparison import compare as paired
 from maskwright.stats.measures import Measure
-from maskwright.tasks._scale import Scale
 
 __all__ = ["PREDICTIONS", "Comparison", "compare", "predictions"]
 
@@ -73,14 +71,14 @@ def compare(
     about; accuracy, f1_macro or pearson unless stated. Raises UserError where the sides do not answer the same rows.
     """
     sides = read_sides(a, b, data, label)
-    if data is None:
-        check_truths(sides.a, sides.b)
     make, (y, *said), notes = _comparable(sides, separator)
+    if sides.again is not None:
+        check_truths(sides, y, said.pop())
     names = list(make(y, said[0]))
     main = metric or names[0]
     if main not in names:
         raise UserError(unknown("metric", main, names))
-    verdicts = {name: paired(_one(make, name), y, *(_alike(side, name) for side in said)) for name in names}
+    verdicts = {name: paired(_one(make, name), y, *(on_one_scale(side, name) for side in said)) for name in names}
     return Comparison(
         sides.a.name,
         sides.b.name,
@@ -94,14 +92,14 @@ def compare(
 
 
 def _comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.ndarray], list[str]]:
-    """What to measure, the truth and both answers as arrays, and notes: of sets of labels, of numbers where some have
+    """What to measure, the columns of `Sides` as arrays, and notes: of sets of labels, of numbers where some have
     fractions and no run says that they are classes, else of classes."""
     known, columns = sides.known, sides.columns
-    listed = any(isinstance(cell, list | tuple | set | np.ndarray) for column in columns for cell in column.cells)
+    listed = any(isinstance(cell, LISTS) for column in columns for cell in column.cells)
     if listed or sides.a.sets or sides.b.sets:
         stated = [separator, sides.a.separator, sides.b.separator]
         _, found, notes = sets(columns, known, next((s for s in stated if s), ","))
-        return _of_sets, found, notes
+        return measures.multi_label, found, notes
     scores = None if known else numbers(columns)
     if scores is not None:
         return measures.regression, scores, []
@@ -109,36 +107,5 @@ def _comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.
     return lambda y, said: measures.classification(y, said, len(labels)), found, notes
 
 
-def _of_sets(targets: Any, said: Any) -> dict[str, Measure]:
-    return {
-        "f1_macro": measures.labels_f1(targets, said, "macro"),
-        "f1_micro": measures.labels_f1(targets, said, "micro"),
-        "exact_match": measures.share((targets == said).all(1)),
-    }
-
-
-def _alike(said: np.ndarray, metric: str) -> np.ndarray:
-    """In standard deviations for the correlation that sees no unit: where a test swaps answers in two units, it would
-    see little else."""
-    return Scale.of(said).learnt(said) if metric == "pearson" else said
-
-
 def _one(make: Measures, name: str) -> Callable[[Any, Any], Measure]:
     return lambda targets, said: make(targets, said)[name]
-
-
-def predictions(
-    answers: Iterable[dict[str, Any]],
-    targets: Sequence[Any],
-    texts: Sequence[str],
-    pairs: Sequence[str] | None,
-    table: Table,
-) -> str:
-    """A run's answers as JSON lines: where the row stands, its texts, what is true, what was said."""
-    lines = []
-    for i, (answer, target) in enumerate(zip(answers, targets, strict=True)):
-        second = {} if pairs is None else {"pair": pairs[i]}
-        said = {name: value for name, value in answer.items() if name != "probabilities"}
-        told = {"where": table.where(i), "text": texts[i], **second, "target": target, **said}
-        lines.append(json.dumps(told, ensure_ascii=False))
-    return "".join(f"{line}\n" for line in lines)

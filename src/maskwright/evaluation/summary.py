@@ -1,4 +1,4 @@
-"""What a run says in the end: figures with intervals, beside the baselines, calibrated, and in three sentences."""
+"""What a run says in the end: figures with intervals, beside the baselines, calibrated, and in a few sentences."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def _baselines(o: Outcome, train: Examples, held: Examples | None) -> list[dict[
     for system in baselines(task, o.labels, train, o.examples, held):
         found = figures(task, [system.scores], targets, [system.calibration])
         undefined = found[task.main]["value"] is None and task.error is not None
-        metric, sign = (str(task.error), -1.0) if undefined else (task.main, 1.0)
+        metric = str(task.error) if undefined else task.main
         given = (o.kept, o.calibration), (system.scores, system.calibration)
         sides = [task.settled(scores, calibration, metric) for scores, calibration in given]
-        verdict = compare(_measured(task, metric, sign), targets, *sides)
+        verdict = compare(_measured(task, metric), targets, *sides)
         out.append(
             {
                 "name": system.name,
@@ -69,10 +69,9 @@ def _baselines(o: Outcome, train: Examples, held: Examples | None) -> list[dict[
     return out
 
 
-def _measured(task: Task, metric: str, sign: float) -> MakeMeasure:
+def _measured(task: Task, metric: str) -> MakeMeasure:
     def make(targets: np.ndarray, scores: np.ndarray) -> Measure:
-        measure = task.measures(scores, targets)[metric]
-        return measures.negative(measure) if sign < 0 else measure
+        return measures.gain(task.measures(scores, targets)[metric])
 
     return make
 
@@ -80,7 +79,8 @@ def _measured(task: Task, metric: str, sign: float) -> MakeMeasure:
 def _verdict(
     o: Outcome, found: Mapping[str, Any], others: Sequence[Mapping[str, Any]], sure: Mapping[str, Any] | None
 ) -> list[str]:
-    """The figure, whether a cheaper system would do, and whether the probabilities can be believed."""
+    """The figure, whether a cheaper system would do, whether one answer for all would be nearer to the numbers, and
+    whether the probabilities can be believed."""
     main = found[o.task.main]
     seeds = f"mean of {len(o.seeds)} seeds" if len(o.seeds) > 1 else "one seed"
     if main["value"] is None:

@@ -22,7 +22,7 @@ from maskwright.stats.calibration import (
 )
 from maskwright.stats.intervals import bootstrap
 from maskwright.stats.selection import Conformal, risk_coverage
-from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._calibration import Calibration, temperature
 
 POINTS = 100  #: a curve is kept with at most so many
 
@@ -99,6 +99,6 @@ def believed(o: Outcome, sure: Mapping[str, Any]) -> str:
     if o.calibration is None:
         return f"{said}; they were not calibrated, because no rows were left that no figure uses."
     return (
-        f"{said}; it was {sure['error']['before']:.3f} before the temperature of {o.calibration.temperature:.2f}, "
+        f"{said}; it was {sure['error']['before']:.3f} before the temperature of {temperature(o.calibration):.2f}, "
         f"which was fitted on {o.calibration.rows:,} other rows."
     )

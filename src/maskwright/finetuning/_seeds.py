@@ -19,6 +19,7 @@ from maskwright.finetuning.settings import Finetune
 from maskwright.nn.dropout import noise
 from maskwright.runs import RunFolder
 from maskwright.tasks import Model, Task
+from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._objective import ExampleFeed, TaskObjective
 from maskwright.training.loop import Loop
 from maskwright.training.state import load_weights, save_weights
@@ -35,6 +36,7 @@ class Trained:
     folder: Path
     metrics: dict[str, dict[str, Any]]  #: of each held-out split, its counts among them
     scores: dict[str, np.ndarray]  #: of each held-out split, (rows, classes)
+    calibration: Calibration | None = None  #: fitted on the eval rows where others are reported on
     notes: list[str] = field(default_factory=list)  #: what its tracker had to say
 
     @property
@@ -45,9 +47,12 @@ class Trained:
     @classmethod
     def found(cls, seed: int, folder: Path) -> Trained | None:
         """A seed that was finished before; its metrics are written last."""
-        if not (folder / "metrics.json").exists():
+        if not all((folder / name).exists() for name in ("metrics.json", "calibration.json")):
             return None
-        return cls(seed, folder, read_json(folder / "metrics.json"), load_file(folder / "scores.safetensors"))
+        fitted = read_json(folder / "calibration.json")
+        calibration = None if fitted is None else Calibration.from_plain(fitted)
+        scores = load_file(folder / "scores.safetensors")
+        return cls(seed, folder, read_json(folder / "metrics.json"), scores, calibration)
 
 
 def seeded(seed: int, build: Build) -> Model:
@@ -72,9 +77,11 @@ def train_seed(
     with Tracking(asked.train.tracker, folder, f"{run.path.resolve().name}-{seed}", dict(facts)) as tracking:
         metrics, scores = _trained(asked, model, splits, seed, folder, tracking, quiet, allow_drift)
         tracking.final(metrics)
-    out = Trained(seed, folder, metrics, scores, tracking.notes)
+    fitted = model.calibration
+    out = Trained(seed, folder, metrics, scores, fitted, tracking.notes)
     save_weights(out.weights, model.network)
     write_bytes(folder / "scores.safetensors", save(out.scores))
+    write_json(folder / "calibration.json", None if fitted is None else fitted.plain())
     write_json(folder / "metrics.json", out.metrics)
     return out
 

@@ -191,11 +191,7 @@ def _finish(
     model.network.to(runtime.device(asked.train.device)).eval()
     model.provenance |= {"seed": chosen.seed, "data": facts["data"]}
     held = splits["eval"].examples
-    calibrations = []
-    if reported != "eval":
-        assert held.targets is not None
-        calibrations = [asked.task.calibrate(one.scores["eval"], held.targets, "eval") for one in trained]
-        model.calibration = calibrations[trained.index(chosen)]
+    model.calibration = chosen.calibration
     model.save(folder.unproved)
     _prove(model, folder.unproved, splits["eval"].encodings)
     outcome = Outcome(
@@ -208,7 +204,7 @@ def _finish(
         scores=[one.scores[reported] for one in trained],
         saved=chosen.seed,
         why=why,
-        calibrations=calibrations,
+        calibrations=[one.calibration for one in trained],
         chosen_here=reported == "eval",
     )
     told = summary(outcome, splits["train"].examples, held if reported != "eval" else None, asked.baselines)

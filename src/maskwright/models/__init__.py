@@ -1,7 +1,16 @@
 """Floor 2: one file per family (`bert.py`, ...); reading and writing the Hugging Face layout."""
 
 from maskwright.models._family import families, family
-from maskwright.models._load import CLASSIFIER, Loaded, load_encoder, load_network, locate, random_network, save_network
+from maskwright.models._load import (
+    CLASSIFIER,
+    Loaded,
+    load_encoder,
+    load_network,
+    locate,
+    outputs,
+    random_network,
+    save_network,
+)
 from maskwright.models._show import Shown, show
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "load_encoder",
     "load_network",
     "locate",
+    "outputs",
     "random_network",
     "save_network",
     "show",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,12 @@ def describe(model: str | Path) -> Described:
         raise UserError(f"{folder / 'config.json'} does not say its model_type.")
     kind = family(theirs["model_type"])
     config = read_config(kind, theirs, str(folder / "config.json"))
-    return Described(kind, config, len(theirs.get("id2label") or {}) or int(theirs.get("num_labels", 2)), folder)
+    return Described(kind, config, outputs(theirs), folder)
+
+
+def outputs(config: Mapping[str, Any]) -> int:
+    """Of the head that a Hugging Face config.json describes; two unless it says so."""
+    return len(config.get("id2label") or {}) or int(config.get("num_labels", 2))
 
 
 def random_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Module:

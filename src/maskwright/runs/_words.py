@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from maskwright.base.words import counted
 from maskwright.runs.shapes import Cell
 from maskwright.stats.intervals import Interval
 
@@ -99,7 +100,7 @@ def calibration(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for share, quantile in value.items():
                 yield f"sets that hold {_percent(share)}", _from(quantile)
         elif name == "thresholds" and isinstance(value, list):
-            yield "thresholds", f"one for each of {several(len(value), 'label')}"
+            yield "thresholds", f"one for each of {counted(len(value), 'label')}"
         else:
             words = {"split": "fitted on the split", "rows": "rows of it"}.get(name, line(name))
             yield words, number(value) if isinstance(value, float) else setting(value)
@@ -117,8 +118,3 @@ def _from(quantile: Any) -> str:
     if not isinstance(quantile, int | float):
         return "all labels: too few rows to leave any out"
     return f"labels of a probability of {number(1 - quantile)} or more"
-
-
-def several(count: int, what: str) -> str:
-    """1 seed, 3 seeds."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

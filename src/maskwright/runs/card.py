@@ -15,8 +15,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from maskwright.base.files import write_text
+from maskwright.base.words import counted
 from maskwright.runs import shapes
-from maskwright.runs._words import bounds, calibration, clean, line, promise, several, short, spelt
+from maskwright.runs._words import bounds, calibration, clean, line, promise, short, spelt
 from maskwright.runs.record import Record, listed, table
 from maskwright.runs.shapes import Cell
 from maskwright.stats.intervals import Interval
@@ -158,7 +159,7 @@ def _source(source: Any) -> str:
 
 def _what(record: Record) -> str:
     train, version = record.sources.get("train", {}), table(record.config.get("versions")).get("maskwright")
-    rows = f" on {several(train['rows'], 'row')} of {md(_source(train.get('source')))}" if "rows" in train else ""
+    rows = f" on {counted(train['rows'], 'row')} of {md(_source(train.get('source')))}" if "rows" in train else ""
     made = f"maskwright {md(version)}" if version else "maskwright"
     base = f"`{_code(_source(record.base) if PurePath(record.base).is_absolute() else record.base)}`"
     start = f"The network of {base}, trained from random weights" if _from_random(record) else f"{base}, fine-tuned"
@@ -167,7 +168,7 @@ def _what(record: Record) -> str:
     if labels:
         names = ", ".join(f"`{_code(name)}`" for name in labels[:LABELS])
         more = f" and {len(labels) - LABELS:,} more (all in model/maskwright.json)" if len(labels) > LABELS else ""
-        said += f" It knows {several(len(labels), 'label')}: {names}{more}."
+        said += f" It knows {counted(len(labels), 'label')}: {names}{more}."
     return said
 
 
@@ -182,11 +183,11 @@ def _figures(record: Record) -> str:
         return ""
     baselines = [b for b in map(table, listed(record.metrics.get("baselines"))) if b]
     reported = table(record.metrics.get("reported"))
-    seeds = several(len(record.seeds), "seed")
+    seeds = counted(len(record.seeds), "seed")
     ours = f"this model, mean of {seeds}" if len(record.seeds) > 1 else "this model"
     systems = [(ours, record.figures), *((str(b.get("name")), table(b.get("figures"))) for b in baselines)]
     rows = [[name, *(shapes.cell(figures.get(metric, "")) for metric in metrics)] for name, figures in systems]
-    on = f"On {several(reported['rows'], 'row')}" if isinstance(reported.get("rows"), int) else "On the reported rows"
+    on = f"On {counted(reported['rows'], 'row')}" if isinstance(reported.get("rows"), int) else "On the reported rows"
     of = f" of {md(_source(reported.get('source')))} ({md(reported.get('split', ''), 60)})" if reported else ""
     kinds = dict.fromkeys(promise(c) for row in rows for c in row if isinstance(c, Interval) and bounds(c))
     note = f"; in brackets the {' or the '.join(map(md, kinds))}" if kinds else ""
@@ -237,14 +238,14 @@ def _limits(record: Record) -> Iterator[str]:
     """What the figures do not say."""
     reported = table(record.metrics.get("reported"))
     if record.figures:
-        size = f"{several(reported['rows'], 'row')} of " if isinstance(reported.get("rows"), int) else ""
+        size = f"{counted(reported['rows'], 'row')} of " if isinstance(reported.get("rows"), int) else ""
         yield (
             f"The figures hold for texts like those they were measured on ({size}{_source(reported.get('source'))}). "
             "Other sources, topics, times or languages were not measured."
         )
     saved, seeds = table(record.metrics.get("saved")).get("seed"), len(record.seeds)
     if seeds > 1 and saved is not None:
-        yield f"The figures are means over {several(seeds, 'seed')}; the weights here are those of seed {saved}."
+        yield f"The figures are means over {counted(seeds, 'seed')}; the weights here are those of seed {saved}."
     length = table(record.model.get("maskwright")).get("max_length")
     if isinstance(length, int):
         end = "start" if record.settings.get("keep") == "tail" else "end"

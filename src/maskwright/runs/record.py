@@ -11,7 +11,7 @@ from typing import Any
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
-from maskwright.runs._words import several
+from maskwright.base.words import counted
 from maskwright.runs.folder import RunFolder
 
 
@@ -43,7 +43,7 @@ class Record:
             if file.parent.name.isdecimal():
                 logs[int(file.parent.name)], torn = _lines(file)
                 problems += (
-                    [f"{file.relative_to(run.path)}: {several(torn, 'line')} could not be read."] if torn else []
+                    [f"{file.relative_to(run.path)}: {counted(torn, 'line')} could not be read."] if torn else []
                 )
         return Record(
             path=run.path,

@@ -9,10 +9,11 @@ from typing import Any
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import write_text
+from maskwright.base.words import counted
 from maskwright.runs import _pictures, shapes
 from maskwright.runs._drawing import ROWS, cut, draw
 from maskwright.runs._page import Section, e, items, page, paragraphs, table, terms
-from maskwright.runs._words import calibration, flat, line, opening, promise, several
+from maskwright.runs._words import calibration, flat, line, opening, promise
 from maskwright.runs.curves import training
 from maskwright.runs.record import LOG, SEVERITY, Record, listed
 from maskwright.runs.record import table as table_of
@@ -90,10 +91,10 @@ def _top(record: Record, title: str) -> str:
         day = f"{record.started.day} {record.started:%B %Y}"
         facts.append(f'<time datetime="{record.started:%Y-%m-%dT%H:%M:%SZ}">{day}</time>')
     if record.seeds:
-        facts.append(several(len(record.seeds), "seed"))
+        facts.append(counted(len(record.seeds), "seed"))
     reported = table_of(record.metrics.get("reported"))
     if isinstance(reported.get("rows"), int):
-        rows, split = several(reported["rows"], "row"), e(reported.get("split", ""), 40)
+        rows, split = counted(reported["rows"], "row"), e(reported.get("split", ""), 40)
         facts.append(f"judged on {rows} ({split}) of {e(reported.get('source', 'the data'), 120)}")
     said = listed(record.metrics.get("verdict"))
     verdict = paragraphs(map(opening, said[:10])) + cut("sentences", 10, len(said))
@@ -120,7 +121,7 @@ def _beside(record: Record) -> str:
     if not metrics:
         return ""
     baselines = [b for b in map(table_of, listed(record.metrics.get("baselines"))) if b]
-    ours = f"this run, mean of {several(len(record.seeds), 'seed')}" if len(record.seeds) > 1 else "this run"
+    ours = f"this run, mean of {counted(len(record.seeds), 'seed')}" if len(record.seeds) > 1 else "this run"
     systems = [(ours, record.figures)]
     systems += [(str(b.get("name", "a baseline")), table_of(b.get("figures"))) for b in baselines[:SYSTEMS]]
     found = [(name, [shapes.cell(figures.get(metric, "")) for metric in metrics]) for name, figures in systems]
@@ -188,6 +189,10 @@ def _splits(record: Record) -> str:
     for title, kept in parts:
         rows = [[COUNTS.get(name, name), *(values.get(name, "") for values in splits.values())] for name in kept]
         out += f"<h3>{title}</h3>\n{draw(Table(title, ['', *splits], rows))}" if rows else ""
+    if {"eval", "test"} <= splits.keys():
+        thresholds = table_of(record.metrics.get("calibration")).get("thresholds")
+        fitted = " and the thresholds were fitted on them" if thresholds else ""
+        out += f"<p>The eval rows chose the checkpoint{fitted}: their figures flatter.</p>\n"
     return out
 
 
@@ -241,7 +246,7 @@ def _data(record: Record) -> str:
     labels = listed(record.metrics.get("labels"))
     if labels:
         names = ", ".join(line(name, 40) for name in labels[:LABELS])
-        out += f"<p>{several(len(labels), 'label')}: {e(names, 5000)}.</p>\n" + cut("labels", LABELS, len(labels))
+        out += f"<p>{counted(len(labels), 'label')}: {e(names, 5000)}.</p>\n" + cut("labels", LABELS, len(labels))
     findings = record.findings
     for severity in (*SEVERITY, None):
         kind = [f for f in findings if (f["severity"] if f.get("severity") in SEVERITY else None) == severity]

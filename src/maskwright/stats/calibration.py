@@ -157,8 +157,10 @@ def decompose(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) ->
 
 @dataclass(frozen=True)
 class Temperature:
-    """softmax(scores / T) (Guo et al. 2017, section 4.2), or of each label its own sigmoid(score / T): one number, and
-    no order changes."""
+    """softmax(scores / T) (Guo et al. 2017, section 4.2): one number, and no order changes.
+
+    `fit` also finds the T of several labels a row, whose probabilities are each label's own sigmoid(score / T).
+    """
 
     value: float = 1.0
 

@@ -27,18 +27,18 @@ class Verdict:
     difference: Interval
     p: float  #: NaN where the difference is not defined
     resolvable: float  #: the true difference that a set like this one shows in four of five cases; NaN: not known
-    test: str
+    lower_is_better: bool = False  #: as of an error: a difference below 0 is in favour of A
 
     @property
     def resolved(self) -> bool:
         """Whether the test says so, and the interval does not say otherwise."""
         return self.p < 1 - self.difference.level and 0.0 not in self.difference
 
-    def plain(self) -> dict[str, float | str | None]:
+    def plain(self) -> dict[str, Any]:
         """As JSON; undefined numbers are null."""
         numbers = {"p": self.p, "resolvable": self.resolvable}
         known = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
-        return {**self.difference.plain(), **known}
+        return {**self.difference.plain(), **known, "lower_is_better": self.lower_is_better}
 
 
 def compare(
@@ -62,7 +62,21 @@ def compare(
         found = bootstrap(difference(one, two), len(y), level=level, seed=seed)
         resolvable = _resolvable(found, level)
     p = randomisation(make, y, first, second, seed=seed) if math.isfinite(found.value) else math.nan
-    return Verdict(found, p, resolvable, "approximate randomisation")
+    return Verdict(found, p, resolvable, one.lower_is_better)
+
+
+def on_one_scale(answers: NDArray[Any], metric: str) -> NDArray[Any]:
+    """(n,) one system's answers as a metric that sees no unit may take them: in standard deviations for pearson, as
+    ranks for spearman, for others as they are. A test that swaps the answers of two systems would else see little but
+    their units."""
+    from scipy.stats import rankdata
+
+    if metric == "spearman":
+        return np.asarray(rankdata(answers))
+    if metric != "pearson":
+        return answers
+    numbers = answers.astype(np.float64)
+    return np.asarray((numbers - numbers.mean()) / (numbers.std() or 1.0))
 
 
 def _yes_or_no(measure: Measure) -> bool:
@@ -160,7 +174,7 @@ def sentence(name_a: str, name_b: str, metric: str, verdict: Verdict, rows: int)
     if not math.isfinite(d.value):
         return f"{metric} is not defined on these {rows:,} rows, so {name_a} and {name_b} cannot be compared."
     if verdict.resolved:
-        better, worse = (name_a, name_b) if d.value > 0 else (name_b, name_a)
+        better, worse = (name_a, name_b) if (d.value > 0) != verdict.lower_is_better else (name_b, name_a)
         low, high = (d.low, d.high) if d.value > 0 else (-d.high, -d.low)
         return (
             f"{better} is better than {worse}: {metric} differs by {abs(d.value):.3f} "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -195,3 +195,18 @@ def combined(examples: Interval, seeds: Interval, low: float = -math.inf, high: 
     up = math.hypot(examples.high - examples.value, seeds.high - seeds.value)
     bounds = max(low, examples.value - down), min(high, examples.value + up)
     return Interval(examples.value, *bounds, examples.level, "examples and seeds")
+
+
+def class_f1(true: int, given: int, hits: int) -> Interval | None:
+    """F1 of one class from its rows, its answers and its hits, with an interval; None where there are neither.
+
+    F1 = 2 J / (1 + J), where J is the share of hits among the rows that have the class or were given it (Jaccard). J is
+    a share of rows, so it has Wilson's interval, and as F1 rises with J, the bounds of J give those of F1. Unlike a
+    bootstrap this has width where all rows are hits; the number of rows concerned is taken as given.
+    """
+    concerned = true + given - hits
+    if not concerned:
+        return None
+    share = wilson(hits, concerned)
+    value, low, high = (2 * j / (1 + j) for j in (share.value, share.low, share.high))
+    return replace(share, value=value, low=low, high=high)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Measure:
     low: float = -math.inf  #: the smallest value there is
     high: float = math.inf  #: the largest
     shares: Floats | None = None  #: (n,) where it is the mean of a number from 0 to 1 of each row
+    lower_is_better: bool = False  #: as of an error
 
     def __call__(self, counts: Floats) -> Floats:
         return self.of(counts)
@@ -58,16 +59,22 @@ def average(measures: Sequence[Measure]) -> Measure:
     rows = [m.shares for m in measures if m.shares is not None]
     known = np.mean(rows, axis=0) if len(rows) == len(measures) else None
     low, high = float(np.mean([m.low for m in measures])), float(np.mean([m.high for m in measures]))
-    return Measure(lambda counts: np.mean([measure(counts) for measure in measures], axis=0), low, high, known)
+    lower = measures[0].lower_is_better
+    return Measure(lambda counts: np.mean([measure(counts) for measure in measures], axis=0), low, high, known, lower)
 
 
 def difference(a: Measure, b: Measure) -> Measure:
     return Measure(lambda counts: a(counts) - b(counts), a.low - b.high, a.high - b.low)
 
 
-def negative(of: Measure) -> Measure:
-    """Of an error: more is better."""
-    return Measure(lambda counts: -of(counts), -of.high, -of.low)
+def error(of: Measure) -> Measure:
+    """The same, and the smaller the better."""
+    return replace(of, lower_is_better=True)
+
+
+def gain(of: Measure) -> Measure:
+    """The larger the better: an error with its sign turned, all else as it is."""
+    return Measure(lambda counts: -of(counts), -of.high, -of.low) if of.lower_is_better else of
 
 
 def accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
@@ -243,8 +250,9 @@ def classification(
     return found
 
 
-def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -> dict[str, Measure]:
-    """f1_macro, f1_micro, f1_weighted, f1_samples, exact_match, hamming_loss, mean_average_precision. All in [0, 1].
+def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike | None = None) -> dict[str, Measure]:
+    """f1_macro, f1_micro, f1_weighted, f1_samples, exact_match, hamming_loss; where scores are given
+    mean_average_precision. All in [0, 1].
 
     targets, predictions: (n, L) of 0 and 1; scores: (n, L), in the order of any probability. exact_match: share of rows
     whose labels are all right, which a row without labels can be too; hamming_loss: share of wrong decisions.
@@ -254,8 +262,8 @@ def multi_label(targets: ArrayLike, predictions: ArrayLike, scores: ArrayLike) -
     return {
         **{f"f1_{average}": labels_f1(y, p, average) for average in averages},
         "exact_match": share((y == p).all(1)),
-        "hamming_loss": share((y != p).mean(1)),
-        "mean_average_precision": mean_average_precision(y, scores),
+        "hamming_loss": error(share((y != p).mean(1))),
+        **({} if scores is None else {"mean_average_precision": mean_average_precision(y, scores)}),
     }
 
 
@@ -265,8 +273,8 @@ def regression(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]
     return {
         "pearson": pearson(targets, predictions),
         "spearman": spearman(targets, predictions),
-        "mae": mean(np.abs(errors), low=0.0),
-        "mse": mean(errors**2, low=0.0),
+        "mae": error(mean(np.abs(errors), low=0.0)),
+        "mse": error(mean(errors**2, low=0.0)),
         "r_squared": r_squared(targets, predictions),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, Self
 
 import numpy as np
@@ -69,12 +70,22 @@ class Conformal:
             raise UserError(f"A coverage of {coverage} was asked for; allowed is more than 0 and less than 1.")
         p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
         scores = np.sort(_strangeness(p, kind)[np.arange(len(y)), y])
-        rank = math.ceil((len(y) + 1) * coverage)  # one more than the rows: the row to come is one of them
+        rank = _rank(len(y), coverage)
         return cls(float(scores[rank - 1]) if rank <= len(y) else math.inf, coverage, kind)
 
     def __call__(self, probabilities: ArrayLike) -> NDArray[np.bool_]:
         """(n, C) -> (n, C), True for the labels of each row's set."""
         return np.asarray(_strangeness(np.asarray(probabilities, np.float64), self.kind) <= self.quantile + 1e-12)
+
+
+def _rank(rows: int, coverage: float) -> int:
+    """Of one more than the rows, since the row to come is one of them."""
+    return math.ceil((rows + 1) * coverage)
+
+
+def least_rows(coverage: float) -> int:
+    """How many rows it takes to fit sets that leave any label out."""
+    return next(rows for rows in count(1) if _rank(rows, coverage) <= rows)
 
 
 def _strangeness(p: Floats, kind: str) -> Floats:

@@ -42,6 +42,11 @@ class Calibration:
         return math.inf if found is None else found
 
 
+def temperature(calibration: Calibration | None) -> float:
+    """What scores are divided by: 1 where none was fitted."""
+    return (calibration.temperature if calibration is not None else None) or 1.0
+
+
 def quantiles(fit: Callable[[float], float]) -> dict[str, float | None]:
     """`fit(coverage)` for each of COVERAGES, an infinite one as None, which JSON knows."""
     found = {f"{coverage:g}": fit(coverage) for coverage in COVERAGES}

@@ -17,7 +17,6 @@ class LabelSetTask(Task):
     """One output of the head for each label of a set that is found in the training rows."""
 
     head: ClassVar[str] = "classification"
-    problem: ClassVar[str]  #: problem_type in Hugging Face's config.json
 
     names: tuple[str, ...] | None = Field(None, description="file with the names of labels that are ids, line 1 for 0")
 

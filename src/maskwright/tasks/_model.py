@@ -28,7 +28,7 @@ from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
 
 #: fields that `fingerprint` takes otherwise, or that no answer follows from
-OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new_head")
+OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new", "new_head")
 
 
 @dataclass
@@ -47,7 +47,8 @@ class Model:
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None  #: fitted on held-out rows; predictions apply it
     notes: list[str] = field(default_factory=list)  #: what was assumed while building it, one sentence each
-    new_head: bool = False  #: it starts from random weights
+    new: tuple[str, ...] = ()  #: its parts that the folder held no weights for, which start from random ones
+    new_head: bool = False  #: so does the classifier
     abstain_below: float | None = None  #: see `hedged`
     coverage: float | None = None  #: see `hedged`
 
@@ -71,19 +72,20 @@ class Model:
         other = not finished and was != now
         loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
         notes = [_fit(tokenizer, loaded.config, str(model))]
-        if loaded.replaced or not (loaded.new or finished or weights == "random"):
+        new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
+        if loaded.replaced or not (CLASSIFIER in new or finished or weights == "random"):
             notes.append(head_note(model, was, now))
-        parts = sorted({name.split(".")[0] for name in loaded.new} - ({CLASSIFIER} if loaded.replaced else set()))
-        if parts:
-            notes.append(f"{model} holds no weights for: {', '.join(parts)}. They start from random ones.")
+        absent = [part for part in new if not (part == CLASSIFIER and loaded.replaced)]
+        if absent:
+            notes.append(_absent(str(model), absent))
         if loaded.unused:
             parts = sorted({name.split(".")[0] for name in loaded.unused})
             notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
-        length = _length(max_length, loaded.config.positions)
         return cls(
-            loaded.network, tokenizer, task, labels, loaded.family, loaded.config, length, keep, precision,
+            loaded.network, tokenizer, task, labels, loaded.family, loaded.config,
+            length(max_length, loaded.config.positions), keep, precision,
             {"base": str(model), "weights": weights}, None, [n for n in notes if n],
-            bool(loaded.new) or weights == "random",
+            new, CLASSIFIER in new or weights == "random",
         )  # fmt: skip
 
     def start(self, targets: np.ndarray) -> Scale:
@@ -244,9 +246,8 @@ def load(path: str | Path, device: str = "auto") -> Model:
         model.calibration = Calibration.from_plain(facts["calibration"])
     if facts["golden"]:
         check_golden(model.tokenizer, facts["golden"])
-    head = [note for note in model.notes if "start from random" in note]
-    if head:
-        raise UserError(f"{folder} is not a finished model: {head[0]} Fine-tune it first.")
+    if model.new:
+        raise UserError(f"{folder} is not a finished model: {_absent(str(folder), model.new)} Fine-tune it first.")
     model.network.to(where).eval()
     return model
 
@@ -259,7 +260,12 @@ def _listed(given: Any, name: str) -> list[Any]:
     return list(given)
 
 
-def _length(asked: int | None, positions: int) -> int:
+def _absent(model: str, parts: Sequence[str]) -> str:
+    return f"{model} holds no weights for: {', '.join(parts)}. They start from random ones."
+
+
+def length(asked: int | None, positions: int) -> int:
+    """The pieces of a text that are read: what was asked for, else all that the encoder has positions for."""
     if asked is not None and asked > positions:
         raise UserError(
             f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "

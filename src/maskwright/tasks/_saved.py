@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from maskwright.base.choice import find
+from maskwright.base.choice import names as choices
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.data.labels import Labels
-from maskwright.models import locate
+from maskwright.models import locate, outputs
 from maskwright.runs import RunFolder
 from maskwright.tasks._task import Task
 
 FORMAT = 1  #: of maskwright.json
 NEEDED = ("task", "labels", "max_length", "keep", "precision", "golden", "provenance")  #: keys of maskwright.json
-PROBLEMS = {"multi_label_classification": "multi-label", "regression": "regression"}  #: problem_type -> task
 NAMED = 6  #: labels in a sentence
 
 Head = tuple[str, tuple[Any, ...] | None]  #: the task, and its labels in the order of the outputs where it has some
@@ -86,8 +87,9 @@ def heads(model: str | Path, task: Task, labels: Labels | None) -> tuple[Head, H
 def _head(config: Mapping[str, Any]) -> Head:
     """The head that a Hugging Face config describes; a label without a name in a list of names is None."""
     names = config.get("id2label") or {}
-    count = len(names) or int(config.get("num_labels", 2))
-    task = PROBLEMS.get(config.get("problem_type") or "", "regression" if count == 1 else "classification")
+    count = outputs(config)
+    known = {find(Task, name).problem: name for name in choices(Task)}
+    task = known.get(config.get("problem_type") or "", "regression" if count == 1 else "classification")
     labels = tuple(names.get(str(i)) if names else f"LABEL_{i}" for i in range(count))
     return task, None if task == "regression" else labels
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskwright.base.errors import UserError
-from maskwright.stats.selection import Conformal
+from maskwright.stats.selection import Conformal, least_rows
 
 if TYPE_CHECKING:
     from maskwright.tasks._model import Model
@@ -32,11 +31,10 @@ def check(model: Model) -> None:
                 "that no reported figure uses. Fine-tune with --test, or with enough rows to split."
             )
         if math.isinf(model.calibration.quantile(coverage)):
-            least = next(n for n in count(1) if math.ceil((n + 1) * coverage) <= n)
             raise UserError(
                 f"Sets of coverage {coverage:g} would hold every label: this model's calibration had "
-                f"{model.calibration.rows:,} rows, and it takes {least:,} or more. Ask for a smaller coverage, or "
-                "fine-tune with more eval rows."
+                f"{model.calibration.rows:,} rows, and it takes {least_rows(coverage):,} or more. Ask for a smaller "
+                "coverage, or fine-tune with more eval rows."
             )
 
 

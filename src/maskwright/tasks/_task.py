@@ -45,6 +45,7 @@ class Task(Part):
     model_config = ConfigDict(coerce_numbers_to_str=True)  # columns of files without a header are called 1, 2, ...
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
+    problem: ClassVar[str]  #: problem_type in Hugging Face's config.json
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
     #: what one answer is: a class, a set of labels, a number; it says which simple systems stand beside. None for none
     answers: ClassVar[Literal["class", "labels", "number"] | None] = None

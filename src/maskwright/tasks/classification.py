@@ -14,7 +14,7 @@ from maskwright.stats import measures
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import Conformal
-from maskwright.tasks._calibration import SPREAD, Calibration, quantiles
+from maskwright.tasks._calibration import SPREAD, Calibration, quantiles, temperature
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
@@ -42,8 +42,7 @@ class Classification(LabelSetTask):
 
     def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray:
         """softmax(scores / T), (B, classes) float64; T is 1 without a calibration."""
-        temperature = calibration.temperature if calibration is not None else None
-        return Temperature(temperature or 1.0)(scores)
+        return Temperature(temperature(calibration))(scores)
 
     def decode(
         self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
@@ -67,7 +66,7 @@ class Classification(LabelSetTask):
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
         """A temperature (Guo et al. 2017) and the quantiles of conformal sets (Sadinle et al. 2019)."""
-        temperature = Temperature.fit(scores, targets, spread=SPREAD)
-        found = temperature(scores)
+        scale = Temperature.fit(scores, targets, spread=SPREAD)
+        found = scale(scores)
         fitted = quantiles(lambda coverage: Conformal.fit(found, targets, coverage).quantile)
-        return Calibration(split, len(targets), temperature=temperature.value, conformal=fitted)
+        return Calibration(split, len(targets), temperature=scale.value, conformal=fitted)

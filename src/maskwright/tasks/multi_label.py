@@ -20,7 +20,7 @@ from maskwright.stats import measures
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import label_thresholds
-from maskwright.tasks._calibration import SPREAD, Calibration
+from maskwright.tasks._calibration import SPREAD, Calibration, temperature
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
@@ -145,8 +145,7 @@ class MultiLabel(LabelSetTask):
 
     def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray:
         """sigmoid(scores / T), (B, classes) float64, each label's own; T is 1 without a calibration."""
-        temperature = (calibration.temperature if calibration is not None else None) or 1.0
-        found: np.ndarray = (torch.from_numpy(scores).double() / temperature).sigmoid().numpy()
+        found: np.ndarray = (torch.from_numpy(scores).double() / temperature(calibration)).sigmoid().numpy()
         return found
 
     def decode(
@@ -185,7 +184,7 @@ class MultiLabel(LabelSetTask):
         """Over the temperature, and shifted by the log odds of the fitted thresholds, which then are EVEN."""
         if calibration is None:
             return scores
-        scores = scores / (calibration.temperature or 1.0)
+        scores = scores / temperature(calibration)
         if self.threshold is not None or calibration.thresholds is None:
             return scores
         fitted = np.asarray(calibration.thresholds, np.float64)

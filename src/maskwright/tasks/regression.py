@@ -13,6 +13,7 @@ from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats import measures
+from maskwright.stats.comparison import on_one_scale
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._scale import Scale
@@ -29,6 +30,7 @@ class Regression(Task):
     """
 
     head: ClassVar[str] = "classification"
+    problem: ClassVar[str] = "regression"
     main: ClassVar[str] = "pearson"
     answers: ClassVar[Any] = "number"
     error: ClassVar[str | None] = "mae"
@@ -67,12 +69,10 @@ class Regression(Task):
         return measures.regression(targets, scores[:, 0])
 
     def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
-        """In standard deviations for the correlation that sees no unit: of swapped answers in two units, it would see
-        little else."""
-        return Scale.of(scores).learnt(scores) if metric == "pearson" else scores
+        return on_one_scale(scores[:, 0], metric)[:, None]
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
-        return {"id2label": {"0": self.label}, "label2id": {self.label: 0}, "problem_type": "regression"}
+        return {"id2label": {"0": self.label}, "label2id": {self.label: 0}, "problem_type": self.problem}
 
 
 def _number(value: Any, table: Table, row: int) -> float:
