@@ -154,7 +154,8 @@ def test_the_smaller_error_is_the_better_one() -> None:
     found = comparison.compare(make, y, y + 3, y + 0.5)
     assert found.difference.value == pytest.approx(2.5)
     assert found.plain()["lower_is_better"]
-    assert comparison.sentence("far", "near", "mae", found, 50).startswith("near is better than far: mae differs by 2.5")
+    told = comparison.sentence("far", "near", "mae", found, 50)
+    assert told.startswith("near is better than far: mae differs by 2.5")
     turned = comparison.compare(lambda t, s: measures.gain(make(t, s)), y, y + 3, y + 0.5)
     assert turned.difference.value == pytest.approx(-2.5)
     assert not turned.lower_is_better
