@@ -16,7 +16,7 @@ from maskwright.data.read import Source
 from maskwright.finetuning._rows import read_rows
 from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.models import locate, show
-from maskwright.tasks import Task, length
+from maskwright.tasks import Task, check_length
 from maskwright.text.tokenizer import Tokenizer
 
 
@@ -113,4 +113,4 @@ def _tokenizer(asked: Finetune) -> tuple[Tokenizer | None, int | None]:
         return None, None
     tokenizer = Tokenizer.from_folder(locate(asked.model))
     positions = int(show(asked.model).sizes["positions"])
-    return tokenizer, length(asked.max_length, positions)
+    return tokenizer, check_length(asked.max_length, positions)

@@ -110,10 +110,10 @@ def describe(model: str | Path) -> Described:
         raise UserError(f"{folder / 'config.json'} does not say its model_type.")
     kind = family(theirs["model_type"])
     config = read_config(kind, theirs, str(folder / "config.json"))
-    return Described(kind, config, outputs(theirs), folder)
+    return Described(kind, config, count_outputs(theirs), folder)
 
 
-def outputs(config: Mapping[str, Any]) -> int:
+def count_outputs(config: Mapping[str, Any]) -> int:
     """Of the head that a Hugging Face config.json describes; two unless it says so."""
     return len(config.get("id2label") or {}) or int(config.get("num_labels", 2))
 

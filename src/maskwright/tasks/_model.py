@@ -83,7 +83,7 @@ class Model:
             notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config,
-            length(max_length, loaded.config.positions), keep, precision,
+            check_length(max_length, loaded.config.positions), keep, precision,
             {"base": str(model), "weights": weights}, None, [n for n in notes if n],
             new, CLASSIFIER in new or weights == "random",
         )  # fmt: skip
@@ -264,8 +264,9 @@ def _absent(model: str, parts: Sequence[str]) -> str:
     return f"{model} holds no weights for: {', '.join(parts)}. They start from random ones."
 
 
-def length(asked: int | None, positions: int) -> int:
-    """The pieces of a text that are read: what was asked for, else all that the encoder has positions for."""
+def check_length(asked: int | None, positions: int) -> int:
+    """How many pieces of a text are read: what was asked for, else one for each position of the encoder. Raises
+    UserError for more than it has."""
     if asked is not None and asked > positions:
         raise UserError(
             f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "

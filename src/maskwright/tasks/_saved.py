@@ -11,7 +11,7 @@ from maskwright.base.choice import names as choices
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.data.labels import Labels
-from maskwright.models import locate, outputs
+from maskwright.models import count_outputs, locate
 from maskwright.runs import RunFolder
 from maskwright.tasks._task import Task
 
@@ -87,7 +87,7 @@ def heads(model: str | Path, task: Task, labels: Labels | None) -> tuple[Head, H
 def _head(config: Mapping[str, Any]) -> Head:
     """The head that a Hugging Face config describes; a label without a name in a list of names is None."""
     names = config.get("id2label") or {}
-    count = outputs(config)
+    count = count_outputs(config)
     known = {find(Task, name).problem: name for name in choices(Task)}
     task = known.get(config.get("problem_type") or "", "regression" if count == 1 else "classification")
     labels = tuple(names.get(str(i)) if names else f"LABEL_{i}" for i in range(count))
