@@ -34,6 +34,43 @@ def test_bounds_do_not_depend_on_the_unit() -> None:
     assert (tiny.low * 2.0**600, tiny.high * 2.0**600) == pytest.approx((one.low, one.high), rel=1e-12)
 
 
+def test_a_mean_of_shares() -> None:
+    many, few = np.array([1.0] * 40 + [0.0] * 10), np.array([1.0, 1.0, 0.0, 1.0])
+    found = intervals.mean_of_shares([many, few])
+    one, two = intervals.wilson(40, 50), intervals.wilson(3, 4)
+    assert found.value == pytest.approx((0.8 + 0.75) / 2)
+    assert found.value - found.low == pytest.approx(math.hypot(0.8 - one.low, 0.75 - two.low) / 2)
+    assert found.high - found.value == pytest.approx(math.hypot(one.high - 0.8, two.high - 0.75) / 2)
+    alone = intervals.mean_of_shares([many])
+    assert (alone.low, alone.high) == pytest.approx((one.low, one.high), abs=1e-12)
+    all_right = intervals.mean_of_shares([np.ones(30), np.ones(3)])
+    assert all_right.low < 0.85
+    assert all_right.high == 1.0
+
+
+def test_balanced_accuracy_on_few_rows_holds_the_true_one() -> None:
+    """A class of five rows among fifty: the bootstrap's interval held it in nine of ten sets."""
+    random, held, sets = np.random.default_rng(0), 0, 1000
+    rates = np.array([0.85, 0.75, 0.6])
+    for _ in range(sets):
+        y = random.choice(3, 50, p=[0.6, 0.3, 0.1])
+        said = np.where(random.random(50) < rates[y], y, (y + 1) % 3)
+        held += rates.mean() in intervals.over_examples(measures.balanced_accuracy(y, said), 50)
+    assert 0.93 < held / sets < 0.97
+
+
+def test_seeds_share_the_parts_of_their_rows() -> None:
+    y = np.array([0] * 30 + [1] * 10)
+    random = np.random.default_rng(0)
+    each = [measures.balanced_accuracy(y, np.where(random.random(40) < 0.8, y, 1 - y)) for _ in range(3)]
+    mean = measures.average(each)
+    assert [len(part) for part in mean.parts] == [30, 10]
+    found = intervals.over_examples(mean, 40)
+    assert found.value == pytest.approx(np.mean([measures.values({"": m}, 40)[""] for m in each]))
+    assert found.low < found.value < found.high
+    assert measures.average([each[0], measures.balanced_accuracy(1 - y, y)]).parts == ()
+
+
 def test_blocks_of_rows_have_the_skew_of_rows() -> None:
     """What BCa takes from the leave-one-out figures does not depend on whether rows or blocks are left out."""
     x = skewed(4000)

@@ -53,10 +53,23 @@ SHIFT = 1 / 3  #: standard errors by which resampling alone may move a figure
 def over_examples(
     measure: Measure, rows: int, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Of a share of rows Wilson's interval, which has width where all rows are right; of all else the bootstrap's."""
-    if measure.shares is None:
+    """Of a share of rows Wilson's interval, which has width where all rows are right, and of a mean of such shares what
+    these give together; of all else the bootstrap's."""
+    if not measure.parts:
         return bootstrap(measure, rows, level=level, resamples=resamples, seed=seed)
-    return share(measure.shares, level)
+    return mean_of_shares(measure.parts, level)
+
+
+def mean_of_shares(parts: Sequence[Floats], level: float = 0.95) -> Interval:
+    """Of the mean of the parts' shares, which vary apart from one another. Of one part it is that part's interval."""
+    each = [share(part, level) for part in parts]
+    value, (down, up) = float(np.mean([one.value for one in each])), _distances(each)
+    return Interval(value, value - down / len(each), value + up / len(each), level)
+
+
+def _distances(each: Sequence[Interval]) -> tuple[float, float]:
+    """To the bounds of a sum: those of its terms, which vary apart, added as squares (MOVER, Zou and Donner 2008)."""
+    return math.hypot(*(one.value - one.low for one in each)), math.hypot(*(one.high - one.value for one in each))
 
 
 def share(values: Floats, level: float = 0.95) -> Interval:
@@ -179,7 +192,7 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> Interval:
 
 
 def combined(examples: Interval, seeds: Interval, low: float = -math.inf, high: float = math.inf) -> Interval:
-    """Of the mean over seeds on other examples: distances to the bounds added as squares (MOVER, Zou and Donner 2008).
+    """Of the mean over seeds on other examples: both distances to each bound, added as squares.
 
     `examples` is the interval of the seeds' mean figure on resampled rows (`measures.average`), so that its value is
     that of `seeds`. With one seed it is `examples`, and says so. low, high: the range of the metric, which a bound
@@ -191,8 +204,7 @@ def combined(examples: Interval, seeds: Interval, low: float = -math.inf, high: 
     if not math.isfinite(examples.low):
         return Interval(examples.value, math.nan, math.nan, examples.level, "examples and seeds")
     assert examples.value in examples, "an interval that does not hold its own figure"
-    down = math.hypot(examples.value - examples.low, seeds.value - seeds.low)
-    up = math.hypot(examples.high - examples.value, seeds.high - seeds.value)
+    down, up = _distances([examples, seeds])
     bounds = max(low, examples.value - down), min(high, examples.value + up)
     return Interval(examples.value, *bounds, examples.level, "examples and seeds")
 

@@ -29,8 +29,13 @@ class Measure:
     of: Of
     low: float = -math.inf  #: the smallest value there is
     high: float = math.inf  #: the largest
-    shares: Floats | None = None  #: (n,) where it is the mean of a number from 0 to 1 of each row
+    parts: tuple[Floats, ...] = ()  #: where it is the mean of the parts' means: of each row a number from 0 to 1
     lower_is_better: bool = False  #: as of an error
+
+    @property
+    def shares(self) -> Floats | None:
+        """(n,) where all rows are one part, as of accuracy."""
+        return self.parts[0] if len(self.parts) == 1 else None
 
     def __call__(self, counts: Floats) -> Floats:
         return self.of(counts)
@@ -45,7 +50,7 @@ def mean(values: ArrayLike, low: float = -math.inf) -> Measure:
 def share(values: ArrayLike) -> Measure:
     """The mean of a number from 0 to 1 per row: accuracy of hits."""
     v = np.asarray(values, np.float64)
-    return Measure(mean(v).of, 0.0, 1.0, v)
+    return Measure(mean(v).of, 0.0, 1.0, (v,))
 
 
 def root_mean(values: ArrayLike) -> Measure:
@@ -56,11 +61,11 @@ def root_mean(values: ArrayLike) -> Measure:
 
 def average(measures: Sequence[Measure]) -> Measure:
     """The mean of several models' figures on the same rows."""
-    rows = [m.shares for m in measures if m.shares is not None]
-    known = np.mean(rows, axis=0) if len(rows) == len(measures) else None
+    alike = len({tuple(map(len, m.parts)) for m in measures}) == 1
+    parts = tuple(np.mean(part, axis=0) for part in zip(*(m.parts for m in measures), strict=True)) if alike else ()
     low, high = float(np.mean([m.low for m in measures])), float(np.mean([m.high for m in measures]))
     lower = measures[0].lower_is_better
-    return Measure(lambda counts: np.mean([measure(counts) for measure in measures], axis=0), low, high, known, lower)
+    return Measure(lambda counts: np.mean([measure(counts) for measure in measures], axis=0), low, high, parts, lower)
 
 
 def difference(a: Measure, b: Measure) -> Measure:
@@ -83,13 +88,14 @@ def accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
 
 def balanced_accuracy(targets: ArrayLike, predictions: ArrayLike) -> Measure:
     """The mean recall of the classes that occur in the targets."""
-    tables = _Classes(targets, predictions)
+    tables, y = _Classes(targets, predictions), np.asarray(targets)
+    right = np.asarray(y == np.asarray(predictions), np.float64)
 
     def of(counts: Floats) -> Floats:
         hits, _, true = tables(counts)
         return _mean_where(_divide(hits, true), true > 0)
 
-    return Measure(of, 0.0, 1.0)
+    return Measure(of, 0.0, 1.0, tuple(right[y == c] for c in np.unique(y)))
 
 
 def f1(targets: ArrayLike, predictions: ArrayLike, average: metrics.Average = "macro", positive: int = 1) -> Measure:
