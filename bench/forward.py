@@ -43,9 +43,12 @@ PAIRS = [
 ]
 SIDES = ("ours", "peer", "peer plain")
 HEAVIEST = "50 to 400, as they come"  #: the workload that makes the peak of memory
-PROBE_BATCHES = 3
+TEXTS = 32  #: in the peer's batches while its switches are searched
+SIZES = (16, 32, 64, 128, 256)  #: texts in a batch of the peer, tried with the fastest switches
+PROBE_BATCHES = 3  #: of TEXTS
+PROBE_TEXTS = 384  #: whatever the size of a batch
 COMPILE_LIMIT = 90.0  #: seconds that a compiled model may take for its first workload
-GRID_HEAD = ["precision", "as", "attention", "threads", "compile"]
+GRID_HEAD = ["precision", "as", "attention", "threads", "compile", "texts a batch"]
 
 
 # ---------------------------------------------------------------- the peer's fastest switches
@@ -58,45 +61,64 @@ def grid(precision: str) -> list[dict[str, Any]]:
     tried = [("sdpa", measure.cores(), False), ("eager", measure.cores(), False), ("sdpa", 1, False)]
     cells = [(way, *switches) for way in ways for switches in tried] + [(ways[-1], "sdpa", measure.cores(), True)]
     cells = [dict(zip(("way", "attention", "threads", "compile"), cell, strict=True)) for cell in cells]
-    cells = [{"precision": precision, **cell} for cell in cells]
+    cells = [{"precision": precision, **cell, "texts": TEXTS} for cell in cells]
     return cells
 
 
 def search(quiet: measure.Quiet) -> list[dict[str, Any]]:
-    """Seconds of each cell on a few batches of each workload, or why it has none."""
-    rows = []
-    for cell in [cell for precision in PRECISIONS for cell in grid(precision)]:
-        quiet.check("a probe")
-        row: dict[str, Any] = {"cell": cell, "seconds": {}}
-        try:
-            with open_child("peer", cell) as child:
-                for workload in ORDERS:
-                    request = {"workload": workload, "batches": PROBE_BATCHES}
-                    row["seconds"][workload] = child.ask(request, COMPILE_LIMIT)["seconds"]
-        except ArmFailed as problem:
-            row["failed"] = str(problem)
-        rows.append(row)
-        print(" | ".join(grid_row(row)), flush=True)
+    """Of each cell the time on a few batches of each workload, or why it has none; and then of the fastest cells with
+    batches of other sizes on the workloads that they were fastest on."""
+    rows = [probe(cell, list(ORDERS), quiet) for precision in PRECISIONS for cell in grid(precision)]
+    best: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    for precision, workload, plain in product(PRECISIONS, ORDERS, (False, True)):
+        cell = fastest(rows, precision, workload, plain)
+        workloads = best.setdefault(measure.config_hash(cell), (cell, []))[1]
+        if workload not in workloads:
+            workloads.append(workload)
+    for cell, workloads in best.values():
+        rows += [probe({**cell, "texts": size}, workloads, quiet, PROBE_TEXTS) for size in SIZES]
     return rows
 
 
+def probe(
+    cell: dict[str, Any], workloads: list[str], quiet: measure.Quiet, texts: int = PROBE_BATCHES * TEXTS
+) -> dict[str, Any]:
+    """Microseconds that a token takes in each workload, in so many texts that lie evenly over it."""
+    quiet.check("a probe")
+    row: dict[str, Any] = {"cell": cell, "texts": texts, "micros": {}}
+    try:
+        with open_child("peer", cell) as child:
+            for workload in workloads:
+                request = {"workload": workload, "batches": texts // cell["texts"]}
+                answered = child.ask(request, COMPILE_LIMIT)
+                row["micros"][workload] = 1e6 * answered["seconds"] / answered["tokens"]
+    except ArmFailed as problem:
+        row["failed"] = str(problem)
+    print(" | ".join(grid_row(row)), flush=True)
+    return row
+
+
 def fastest(rows: list[dict[str, Any]], precision: str, workload: str, plain: bool = False) -> dict[str, Any]:
-    """The peer's cell that was fastest on this workload at this precision; `plain`: of sdpa without compile."""
-    able = [r for r in rows if r["cell"]["precision"] == precision and workload in r["seconds"]]
+    """The peer's cell that was fastest on this workload at this precision, of those that were probed on the most texts;
+    `plain`: of sdpa without compile."""
+    able = [r for r in rows if r["cell"]["precision"] == precision and workload in r["micros"]]
     if plain:
         able = [r for r in able if r["cell"]["attention"] == "sdpa" and not r["cell"]["compile"]]
     if not able:
         raise measure.Stop(f"No cell of the peer's grid ran {workload!r} at {precision}. {rows[0].get('failed', '')}")
-    cell: dict[str, Any] = min(able, key=lambda row: float(row["seconds"][workload]))["cell"]
+    most = max(row["texts"] for row in able)
+    able = [row for row in able if row["texts"] == most]
+    cell: dict[str, Any] = min(able, key=lambda row: float(row["micros"][workload]))["cell"]
     return cell
 
 
 def grid_row(row: dict[str, Any]) -> list[str]:
     cell = row["cell"]
-    times = [measure.number(row["seconds"][w]) if w in row["seconds"] else "-" for w in ORDERS]
+    times = [measure.number(row["micros"][w]) if w in row["micros"] else "-" for w in ORDERS]
     why = " ".join(row.get("failed", "").replace("|", "/").split())[:160]
     compiled = "on" if cell["compile"] else "off"
-    return [cell["precision"], cell["way"], cell["attention"], str(cell["threads"]), compiled, *times, why]
+    switches = [cell["way"], cell["attention"], str(cell["threads"]), compiled, str(cell["texts"])]
+    return [cell["precision"], *switches, *times, why]
 
 
 def open_child(side: str, cell: dict[str, Any]) -> Child:
@@ -127,7 +149,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         config = {
             "cells": [grid(p) for p in PRECISIONS],
             "orders": ORDERS,
-            "batches": PROBE_BATCHES,
+            "probes": (PROBE_BATCHES, PROBE_TEXTS, SIZES),
             "texts": texts.fingerprint(),
             "limit": COMPILE_LIMIT,
         }
@@ -175,6 +197,7 @@ class Turns:
     def __init__(self, precision: str, rows: list[dict[str, Any]]) -> None:
         way = "fp32" if precision == "fp32" else "cast"
         usual = {"precision": precision, "way": way, "attention": "sdpa", "threads": measure.cores(), "compile": False}
+        usual |= {"texts": TEXTS}
         self.precision = precision
         self.cells: dict[tuple[str, str], dict[str, Any]] = {("ours", w): {"precision": precision} for w in ORDERS}
         self.cells |= {("peer", w): fastest(rows, precision, w) if rows else usual for w in ORDERS}
@@ -269,7 +292,9 @@ def our_error(facts: list[dict[str, Any]]) -> float | None:
 
 
 ABOUT = """\
-Batches of 32, full last hidden states, no gradient. Speed is the peer's time over ours at the same precision. \
+Full last hidden states, no gradient. Speed is the peer's time over ours at the same precision. Each side has the \
+batches that suit it: ours are those of `maskwright predict`, 8,192 tokens each, the peer's 16, 32, 64, 128 or 256 \
+texts, whichever is fastest. \
 **Peer** is `AutoModel` without its pooler, padded to the longest text of each batch by a short loop into one array \
 (faster than `tokenizer.pad`), with its attention mask, in inference mode; for each workload and precision it runs at \
 the fastest row of the grid, and "plain" is its fastest row with sdpa and without compile. bf16 is tried in two ways: \
@@ -283,7 +308,8 @@ def switches(repeats: list[dict[str, Any]]) -> str:
     if not repeats:
         return "-"
     cell = repeats[0]["cell"]
-    return f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
+    switches = f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
+    return f"{switches}, {cell['texts']} texts"
 
 
 def section(result: dict[str, Any]) -> str:
@@ -314,7 +340,8 @@ def section(result: dict[str, Any]) -> str:
     ]
     if result["grid"]:
         parts += [
-            f"The search for the peer's fastest switches ({result['searched']}): seconds for {PROBE_BATCHES} batches.",
+            f"The search for the peer's fastest switches ({result['searched']}): microseconds a token, first on "
+            f"{PROBE_BATCHES * TEXTS} texts of each workload, then of the fastest on {PROBE_TEXTS}.",
             measure.table([*GRID_HEAD, *ORDERS, "note"], [grid_row(row) for row in result["grid"]]),
         ]
     return "\n\n".join(parts)
