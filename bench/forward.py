@@ -158,6 +158,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         rows, searched = kept["found"], kept["date"]
     times: list[dict[str, Any]] = []
     facts: list[dict[str, Any]] = []
+    peaks: list[dict[str, Any]] = []
     for precision in PRECISIONS:
         turns = Turns(precision, rows)
         try:
@@ -169,6 +170,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         finally:
             turns.close()
         times += turns.times
+        peaks += [weigh(precision, *arm, 2 if quick else None) for arm in turns.arms(HEAVIEST, sides)]
     result = {
         "machine": measure.machine(),
         "command": f"python -m bench.forward --repeats {repeats}" + " --quick" * quick,
@@ -177,8 +179,9 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         "searched": searched,
         "times": times,
         "sides": facts,
+        "peaks": peaks,
         "errors": errors(facts),
-        "targets": measure.dump_targets(targets(times, facts)),
+        "targets": measure.dump_targets(targets(times, facts, peaks)),
         "busy": quiet.worst,
     }
     for fact in facts:
@@ -207,11 +210,16 @@ class Turns:
         self.times: list[dict[str, Any]] = []
         self.ids: dict[str, str] = {}
 
+    def arms(self, workload: str, sides: tuple[str, ...] = SIDES) -> list[tuple[str, dict[str, Any]]]:
+        """Each side's cell; the plain peer only where it is another one than the fastest."""
+        plain = self.cells["peer plain", workload] != self.cells["peer", workload]
+        return [(side, self.cells[side, workload]) for side in sides if plain or side != "peer plain"]
+
     def take(self, side: str, workload: str, batches: int | None) -> None:
         """Time one side on one workload. The plain peer is not timed again where it is the fastest one."""
-        cell = self.cells[side, workload]
-        if side == "peer plain" and cell == self.cells["peer", workload]:
+        if (side, self.cells[side, workload]) not in self.arms(workload):
             return
+        cell = self.cells[side, workload]
         key, kind = measure.config_hash(cell), side.split()[0]
         if key not in self.children:
             self.children[key] = open_child(kind, cell)
@@ -225,9 +233,8 @@ class Turns:
         print(f"{self.precision}, {workload}, {side}: {answered['seconds']:.3f} s", flush=True)
 
     def finish(self) -> list[dict[str, Any]]:
-        """The facts of every process: its cell, its peak after its workloads, a file of its hidden states."""
+        """The facts of every process: its cell, its workloads, a file of its hidden states."""
         for key, child in self.children.items():
-            self.facts[key]["memory"] = child.ask({"memory": True})
             path = measure.cache_folder("states") / f"{key}.npy"
             self.facts[key] |= child.ask({"states": str(path)})
         return list(self.facts.values())
@@ -253,10 +260,17 @@ def speed_up(times: list[dict[str, Any]], precision: str, ours: str, peer: str, 
     return measure.median(theirs) / measure.median(mine) if mine and theirs else None
 
 
-def peak(facts: list[dict[str, Any]], side: str, precision: str) -> float | None:
-    """MiB at one precision: of the leanest process among those that ran the heaviest workload."""
-    heavy = [f for f in facts if (f["side"], f["precision"]) == (side, precision) and HEAVIEST in f["workloads"]]
-    return min((float(f["memory"]["vm_hwm"]) for f in heavy), default=None)
+def weigh(precision: str, side: str, cell: dict[str, Any], batches: int | None) -> dict[str, Any]:
+    """The peak of memory of a process of its own that runs the heaviest workload once."""
+    with open_child(side.split()[0], cell) as child:
+        child.ask({"workload": HEAVIEST, "batches": batches})
+        return {"side": side, "precision": precision, "cell": cell, "memory": child.ask({"memory": True})}
+
+
+def peak(peaks: list[dict[str, Any]], side: str, precision: str) -> float | None:
+    """MiB at one precision: of the peer, its leaner process."""
+    found = [p for p in peaks if (p["side"].split()[0], p["precision"]) == (side, precision)]
+    return min((float(p["memory"]["vm_hwm"]) for p in found), default=None)
 
 
 def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -273,14 +287,16 @@ def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def targets(times: list[dict[str, Any]], facts: list[dict[str, Any]]) -> list[measure.Target]:
+def targets(
+    times: list[dict[str, Any]], facts: list[dict[str, Any]], peaks: list[dict[str, Any]]
+) -> list[measure.Target]:
     found = []
     for precision, (ours, peer, least) in product(PRECISIONS, PAIRS):
         if least is not None:
             name = f"speed at {precision}, {ours} / peer {peer}"
             found.append(measure.Target(name, speed_up(times, precision, ours, peer), "at least", least))
     for precision in PRECISIONS:
-        mine, theirs = peak(facts, "ours", precision), peak(facts, "peer", precision)
+        mine, theirs = peak(peaks, "ours", precision), peak(peaks, "peer", precision)
         ratio = mine / theirs if mine and theirs else None
         found.append(measure.Target(f"peak memory at {precision}, ours / peer", ratio, "at most", 1.0))
     found.append(measure.Target("largest fp32 difference from the peer", our_error(facts), "at most", 1e-5))
@@ -299,13 +315,14 @@ texts, whichever is fastest. \
 (faster than `tokenizer.pad`), with its attention mask, in inference mode; for each workload and precision it runs at \
 the fastest row of the grid, and "plain" is its fastest row with sdpa and without compile. bf16 is tried in two ways: \
 `torch.autocast`, held open over all batches so that cast weights are kept, and weights cast once to bf16. **Ours** \
-packs, with its own default of threads. "As they come" is the order of drawing, "sorted" is by length. Memory compares \
-the leanest processes that ran 50 to 400."""
+packs, with its own default of threads. "As they come" is the order of drawing, "sorted" is by length. Memory is \
+that of a process of its own that runs 50 to 400 as they come once, and of the leaner one of the peer and the plain \
+peer; processes that `torch.compile` starts to compile in are not counted."""
 
 
 def switches(repeats: list[dict[str, Any]]) -> str:
     """The peer's cell behind a time, in words."""
-    if not repeats:
+    if not repeats or "way" not in repeats[0]["cell"]:
         return "-"
     cell = repeats[0]["cell"]
     switches = f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
@@ -323,10 +340,7 @@ def section(result: dict[str, Any]) -> str:
             cells.append(measure.number(speed) if speed else "-")
         rows.append([precision, ours, peer, *cells, switches(of(times, "peer", precision, peer))])
     head = ["precision", "ours", "peer", "ours, s", "peer, s", "speed", "speed, plain peer", "peer's switches"]
-    peaks = [
-        [f"{f['side']} {f['precision']} {f['cell'].get('way', '')}", f"{f['memory']['vm_hwm']:,.0f}"]
-        for f in result["sides"]
-    ]
+    weights = [[p["side"], p["precision"], switches([p]), f"{p['memory']['vm_hwm']:,.0f}"] for p in result["peaks"]]
     wrong = [[e["name"], f"{e['max']:.2e}", f"{e['mean']:.2e}"] for e in result["errors"]]
     parts = [
         "## Forward: MiniLM over English of mixed lengths",
@@ -336,7 +350,7 @@ def section(result: dict[str, Any]) -> str:
         measure.targets_table(result["targets"]),
         "Difference of the hidden states from the peer's in fp32, on 64 texts of both ranges, and peak memory:",
         measure.table(["side", "largest", "mean"], wrong),
-        measure.table(["process", "peak (VmHWM), MiB"], peaks),
+        measure.table(["process", "precision", "switches", "peak (VmHWM), MiB"], weights),
     ]
     if result["grid"]:
         parts += [
