@@ -1,7 +1,7 @@
 """The two sides of the forward measurement. A side holds one model in one process and runs workloads over it.
 
-Each side has `load`, `open` (a context for all batches of a workload) and `states(texts' name, rows)`, which builds
-the batch and computes; only that is timed.
+Each side has `open` (a context for all batches of a workload), `batches(name of texts, rows)`, which cuts them as suits
+it, and `states(name of texts, rows)`, which builds a batch and computes; only that is timed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench import _measure as measure
 from bench import _texts as texts
 from bench.forward import ORDERS
 
-BATCH = 32
+SHOWN = 32  #: texts of each range whose hidden states are compared
 LONGEST = 512  #: positions that MiniLM has
 
 
@@ -34,6 +34,13 @@ class Ours:
         self.encodings = {name: tokenizer.encode(found, max_length=LONGEST) for name, found in texts.load().items()}
         self.pack = Batch.from_encodings
         self.open: Any = lambda: precision(cell["precision"], torch.device("cpu"))
+
+    def batches(self, name: str, rows: list[int]) -> list[list[int]]:
+        """As a prediction cuts its texts."""
+        from maskwright.data.batching import by_tokens
+        from maskwright.tasks._stream import TOKENS
+
+        return [some.tolist() for some in by_tokens(np.array(rows), self.encodings[name].lengths, TOKENS)]
 
     def ids(self, name: str) -> list[list[int]]:
         found = self.encodings[name]
@@ -57,6 +64,7 @@ class Peer:
         torch.set_num_threads(cell["threads"])
         folder = measure.minilm_folder()
         attention = cell["attention"]
+        self.texts = cell["texts"]
         self.model = AutoModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation=attention).eval()
         if cell["way"] == "cast":
             self.model = self.model.to(torch.bfloat16)
@@ -68,6 +76,9 @@ class Peer:
             name: tokenizer(found, truncation=True, max_length=LONGEST)["input_ids"]
             for name, found in texts.load().items()
         }
+
+    def batches(self, name: str, rows: list[int]) -> list[list[int]]:
+        return [rows[i : i + self.texts] for i in range(0, len(rows), self.texts)]
 
     def ids(self, name: str) -> list[list[int]]:
         return [list(ids) for ids in self.encoded[name]]
@@ -111,9 +122,12 @@ class Side:
     def _time(self, name: str, order: str, count: int | None) -> dict[str, Any]:
         """Seconds for all batches of a workload, or for `count` of them that stand evenly over it."""
         found = self.side.ids(name)
-        rows = sorted(range(len(found)), key=lambda row: len(found[row])) if order == "sorted" else range(len(found))
-        batches = [list(rows[i : i + BATCH]) for i in range(0, len(found), BATCH)]
+        rows = list(range(len(found)))
+        if order == "sorted":
+            rows.sort(key=lambda row: len(found[row]))
+        batches = self.side.batches(name, rows)
         if count is not None:
+            count = min(count, len(batches))
             step = (len(batches) - 1) / max(1, count - 1)
             batches = [batches[round(i * step)] for i in range(count)]
         with self.side.open():
@@ -130,6 +144,6 @@ class Side:
     def _states(self, path: str) -> dict[str, Any]:
         """Write the hidden states (N, H) of 64 texts of both ranges to `path`, sequence after sequence."""
         with self.side.open():
-            found = [self.side.flat(name, list(range(BATCH))).float().numpy() for name in ("short", "long")]
+            found = [self.side.flat(name, list(range(SHOWN))).float().numpy() for name in ("short", "long")]
         np.save(path, np.concatenate(found))
         return {"states": path}

@@ -43,9 +43,12 @@ PAIRS = [
 ]
 SIDES = ("ours", "peer", "peer plain")
 HEAVIEST = "50 to 400, as they come"  #: the workload that makes the peak of memory
-PROBE_BATCHES = 3
+TEXTS = 32  #: in the peer's batches while its switches are searched
+SIZES = (16, 32, 64, 128, 256)  #: texts in a batch of the peer, tried with the fastest switches
+PROBE_BATCHES = 3  #: of TEXTS
+PROBE_TEXTS = 384  #: whatever the size of a batch
 COMPILE_LIMIT = 90.0  #: seconds that a compiled model may take for its first workload
-GRID_HEAD = ["precision", "as", "attention", "threads", "compile"]
+GRID_HEAD = ["precision", "as", "attention", "threads", "compile", "texts a batch"]
 
 
 # ---------------------------------------------------------------- the peer's fastest switches
@@ -58,45 +61,64 @@ def grid(precision: str) -> list[dict[str, Any]]:
     tried = [("sdpa", measure.cores(), False), ("eager", measure.cores(), False), ("sdpa", 1, False)]
     cells = [(way, *switches) for way in ways for switches in tried] + [(ways[-1], "sdpa", measure.cores(), True)]
     cells = [dict(zip(("way", "attention", "threads", "compile"), cell, strict=True)) for cell in cells]
-    cells = [{"precision": precision, **cell} for cell in cells]
+    cells = [{"precision": precision, **cell, "texts": TEXTS} for cell in cells]
     return cells
 
 
 def search(quiet: measure.Quiet) -> list[dict[str, Any]]:
-    """Seconds of each cell on a few batches of each workload, or why it has none."""
-    rows = []
-    for cell in [cell for precision in PRECISIONS for cell in grid(precision)]:
-        quiet.check("a probe")
-        row: dict[str, Any] = {"cell": cell, "seconds": {}}
-        try:
-            with open_child("peer", cell) as child:
-                for workload in ORDERS:
-                    request = {"workload": workload, "batches": PROBE_BATCHES}
-                    row["seconds"][workload] = child.ask(request, COMPILE_LIMIT)["seconds"]
-        except ArmFailed as problem:
-            row["failed"] = str(problem)
-        rows.append(row)
-        print(" | ".join(grid_row(row)), flush=True)
+    """Of each cell the time on a few batches of each workload, or why it has none; and then of the fastest cells with
+    batches of other sizes on the workloads that they were fastest on."""
+    rows = [probe(cell, list(ORDERS), quiet) for precision in PRECISIONS for cell in grid(precision)]
+    best: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    for precision, workload, plain in product(PRECISIONS, ORDERS, (False, True)):
+        cell = fastest(rows, precision, workload, plain)
+        workloads = best.setdefault(measure.config_hash(cell), (cell, []))[1]
+        if workload not in workloads:
+            workloads.append(workload)
+    for cell, workloads in best.values():
+        rows += [probe({**cell, "texts": size}, workloads, quiet, PROBE_TEXTS) for size in SIZES]
     return rows
 
 
+def probe(
+    cell: dict[str, Any], workloads: list[str], quiet: measure.Quiet, texts: int = PROBE_BATCHES * TEXTS
+) -> dict[str, Any]:
+    """Microseconds that a token takes in each workload, in so many texts that lie evenly over it."""
+    quiet.check("a probe")
+    row: dict[str, Any] = {"cell": cell, "texts": texts, "micros": {}}
+    try:
+        with open_child("peer", cell) as child:
+            for workload in workloads:
+                request = {"workload": workload, "batches": texts // cell["texts"]}
+                answered = child.ask(request, COMPILE_LIMIT)
+                row["micros"][workload] = 1e6 * answered["seconds"] / answered["tokens"]
+    except ArmFailed as problem:
+        row["failed"] = str(problem)
+    print(" | ".join(grid_row(row)), flush=True)
+    return row
+
+
 def fastest(rows: list[dict[str, Any]], precision: str, workload: str, plain: bool = False) -> dict[str, Any]:
-    """The peer's cell that was fastest on this workload at this precision; `plain`: of sdpa without compile."""
-    able = [r for r in rows if r["cell"]["precision"] == precision and workload in r["seconds"]]
+    """The peer's cell that was fastest on this workload at this precision, of those that were probed on the most texts;
+    `plain`: of sdpa without compile."""
+    able = [r for r in rows if r["cell"]["precision"] == precision and workload in r["micros"]]
     if plain:
         able = [r for r in able if r["cell"]["attention"] == "sdpa" and not r["cell"]["compile"]]
     if not able:
         raise measure.Stop(f"No cell of the peer's grid ran {workload!r} at {precision}. {rows[0].get('failed', '')}")
-    cell: dict[str, Any] = min(able, key=lambda row: float(row["seconds"][workload]))["cell"]
+    most = max(row["texts"] for row in able)
+    able = [row for row in able if row["texts"] == most]
+    cell: dict[str, Any] = min(able, key=lambda row: float(row["micros"][workload]))["cell"]
     return cell
 
 
 def grid_row(row: dict[str, Any]) -> list[str]:
     cell = row["cell"]
-    times = [measure.number(row["seconds"][w]) if w in row["seconds"] else "-" for w in ORDERS]
+    times = [measure.number(row["micros"][w]) if w in row["micros"] else "-" for w in ORDERS]
     why = " ".join(row.get("failed", "").replace("|", "/").split())[:160]
     compiled = "on" if cell["compile"] else "off"
-    return [cell["precision"], cell["way"], cell["attention"], str(cell["threads"]), compiled, *times, why]
+    switches = [cell["way"], cell["attention"], str(cell["threads"]), compiled, str(cell["texts"])]
+    return [cell["precision"], *switches, *times, why]
 
 
 def open_child(side: str, cell: dict[str, Any]) -> Child:
@@ -127,7 +149,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         config = {
             "cells": [grid(p) for p in PRECISIONS],
             "orders": ORDERS,
-            "batches": PROBE_BATCHES,
+            "probes": (PROBE_BATCHES, PROBE_TEXTS, SIZES),
             "texts": texts.fingerprint(),
             "limit": COMPILE_LIMIT,
         }
@@ -136,6 +158,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         rows, searched = kept["found"], kept["date"]
     times: list[dict[str, Any]] = []
     facts: list[dict[str, Any]] = []
+    peaks: list[dict[str, Any]] = []
     for precision in PRECISIONS:
         turns = Turns(precision, rows)
         try:
@@ -147,6 +170,7 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         finally:
             turns.close()
         times += turns.times
+        peaks += [weigh(precision, *arm, 2 if quick else None) for arm in turns.arms(HEAVIEST, sides)]
     result = {
         "machine": measure.machine(),
         "command": f"python -m bench.forward --repeats {repeats}" + " --quick" * quick,
@@ -155,8 +179,9 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         "searched": searched,
         "times": times,
         "sides": facts,
+        "peaks": peaks,
         "errors": errors(facts),
-        "targets": measure.dump_targets(targets(times, facts)),
+        "targets": measure.dump_targets(targets(times, facts, peaks)),
         "busy": quiet.worst,
     }
     for fact in facts:
@@ -175,6 +200,7 @@ class Turns:
     def __init__(self, precision: str, rows: list[dict[str, Any]]) -> None:
         way = "fp32" if precision == "fp32" else "cast"
         usual = {"precision": precision, "way": way, "attention": "sdpa", "threads": measure.cores(), "compile": False}
+        usual |= {"texts": TEXTS}
         self.precision = precision
         self.cells: dict[tuple[str, str], dict[str, Any]] = {("ours", w): {"precision": precision} for w in ORDERS}
         self.cells |= {("peer", w): fastest(rows, precision, w) if rows else usual for w in ORDERS}
@@ -184,11 +210,16 @@ class Turns:
         self.times: list[dict[str, Any]] = []
         self.ids: dict[str, str] = {}
 
+    def arms(self, workload: str, sides: tuple[str, ...] = SIDES) -> list[tuple[str, dict[str, Any]]]:
+        """Each side's cell; the plain peer only where it is another one than the fastest."""
+        plain = self.cells["peer plain", workload] != self.cells["peer", workload]
+        return [(side, self.cells[side, workload]) for side in sides if plain or side != "peer plain"]
+
     def take(self, side: str, workload: str, batches: int | None) -> None:
         """Time one side on one workload. The plain peer is not timed again where it is the fastest one."""
-        cell = self.cells[side, workload]
-        if side == "peer plain" and cell == self.cells["peer", workload]:
+        if (side, self.cells[side, workload]) not in self.arms(workload):
             return
+        cell = self.cells[side, workload]
         key, kind = measure.config_hash(cell), side.split()[0]
         if key not in self.children:
             self.children[key] = open_child(kind, cell)
@@ -202,9 +233,8 @@ class Turns:
         print(f"{self.precision}, {workload}, {side}: {answered['seconds']:.3f} s", flush=True)
 
     def finish(self) -> list[dict[str, Any]]:
-        """The facts of every process: its cell, its peak after its workloads, a file of its hidden states."""
+        """The facts of every process: its cell, its workloads, a file of its hidden states."""
         for key, child in self.children.items():
-            self.facts[key]["memory"] = child.ask({"memory": True})
             path = measure.cache_folder("states") / f"{key}.npy"
             self.facts[key] |= child.ask({"states": str(path)})
         return list(self.facts.values())
@@ -230,10 +260,17 @@ def speed_up(times: list[dict[str, Any]], precision: str, ours: str, peer: str, 
     return measure.median(theirs) / measure.median(mine) if mine and theirs else None
 
 
-def peak(facts: list[dict[str, Any]], side: str, precision: str) -> float | None:
-    """MiB at one precision: of the leanest process among those that ran the heaviest workload."""
-    heavy = [f for f in facts if (f["side"], f["precision"]) == (side, precision) and HEAVIEST in f["workloads"]]
-    return min((float(f["memory"]["vm_hwm"]) for f in heavy), default=None)
+def weigh(precision: str, side: str, cell: dict[str, Any], batches: int | None) -> dict[str, Any]:
+    """The peak of memory of a process of its own that runs the heaviest workload once."""
+    with open_child(side.split()[0], cell) as child:
+        child.ask({"workload": HEAVIEST, "batches": batches})
+        return {"side": side, "precision": precision, "cell": cell, "memory": child.ask({"memory": True})}
+
+
+def peak(peaks: list[dict[str, Any]], side: str, precision: str) -> float | None:
+    """MiB at one precision: of the peer, its leaner process."""
+    found = [p for p in peaks if (p["side"].split()[0], p["precision"]) == (side, precision)]
+    return min((float(p["memory"]["vm_hwm"]) for p in found), default=None)
 
 
 def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -250,14 +287,16 @@ def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def targets(times: list[dict[str, Any]], facts: list[dict[str, Any]]) -> list[measure.Target]:
+def targets(
+    times: list[dict[str, Any]], facts: list[dict[str, Any]], peaks: list[dict[str, Any]]
+) -> list[measure.Target]:
     found = []
     for precision, (ours, peer, least) in product(PRECISIONS, PAIRS):
         if least is not None:
             name = f"speed at {precision}, {ours} / peer {peer}"
             found.append(measure.Target(name, speed_up(times, precision, ours, peer), "at least", least))
     for precision in PRECISIONS:
-        mine, theirs = peak(facts, "ours", precision), peak(facts, "peer", precision)
+        mine, theirs = peak(peaks, "ours", precision), peak(peaks, "peer", precision)
         ratio = mine / theirs if mine and theirs else None
         found.append(measure.Target(f"peak memory at {precision}, ours / peer", ratio, "at most", 1.0))
     found.append(measure.Target("largest fp32 difference from the peer", our_error(facts), "at most", 1e-5))
@@ -269,21 +308,25 @@ def our_error(facts: list[dict[str, Any]]) -> float | None:
 
 
 ABOUT = """\
-Batches of 32, full last hidden states, no gradient. Speed is the peer's time over ours at the same precision. \
+Full last hidden states, no gradient. Speed is the peer's time over ours at the same precision. Each side has the \
+batches that suit it: ours are those of `maskwright predict`, 8,192 tokens each, the peer's 16, 32, 64, 128 or 256 \
+texts, whichever is fastest. \
 **Peer** is `AutoModel` without its pooler, padded to the longest text of each batch by a short loop into one array \
 (faster than `tokenizer.pad`), with its attention mask, in inference mode; for each workload and precision it runs at \
 the fastest row of the grid, and "plain" is its fastest row with sdpa and without compile. bf16 is tried in two ways: \
 `torch.autocast`, held open over all batches so that cast weights are kept, and weights cast once to bf16. **Ours** \
-packs, with its own default of threads. "As they come" is the order of drawing, "sorted" is by length. Memory compares \
-the leanest processes that ran 50 to 400."""
+packs, with its own default of threads. "As they come" is the order of drawing, "sorted" is by length. Memory is \
+that of a process of its own that runs 50 to 400 as they come once, and of the leaner one of the peer and the plain \
+peer; processes that `torch.compile` starts to compile in are not counted."""
 
 
 def switches(repeats: list[dict[str, Any]]) -> str:
     """The peer's cell behind a time, in words."""
-    if not repeats:
+    if not repeats or "way" not in repeats[0]["cell"]:
         return "-"
     cell = repeats[0]["cell"]
-    return f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
+    switches = f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
+    return f"{switches}, {cell['texts']} texts"
 
 
 def section(result: dict[str, Any]) -> str:
@@ -297,10 +340,7 @@ def section(result: dict[str, Any]) -> str:
             cells.append(measure.number(speed) if speed else "-")
         rows.append([precision, ours, peer, *cells, switches(of(times, "peer", precision, peer))])
     head = ["precision", "ours", "peer", "ours, s", "peer, s", "speed", "speed, plain peer", "peer's switches"]
-    peaks = [
-        [f"{f['side']} {f['precision']} {f['cell'].get('way', '')}", f"{f['memory']['vm_hwm']:,.0f}"]
-        for f in result["sides"]
-    ]
+    weights = [[p["side"], p["precision"], switches([p]), f"{p['memory']['vm_hwm']:,.0f}"] for p in result["peaks"]]
     wrong = [[e["name"], f"{e['max']:.2e}", f"{e['mean']:.2e}"] for e in result["errors"]]
     parts = [
         "## Forward: MiniLM over English of mixed lengths",
@@ -310,11 +350,12 @@ def section(result: dict[str, Any]) -> str:
         measure.targets_table(result["targets"]),
         "Difference of the hidden states from the peer's in fp32, on 64 texts of both ranges, and peak memory:",
         measure.table(["side", "largest", "mean"], wrong),
-        measure.table(["process", "peak (VmHWM), MiB"], peaks),
+        measure.table(["process", "precision", "switches", "peak (VmHWM), MiB"], weights),
     ]
     if result["grid"]:
         parts += [
-            f"The search for the peer's fastest switches ({result['searched']}): seconds for {PROBE_BATCHES} batches.",
+            f"The search for the peer's fastest switches ({result['searched']}): microseconds a token, first on "
+            f"{PROBE_BATCHES * TEXTS} texts of each workload, then of the fastest on {PROBE_TEXTS}.",
             measure.table([*GRID_HEAD, *ORDERS, "note"], [grid_row(row) for row in result["grid"]]),
         ]
     return "\n\n".join(parts)
