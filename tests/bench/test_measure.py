@@ -7,13 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # `bench` is a package of the repository and not of the distribution
+
+from bench._sides import Ours, Peer  # noqa: E402
 
 from bench import _measure as measure  # noqa: E402
 from bench import _trainer as trainer  # noqa: E402
@@ -196,20 +200,31 @@ def test_speed_up_is_the_peers_median_over_ours() -> None:
     assert forward.speed_up(times, "bf16", "all 32", "all 32", "peer plain") == 4.0
 
 
-def test_memory_is_compared_on_the_heaviest_workload() -> None:
-    def fact(side: str, peak: float, *workloads: str) -> dict[str, object]:
-        return {"side": side, "precision": "bf16", "workloads": list(workloads), "memory": {"vm_hwm": peak}}
+def test_memory_is_compared_with_the_leaner_peer() -> None:
+    def weighed(side: str, peak: float, precision: str = "bf16") -> dict[str, object]:
+        return {"side": side, "precision": precision, "memory": {"vm_hwm": peak}}
 
-    facts = [fact("ours", 700.0, "all 32", forward.HEAVIEST), fact("peer", 500.0, "all 32")]
-    assert forward.peak(facts, "ours", "bf16") == 700.0
-    assert forward.peak(facts, "peer", "bf16") is None
-    facts += [fact("peer", 900.0, forward.HEAVIEST), fact("peer", 800.0, forward.HEAVIEST)]
-    assert forward.peak(facts, "peer", "bf16") == 800.0
+    peaks = [weighed("ours", 700.0), weighed("peer", 500.0, "fp32")]
+    assert forward.peak(peaks, "ours", "bf16") == 700.0
+    assert forward.peak(peaks, "peer", "bf16") is None
+    peaks += [weighed("peer", 900.0), weighed("peer plain", 800.0)]
+    assert forward.peak(peaks, "peer", "bf16") == 800.0
+
+
+def test_a_plain_peer_that_is_the_fastest_is_no_arm_of_its_own() -> None:
+    def row(micros: float, compile: bool) -> dict[str, object]:
+        cell = {"precision": "bf16", "attention": "sdpa", "compile": compile, "texts": 32}
+        return {"cell": cell, "texts": 384, "micros": dict.fromkeys(forward.ORDERS, micros)}
+
+    sides = [side for side, _ in forward.Turns("bf16", [row(1.0, False), row(2.0, True)]).arms("all 32")]
+    assert sides == ["ours", "peer"]
+    arms = dict(forward.Turns("bf16", [row(2.0, False), row(1.0, True)]).arms("all 32"))
+    assert (arms["peer"]["compile"], arms["peer plain"]["compile"]) == (True, False)
 
 
 def test_peers_fastest_and_plain_cell() -> None:
-    def row(seconds: float, **cell: object) -> dict[str, object]:
-        return {"cell": {"precision": "bf16", **cell}, "seconds": {"all 32": seconds}}
+    def row(micros: float, texts: int = 96, **cell: object) -> dict[str, object]:
+        return {"cell": {"precision": "bf16", **cell}, "texts": texts, "micros": {"all 32": micros}}
 
     rows = [row(3.0, attention="sdpa", compile=False), row(1.0, attention="sdpa", compile=True)]
     rows += [row(2.0, attention="eager", compile=False)]
@@ -217,6 +232,17 @@ def test_peers_fastest_and_plain_cell() -> None:
     assert forward.fastest(rows, "bf16", "all 32", plain=True) == rows[0]["cell"]
     with pytest.raises(measure.Stop, match="No cell of the peer's grid ran 'all 32' at fp32"):
         forward.fastest(rows, "fp32", "all 32")
+    rows += [row(5.0, 384, attention="sdpa", compile=True), row(4.0, 384, attention="sdpa", compile=False)]
+    assert forward.fastest(rows, "bf16", "all 32")["compile"] is False  # of the longer probes alone
+
+
+def test_a_side_cuts_batches_as_suits_it() -> None:
+    ours, peer = object.__new__(Ours), object.__new__(Peer)
+    lengths = np.array([5000, 3000, 200, 8000, 9000, 1])
+    ours.encodings = {"short": SimpleNamespace(lengths=lengths)}
+    assert ours.batches("short", [1, 0, 2, 3, 4, 5]) == [[1, 0], [2], [3], [4], [5]]
+    peer.texts = 4
+    assert peer.batches("short", [5, 4, 3, 2, 1, 0]) == [[5, 4, 3, 2], [1, 0]]
 
 
 def test_slowest_imports() -> None:
