@@ -81,15 +81,15 @@ def search(quiet: measure.Quiet) -> list[dict[str, Any]]:
 
 
 def probe(
-    cell: dict[str, Any], workloads: list[str], quiet: measure.Quiet, texts: int = PROBE_BATCHES * TEXTS
+    cell: dict[str, Any], workloads: list[str], quiet: measure.Quiet, count: int = PROBE_BATCHES * TEXTS
 ) -> dict[str, Any]:
-    """Microseconds that a token takes in each workload, in so many texts that lie evenly over it."""
+    """Microseconds that a token takes in each workload, in `count` texts that lie evenly over it."""
     quiet.check("a probe")
-    row: dict[str, Any] = {"cell": cell, "texts": texts, "micros": {}}
+    row: dict[str, Any] = {"cell": cell, "texts": count, "micros": {}}
     try:
         with open_child("peer", cell) as child:
             for workload in workloads:
-                request = {"workload": workload, "batches": texts // cell["texts"]}
+                request = {"workload": workload, "batches": count // cell["texts"]}
                 answered = child.ask(request, COMPILE_LIMIT)
                 row["micros"][workload] = 1e6 * answered["seconds"] / answered["tokens"]
     except ArmFailed as problem:
@@ -164,8 +164,8 @@ def main(repeats: int = 3, quick: bool = False, sides: tuple[str, ...] = SIDES) 
         try:
             for repeat, workload in product(range(repeats), ORDERS):
                 quiet.check(f"{workload}, {precision}, repeat {repeat}")
-                for side in sides:
-                    turns.take(side, workload, 2 if quick else None)
+                for side, cell in turns.arms(workload, sides):
+                    turns.take(side, cell, workload, 2 if quick else None)
             facts += turns.finish()
         finally:
             turns.close()
@@ -215,11 +215,8 @@ class Turns:
         plain = self.cells["peer plain", workload] != self.cells["peer", workload]
         return [(side, self.cells[side, workload]) for side in sides if plain or side != "peer plain"]
 
-    def take(self, side: str, workload: str, batches: int | None) -> None:
-        """Time one side on one workload. The plain peer is not timed again where it is the fastest one."""
-        if (side, self.cells[side, workload]) not in self.arms(workload):
-            return
-        cell = self.cells[side, workload]
+    def take(self, side: str, cell: dict[str, Any], workload: str, batches: int | None) -> None:
+        """Time one side at its cell on one workload."""
         key, kind = measure.config_hash(cell), side.split()[0]
         if key not in self.children:
             self.children[key] = open_child(kind, cell)
@@ -261,7 +258,7 @@ def speed_up(times: list[dict[str, Any]], precision: str, ours: str, peer: str, 
 
 
 def weigh(precision: str, side: str, cell: dict[str, Any], batches: int | None) -> dict[str, Any]:
-    """The peak of memory of a process of its own that runs the heaviest workload once."""
+    """The peak of memory (MiB) of a process of its own that runs the heaviest workload once."""
     with open_child(side.split()[0], cell) as child:
         child.ask({"workload": HEAVIEST, "batches": batches})
         return {"side": side, "precision": precision, "cell": cell, "memory": child.ask({"memory": True})}

@@ -61,7 +61,10 @@ def over_examples(
 
 
 def mean_of_shares(parts: Sequence[Floats], level: float = 0.95) -> Interval:
-    """Of the mean of the parts' shares, which vary apart from one another. Of one part it is that part's interval."""
+    """Of the mean of the shares of parts that vary apart from one another: each (n,) of numbers from 0 to 1.
+
+    Of one part it is that part's interval.
+    """
     each = [share(part, level) for part in parts]
     value, (down, up) = float(np.mean([one.value for one in each])), _distances(each)
     return Interval(value, value - down / len(each), value + up / len(each), level)
