@@ -279,9 +279,14 @@ def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for i, fact in enumerate(facts):
         difference = np.abs(states[i].astype(np.float64) - states[reference])
-        name = " ".join([fact["side"], fact["precision"], fact["cell"].get("way", "")]).strip()
-        found.append({"name": name, "max": float(difference.max()), "mean": float(difference.mean())})
+        found.append({"name": named(fact), "max": float(difference.max()), "mean": float(difference.mean())})
     return found
+
+
+def named(fact: dict[str, Any]) -> str:
+    """A process in words: ours has only its precision, the peer has switches."""
+    start = f"{fact['side']} {fact['precision']}"
+    return start if fact["side"] == "ours" else f"{start}: {switched(fact['cell'])}"
 
 
 def targets(
@@ -318,10 +323,12 @@ peer; processes that `torch.compile` starts to compile in are not counted."""
 
 
 def switches(repeats: list[dict[str, Any]]) -> str:
-    """The peer's cell behind a time, in words."""
-    if not repeats or "way" not in repeats[0]["cell"]:
-        return "-"
-    cell = repeats[0]["cell"]
+    """The peer's cell behind a time, in words; ours has none."""
+    cell = repeats[0]["cell"] if repeats else {}
+    return switched(cell) if "way" in cell else "-"
+
+
+def switched(cell: dict[str, Any]) -> str:
     switches = f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
     return f"{switches}, {cell['texts']} texts"
 
