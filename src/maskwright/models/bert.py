@@ -5,150 +5,89 @@ Encoders that differ from it only in vocabulary, size or training are presets he
 
 from __future__ import annotations
 
-from pydantic import model_validator
-from torch import Tensor, nn
+from torch import nn
 
-from maskwright.base.config import Config as _Config
-from maskwright.models._family import Fixed, Ignored, Key
+from maskwright.models._family import Fixed, Ignored, Key, Preset
+from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
+from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
-from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.block import Attention, FeedForward, PostNormBlock
 from maskwright.nn.embeddings import Embeddings
 from maskwright.nn.encoder import Encoder
 from maskwright.nn.heads import Classifier, MaskedLanguageModel, Pooler
+from maskwright.nn.pattern import FULL, Pattern
 
 
-class Config(_Config):
+class Config(Sizes):
     """Sizes and numerics; the defaults are BERT-base's."""
 
-    vocabulary: int = 30522
-    width: int = 768
-    layers: int = 12
-    heads: int = 12
-    inner: int = 3072
-    activation: str = "gelu"
     dropout: float = 0.1
     attention_dropout: float = 0.1
     classifier_dropout: float | None = None  #: None: the same as `dropout`
-    positions: int = 512
     segments: int = 2
     eps: float = 1e-12
-    initial_std: float = 0.02
-    padding: int | None = 0
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> Config:
-        if self.width % self.heads:
-            raise ValueError(f"the width {self.width} is not a multiple of the number of heads {self.heads}")
-        return self
 
 
-def build(config: Config) -> Encoder:
-    """The encoder, with random weights."""
-
-    def norm() -> nn.Module:
-        return nn.LayerNorm(config.width, eps=config.eps)
-
-    def block() -> nn.Module:
-        return PostNormBlock(
-            Attention(config.width, config.heads, config.attention_dropout),
-            FeedForward(config.width, config.inner, activation(config.activation)),
-            [norm(), norm()],
-            config.dropout,
-        )
-
-    embeddings = Embeddings(config.vocabulary, config.positions, config.segments, config.width, norm(), config.dropout)
-    return Encoder(embeddings, [block() for _ in range(config.layers)], config.width)
-
-
-class Bare(nn.Module):
-    """The encoder and BERT's pooler: (B, H), tanh(W h_[CLS])."""
-
-    architecture = "BertModel"
-
-    def __init__(self, config: Config, encoder: Encoder, classes: int = 0) -> None:
-        super().__init__()
-        self.encoder, self.pooler = encoder, Pooler(config.width)
-
-    def forward(self, batch: Batch) -> Tensor:
-        pooled: Tensor = self.pooler(self.encoder(batch, batch.first))
-        return pooled
-
-
-class MaskedLM(nn.Module):
-    """Scores over the vocabulary at the chosen positions (all of them by default): (M, V)."""
-
-    architecture = "BertForMaskedLM"
-
-    def __init__(self, config: Config, encoder: Encoder, classes: int = 0) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.masked_lm = _masked_lm(config)
-
-    def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
-        scores: Tensor = self.masked_lm(self.encoder(batch, chosen), self.encoder.embeddings.word.weight)
-        return scores
-
-
-class NextSentence(nn.Module):
-    """(B, 2): the second text follows the first, or it does not."""
-
-    architecture = "BertForNextSentencePrediction"
-
-    def __init__(self, config: Config, encoder: Encoder, classes: int = 2) -> None:
-        super().__init__()
-        self.encoder, self.pooler = encoder, Pooler(config.width)
-        self.next_sentence = nn.Linear(config.width, 2)
-
-    def forward(self, batch: Batch) -> Tensor:
-        scores: Tensor = self.next_sentence(self.pooler(self.encoder(batch, batch.first)))
-        return scores
-
-
-class PreTraining(nn.Module):
-    """Both objectives of the paper at once: (M, V) and (B, 2)."""
-
-    architecture = "BertForPreTraining"
-
-    def __init__(self, config: Config, encoder: Encoder, classes: int = 2) -> None:
-        super().__init__()
-        self.encoder, self.pooler = encoder, Pooler(config.width)
-        self.masked_lm = _masked_lm(config)
-        self.next_sentence = nn.Linear(config.width, 2)
-
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        states = self.encoder(batch)
-        words = self.encoder.embeddings.word.weight
-        return self.masked_lm(states, words), self.next_sentence(self.pooler(states[batch.first.tokens]))
-
-
-class Classification(nn.Module):
-    """(B, classes) from the pooled [CLS]; one class is a regression."""
-
-    architecture = "BertForSequenceClassification"
-
-    def __init__(self, config: Config, encoder: Encoder, classes: int) -> None:
-        super().__init__()
-        self.encoder, self.pooler = encoder, Pooler(config.width)
-        rate = config.dropout if config.classifier_dropout is None else config.classifier_dropout
-        self.classifier = Classifier(config.width, classes, rate)
-
-    def forward(self, batch: Batch) -> Tensor:
-        scores: Tensor = self.classifier(self.pooler(self.encoder(batch, batch.first)))
-        return scores
-
-
-def _masked_lm(config: Config) -> MaskedLanguageModel:
+def build(config: Config, start: int = 0, pattern: Pattern = FULL) -> Encoder:
+    """The encoder, with random weights. start: the row of the first token's position."""
     norm = nn.LayerNorm(config.width, eps=config.eps)
-    return MaskedLanguageModel(config.width, config.vocabulary, activation(config.activation), norm)
+    sizes = config.vocabulary, config.positions, config.segments, config.width
+    embeddings = Embeddings(*sizes, norm, config.dropout, start)
+    return Encoder(embeddings, [block(config, pattern) for _ in range(config.layers)], config.width)
+
+
+def block(config: Config, pattern: Pattern = FULL) -> nn.Module:
+    """Attention and feed-forward, each added to its input and normalised."""
+    return PostNormBlock(
+        Attention(config.width, config.heads, config.attention_dropout, pattern),
+        FeedForward(config.width, config.inner, activation(config.activation)),
+        [nn.LayerNorm(config.width, eps=config.eps) for _ in range(2)],
+        config.dropout,
+    )
+
+
+def pooler(config: Config, classes: int) -> nn.Module:
+    """tanh(W h_[CLS])."""
+    return Pooler(config.width)
+
+
+def next_sentence(config: Config, classes: int) -> nn.Module:
+    """The second text follows the first, or it does not."""
+    return nn.Linear(config.width, 2)
+
+
+def masked_lm(config: Config, classes: int) -> nn.Module:
+    norm = nn.LayerNorm(config.width, eps=config.eps)
+    return MaskedLanguageModel(config.width, config.width, config.vocabulary, activation(config.activation), norm)
+
+
+def classifier(config: Config, classes: int) -> nn.Module:
+    """One class is a regression."""
+    rate = config.dropout if config.classifier_dropout is None else config.classifier_dropout
+    return Classifier(config.width, classes, rate)
+
+
+def scorer(config: Config, classes: int) -> nn.Module:
+    """One score for each choice."""
+    return classifier(config, 1)
+
+
+def ends(config: Config, classes: int) -> nn.Module:
+    """How well an answer begins, and ends, at a token."""
+    return nn.Linear(config.width, 2)
 
 
 HEADS = {
-    "bare": Bare,
-    "masked-lm": MaskedLM,
-    "next-sentence": NextSentence,
-    "pretraining": PreTraining,
-    "classification": Classification,
+    "bare": First.of("BertModel", pooler=pooler),
+    "masked-lm": Words.of("BertForMaskedLM", masked_lm=masked_lm),
+    "next-sentence": First.of("BertForNextSentencePrediction", pooler=pooler, next_sentence=next_sentence),
+    "pretraining": WordsAndOrder.of(
+        "BertForPreTraining", masked_lm=masked_lm, pooler=pooler, next_sentence=next_sentence
+    ),
+    "classification": First.of("BertForSequenceClassification", pooler=pooler, classifier=classifier),
+    "multiple-choice": First.of("BertForMultipleChoice", pooler=pooler, classifier=scorer),
+    "token-classification": Tokens.of("BertForTokenClassification", classifier=classifier),
+    "question-answering": Tokens.of("BertForQuestionAnswering", ends=ends),
 }
 
 _LAYER = "bert.encoder.layer.*"
@@ -170,6 +109,7 @@ NAMES = {
     "masked_lm.bias": "cls.predictions.bias",
     "next_sentence.*": "cls.seq_relationship.*",
     "classifier.out.*": "classifier.*",
+    "ends.*": "qa_outputs.*",
 }
 
 PREFIX = "bert."  #: a bare encoder is saved without it
@@ -208,12 +148,37 @@ def _size(layers: int, width: int, **changes: int | float) -> Config:
     return Config(layers=layers, width=width, heads=width // 64, inner=4 * width).model_copy(update=changes)
 
 
+_TURC = "Turc et al. 2019, table 1"
+_CASED = "Devlin et al. 2019 give no number for the cased vocabulary"
+
 PRESETS = {
-    "tiny": _size(2, 128),  # Turc et al. 2019, table 1
-    "mini": _size(4, 256),
-    "small": _size(4, 512),
-    "medium": _size(8, 512),
-    "base": _size(12, 768),  # Devlin et al. 2019, section 3
-    "large": _size(24, 1024),
-    "minilm": _size(6, 384, heads=12),  # Wang et al. 2020, the student with 6 layers
+    "tiny": Preset(_size(2, 128), _TURC, "4.4"),
+    "mini": Preset(_size(4, 256), _TURC, "11.3", "pretraining"),
+    "small": Preset(_size(4, 512), _TURC, "29.1", "pretraining"),
+    "medium": Preset(_size(8, 512), _TURC, "41.7", "pretraining"),
+    "base": Preset(_size(12, 768), "Devlin et al. 2019, section 3", "110", "pretraining"),
+    "large": Preset(
+        _size(24, 1024), "Devlin et al. 2019, section 3", "340", "pretraining", "the paper rounds 336 up to 340"
+    ),
+    "base-cased": Preset(_size(12, 768, vocabulary=28996), _CASED),
+    "large-cased": Preset(_size(24, 1024, vocabulary=28996), _CASED),
+    "multilingual": Preset(
+        _size(12, 768, vocabulary=119547),
+        "github.com/google-research/bert, multilingual.md (cased)",
+        "110",
+        note="that is the English model's number; 92 of 178 million are word vectors here",
+    ),
+    "minilm": Preset(_size(6, 384, heads=12), "Wang et al. 2020, table 3 (the student with 6 layers)", "22"),
+    "spanbert-base": Preset(_size(12, 768, vocabulary=28996), "Joshi et al. 2020: as BERT-base cased"),
+    "spanbert-large": Preset(
+        _size(24, 1024, vocabulary=28996), "Joshi et al. 2020, section 4.2: as BERT-large cased", "340",
+        note="the number of BERT-large, rounded up",
+    ),
+    "biobert": Preset(_size(12, 768, vocabulary=28996), "Lee et al. 2020: as BERT-base cased"),
+    "legalbert": Preset(_size(12, 768), "Chalkidis et al. 2020, section 3: as BERT-base, a vocabulary of its own"),
+    "legalbert-small": Preset(
+        _size(6, 512, heads=8), "Chalkidis et al. 2020, section 3", "35"
+    ),
+    "finbert": Preset(_size(12, 768), "Araci 2019: BERT-base uncased, trained further on financial news"),
+    "finbert-fin": Preset(_size(12, 768, vocabulary=30873), "Yang et al. 2020: FinVocab, uncased"),
 }

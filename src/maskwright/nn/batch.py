@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maskwright.nn.pattern import FULL, Pattern
 from maskwright.nn.rectangles import Rectangles, make_rectangles
+from maskwright.nn.units import units
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Batch:
     offsets: Tensor  #: (B + 1,) int64
     lengths: tuple[int, ...]  #: B lengths on the host, so that no kernel has to wait for the device
     real: Tensor | None = None  #: (N,) bool in the dense twin, None when every token is text
+    marked: Tensor | None = None  #: (N,) bool: tokens that look everywhere and are seen from everywhere (Longformer's)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -55,23 +58,28 @@ class Batch:
         return Batch.packed(torch.from_numpy(chosen.ids.astype("int64")), chosen.lengths.tolist(), segments)
 
     @staticmethod
-    def dense(ids: Tensor, real: Tensor, segments: Tensor | None = None) -> Batch:
-        """The dense twin: `ids` and `real` are (B, T), the text stands first in each row and padding after it."""
+    def dense(ids: Tensor, real: Tensor, segments: Tensor | None = None, marked: Tensor | None = None) -> Batch:
+        """The dense twin: all are (B, T); the text stands first in each row and padding after it."""
         rows, length = ids.shape
         offsets = torch.arange(rows + 1, device=ids.device) * length
         positions = torch.arange(length, device=ids.device).expand(rows, length).reshape(-1)
         segments = torch.zeros_like(ids) if segments is None else segments
         flat = [t.reshape(-1) for t in (ids, segments, real.bool())]
-        return Batch(flat[0], positions, flat[1], offsets, (length,) * rows, flat[2])
+        marks = None if marked is None else marked.bool().reshape(-1)
+        return Batch(flat[0], positions, flat[1], offsets, (length,) * rows, flat[2], marks)
 
     def to_dense(self, padding: int = 0) -> Batch:
         """This batch as its dense twin, filled with the id `padding`."""
         shape = (len(self), max(self.lengths))
         ids, segments = self.ids.new_full(shape, padding), self.segments.new_zeros(shape)
         real = torch.zeros(shape, dtype=torch.bool, device=ids.device)
-        ids[self.sequence, self.positions], segments[self.sequence, self.positions] = self.ids, self.segments
-        real[self.sequence, self.positions] = True
-        return Batch.dense(ids, real, segments)
+        there = self.sequence, self.positions
+        ids[there], segments[there], real[there] = self.ids, self.segments, True
+        marked = None
+        if self.marked is not None:
+            marked = torch.zeros_like(real)
+            marked[there] = self.marked
+        return Batch.dense(ids, real, segments, marked)
 
     def to(self, device: torch.device | str) -> Batch:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # not vars(self): that has cached ones too
@@ -86,21 +94,40 @@ class Batch:
         return Chosen(self.offsets[:-1], (1,) * len(self))
 
     @cached_property
+    def last(self) -> Chosen:
+        """The last token of every sequence that is text."""
+        ends = self.offsets[1:] if self.real is None else self.offsets[:-1] + self.real.view(len(self), -1).sum(1)
+        return Chosen(ends - 1, (1,) * len(self))
+
+    @cached_property
     def sequence(self) -> Tensor:
         """(N,) the sequence that each token belongs to."""
         sizes = torch.tensor(self.lengths)
         return torch.repeat_interleave(torch.arange(len(self)), sizes).to(self.ids.device)
 
-    def rectangles(self, chosen: Chosen | None = None) -> Rectangles:
+    def rectangles(self, chosen: Chosen | None = None, pattern: Pattern = FULL) -> Rectangles:
         """Sequences on lines side by side: what attention takes in one matrix product. Made once for a batch."""
-        found = self._rectangles.get(chosen)
+        if pattern.covers(max(self.lengths, default=0)):
+            pattern = FULL  # so that layers of either kind share one plan
+        found = self._rectangles.get((chosen, pattern))
         if found is None:
-            counts = None if chosen is None else chosen.counts
-            found = self._rectangles[chosen] = make_rectangles(self.lengths, counts, self.real, self.ids.device)
+            found = self._rectangles[chosen, pattern] = self._plan(chosen, pattern)
         return found
 
+    def _plan(self, chosen: Chosen | None, pattern: Pattern) -> Rectangles:
+        cuts = pattern if self.real is None else None  # a dense row stays whole
+        counts = tokens = marks = None
+        if chosen is not None:
+            counts = chosen.counts
+            tokens = chosen.tokens.tolist() if cuts is not None and cuts.width is not None else None
+        if pattern.marked and self.marked is not None:
+            marks = self.marked.nonzero().flatten().tolist()
+        found = units(self.lengths, counts, tokens, cuts, marks or ())
+        asking = None if chosen is None else chosen.tokens
+        return make_rectangles(found, self.ids.device, asking, self.real, pattern, self.marked)
+
     @cached_property
-    def _rectangles(self) -> dict[Chosen | None, Rectangles]:
+    def _rectangles(self) -> dict[tuple[Chosen | None, Pattern], Rectangles]:
         return {}
 
 

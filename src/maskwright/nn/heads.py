@@ -11,14 +11,15 @@ from maskwright.nn.linear import Linear, linear
 
 
 class Pooler(nn.Module):
-    """tanh(W h_[CLS]): (B, H) -> (B, H)."""
+    """act(W drop(h_[CLS])): (B, H) -> (B, H); in BERT tanh, without dropout."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, activation: Activation = torch.tanh, dropout: float = 0.0) -> None:
         super().__init__()
-        self.dense = Linear(width, width, torch.tanh)
+        self.drop = Dropout(dropout)
+        self.dense = Linear(width, width, activation)
 
     def forward(self, first: Tensor) -> Tensor:
-        y: Tensor = self.dense(first)
+        y: Tensor = self.dense(self.drop(first))
         return y
 
 
@@ -44,15 +45,45 @@ class Classifier(nn.Module):
             return number
 
 
+class DenseClassifier(nn.Module):
+    """W_out drop(act(W drop(x))) + b: a classifier that brings the layer that others have in a pooler."""
+
+    def __init__(self, width: int, classes: int, activation: Activation, dropout: float, first: float) -> None:
+        """first: the rate before the dense layer."""
+        super().__init__()
+        self.first = Dropout(first)
+        self.dense = Linear(width, width, activation)
+        self.last = Classifier(width, classes, dropout)
+
+    @property
+    def out(self) -> nn.Linear:
+        return self.last.out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H) -> (B, classes)."""
+        y: Tensor = self.last(self.dense(self.first(x)))
+        return y
+
+
 class MaskedLanguageModel(nn.Module):
     """norm(act(W h)) E^T + b over the vocabulary, E being the encoder's own word vectors (the decoder is tied)."""
 
-    def __init__(self, width: int, words: int, activation: Activation, norm: nn.Module) -> None:
+    def __init__(
+        self,
+        width: int,
+        out: int,
+        words: int,
+        activation: Activation,
+        norm: nn.Module,
+        dense_bias: bool = True,
+        bias: bool = True,
+    ) -> None:
+        """out: the width of the word vectors."""
         super().__init__()
-        self.dense = Linear(width, width, activation)
+        self.dense = Linear(width, out, activation, bias=dense_bias)
         self.norm = norm
-        self.bias = nn.Parameter(torch.zeros(words))
+        self.bias = nn.Parameter(torch.zeros(words)) if bias else None
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
-        """states: (M, H) of the scored positions; words: (V, H) -> (M, V)."""
+        """states: (M, H) of the scored positions; words: (V, E) -> (M, V)."""
         return linear(self.norm(self.dense(states)), words, self.bias)

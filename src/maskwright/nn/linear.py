@@ -32,10 +32,10 @@ _ops: Any = torch.ops.mkldnn
 class Linear(nn.Linear):
     """act(x W^T + b): (..., H) -> (..., O). Under autocast the product runs in its format, as `nn.Linear`'s does."""
 
-    def __init__(self, width: int, out: int, activation: Activation | None = None) -> None:
-        super().__init__(width, out)
+    def __init__(self, width: int, out: int, activation: Activation | None = None, bias: bool = True) -> None:
+        super().__init__(width, out, bias)
         self.activation = activation
-        self._kept: dict[Any, tuple[tuple[Any, ...], Tensor, Tensor]] = {}
+        self._kept: dict[Any, tuple[tuple[Any, ...], Tensor, Tensor | None]] = {}
 
     def forward(self, x: Tensor, rows: slice = EVERY) -> Tensor:
         """With `rows`, only those outputs: (..., H) -> (..., len(rows))."""
@@ -45,9 +45,9 @@ class Linear(nn.Linear):
         elif _by_onednn(x, self.weight, kind):
             return self.add_up((x[..., part] for part in self.parts(kind)), kind, rows)
         weight: Tensor = self.weight
-        bias: Tensor = self.bias
+        bias: Tensor | None = self.bias
         if rows != EVERY:  # a slice's gradient is a pass over the whole weight: only where it is needed
-            weight, bias = weight[rows], bias[rows]
+            weight, bias = weight[rows], None if bias is None else bias[rows]
         return linear(x, weight, bias, self.activation)
 
     def parts(self, kind: torch.dtype) -> list[slice]:
@@ -59,15 +59,16 @@ class Linear(nn.Linear):
         sides = zip(parts, self.parts(kind), strict=True)
         return _sum(((x.to(kind), *self._read(x, kind, rows, part)) for x, part in sides), self.activation)
 
-    def _read(self, x: Tensor, kind: torch.dtype, rows: slice, part: slice) -> tuple[Tensor, Tensor]:
+    def _read(self, x: Tensor, kind: torch.dtype, rows: slice, part: slice) -> tuple[Tensor, Tensor | None]:
         """Weight and bias, or part of them, as the kernel reads them, made once within `with precision(...)`.
 
         Not longer, as autocast does: that weights changed cannot always be seen (torch's fused optimizers do not count
         their versions up, nor does what is written through `.data`).
         """
 
-        def as_it_lies() -> tuple[Tensor, Tensor]:
-            return self.weight.detach()[rows, part].to(kind), self.bias.detach()[rows].to(kind)
+        def as_it_lies() -> tuple[Tensor, Tensor | None]:
+            bias: Tensor | None = self.bias
+            return self.weight.detach()[rows, part].to(kind), None if bias is None else bias.detach()[rows].to(kind)
 
         scope = current_scope()
         few = x.numel() < FEW * x.shape[-1] and self.weight.dtype == kind  # then packing costs more than it saves

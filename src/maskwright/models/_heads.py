@@ -1,0 +1,95 @@
+"""The networks that stand on an encoder: one shape each, filled with a family's own parts.
+
+`First.of("BertModel", pooler=make)` is a class with `architecture` (the Hugging Face name), an attribute for each part
+and the constructor `(config, encoder, classes)`; `make(config, classes)` gives the part. Parts are applied one after
+the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+from torch import Tensor, nn
+
+from maskwright.nn.batch import Batch, Chosen
+from maskwright.nn.pooling.mean import Mean as _Mean
+
+Make = Callable[[Any, int], nn.Module]
+
+
+class Head(nn.Module):
+    """An encoder and parts on it."""
+
+    architecture: ClassVar[str]
+    parts: ClassVar[Mapping[str, Make]] = {}
+
+    def __init__(self, config: Any, encoder: nn.Module, classes: int = 2) -> None:
+        super().__init__()
+        self.encoder = encoder
+        for name, make in self.parts.items():
+            setattr(self, name, make(config, classes))
+
+    @classmethod
+    def of(cls, architecture: str, **parts: Make) -> type[Self]:
+        return type(architecture, (cls,), {"architecture": architecture, "parts": parts, "__doc__": cls.__doc__})
+
+    def through(self, x: Tensor) -> Tensor:
+        for name in self.parts:
+            x = getattr(self, name)(x)
+        return x
+
+
+class First(Head):
+    """(B, ...) from the state of each sequence's first token; without parts that state itself, (B, H)."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.through(self.encoder(batch, batch.first))
+
+
+class Last(Head):
+    """(B, ...) from the state of each sequence's last token, the only one that has seen all where no token looks right."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.through(self.encoder(batch, batch.last))
+
+
+class Mean(Head):
+    """(B, ...) from the mean over each sequence's tokens."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.through(_Mean().pool(self.encoder(batch), batch))
+
+
+class Tokens(Head):
+    """(N, ...) from the state of every token, or (M, ...) of chosen ones."""
+
+    def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
+        return self.through(self.encoder(batch, chosen))
+
+
+class Words(Head):
+    """Scores over the vocabulary at the chosen positions (all of them by default): (M, V)."""
+
+    def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
+        scores: Tensor = self.masked_lm(self.encoder(batch, chosen), self.encoder.embeddings.word.weight)
+        return scores
+
+
+class WordsAndOrder(Head):
+    """Both objectives of a paper at once, words (N, V) and a pair's order (B, 2)."""
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        states = self.encoder(batch)
+        words: Tensor = self.masked_lm(states, self.encoder.embeddings.word.weight)
+        pooled = self.pooler(states.index_select(0, batch.first.tokens))
+        return words, self.next_sentence(pooled)
+
+
+def renamed(heads: Mapping[str, type[Head]], old: str, new: str) -> dict[str, type[Head]]:
+    """The heads of a family under the names of another that computes the same."""
+    found = {}
+    for name, head in heads.items():
+        architecture = head.architecture.replace(old, new, 1)
+        found[name] = type(architecture, (head,), {"architecture": architecture})
+    return found

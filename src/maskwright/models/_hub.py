@@ -1,0 +1,99 @@
+"""Models by their id on the Hugging Face hub: `owner/name`, or `owner/name@revision` for a branch, tag or commit.
+
+huggingface-hub keeps the cache (HF_HOME), the endpoint (HF_ENDPOINT), the token (HF_TOKEN or a login) and the offline
+mode (HF_HUB_OFFLINE=1) as people know them. It is imported only when an id is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from maskwright.base.errors import UserError
+
+#: What loading reads; nothing else is fetched, pickles least of all.
+READ = (
+    "*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt", "*.model", "0_Transformer/*", "1_Pooling/*",
+)  # fmt: skip
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_ID = re.compile(r"(?P<name>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w./-]+))?")
+
+
+def is_id(model: str) -> bool:
+    """Whether this could be an id: one name, or an owner and a name, with or without a revision."""
+    return bool(_ID.fullmatch(model)) and ".." not in model
+
+
+@cache
+def download(model: str, pickles: bool = False) -> Path:
+    """The folder of a snapshot in the hub's cache, fetched where it is not there yet; once in a process.
+
+    pickles: fetch old weights too, which only `maskwright convert` opens. Raises UserError in one sentence for an id or
+    a revision that the hub does not know, one that needs a licence or a token, and a hub that cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+
+    found = _ID.fullmatch(model)
+    assert found is not None
+    name, revision = found["name"], found["revision"]
+    with _explained(name, revision):
+        folder = snapshot_download(
+            name, revision=revision, allow_patterns=[*READ, *(PICKLES if pickles else ())], ignore_patterns=["onnx/*", "openvino/*"]
+        )
+    return Path(folder)
+
+
+def push(folder: Path, model: str, private: bool, message: str, ignore: Sequence[str] = ()) -> str:
+    """Send a folder to the hub, making the repository where there is none. Returns the address of the commit."""
+    from huggingface_hub import HfApi
+
+    found = _ID.fullmatch(model)
+    if found is None or "/" not in model:
+        raise UserError(f"{model!r} is no id on the hub. Give owner/name, or owner/name@branch.")
+    name, revision = found["name"], found["revision"]
+    api = HfApi()
+    with _explained(name, revision):
+        api.create_repo(name, private=private, exist_ok=True)
+        if revision:
+            api.create_branch(name, branch=revision, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=name, folder_path=folder, revision=revision, commit_message=message, ignore_patterns=list(ignore)
+        )
+    return str(commit.commit_url)
+
+
+@contextmanager
+def _explained(name: str, revision: str | None) -> Iterator[None]:
+    """Says what the hub answered in one sentence."""
+    from huggingface_hub import constants, errors
+
+    where = constants.ENDPOINT
+    at = f" at the revision {revision!r}" if revision else ""
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise UserError(
+            f"{where} gives {name!r} only to people who accepted its licence: do so on its page, and set HF_TOKEN."
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise UserError(f"{where} has no revision {revision!r} of {name!r}.") from None
+    except errors.RepositoryNotFoundError:
+        raise UserError(
+            f"There is no folder {name!r}, and {where} knows no model of this name (or it is private: set HF_TOKEN)."
+        ) from None
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, errors.RevisionResolutionError) as problem:
+        offline = constants.HF_HUB_OFFLINE
+        why = "HF_HUB_OFFLINE is set" if offline else f"{where} cannot be reached ({_short(problem)})"
+        raise UserError(f"There is no folder {name!r}, and {why}; {name}{at} is not in the cache either.") from None
+    except errors.HfHubHTTPError as problem:
+        raise UserError(f"{where} refused {name!r}{at}: {_short(problem)}.") from None
+    except (OSError, errors.HFValidationError) as problem:
+        raise UserError(f"{where} could not give {name!r}{at}: {_short(problem)}.") from None
+
+
+def _short(problem: Any) -> str:
+    return " ".join(str(problem.__cause__ or problem).split())[:200].rstrip(".")

@@ -1,0 +1,26 @@
+"""CamemBERT (Martin et al. 2020): RoBERTa in French, with 32,005 sentencepieces."""
+
+from __future__ import annotations
+
+from maskwright.models import roberta
+from maskwright.models._family import Preset
+from maskwright.models._heads import renamed
+
+
+class Config(roberta.Config):
+    """Sizes and numerics; the defaults are CamemBERT-base's."""
+
+    vocabulary: int = 32005
+
+
+build = roberta.build
+HEADS = renamed(roberta.HEADS, "Roberta", "Camembert")
+PREFIX, NAMES, COPIES = roberta.PREFIX, roberta.NAMES, roberta.COPIES
+LEGACY, BUFFERS, KEYS = roberta.LEGACY, roberta.BUFFERS, roberta.KEYS
+
+_PAPER = "Martin et al. 2020, section 4.3"
+
+PRESETS = {
+    "base": Preset(Config(), _PAPER, "110"),
+    "large": Preset(Config(layers=24, width=1024, heads=16, inner=4096), _PAPER, "335"),
+}

@@ -1,0 +1,130 @@
+"""DeBERTa v2 and v3 (He et al. 2021, 2023): distances in buckets that widen, positions projected as content is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from maskwright.models import bert, deberta
+from maskwright.models._family import Key, Preset
+from maskwright.models._heads import First
+from maskwright.nn.activations import activation
+from maskwright.nn.batch import Batch, Chosen
+from maskwright.nn.disentangled import DisentangledAttention, DisentangledBlock, Relative, RelativeVectors
+from maskwright.nn.dropout import Dropout
+from maskwright.nn.encoder import Encoder
+from maskwright.nn.neighbours import Convolution
+
+
+class Config(deberta.Config):
+    """Sizes and numerics; the defaults are DeBERTa-v3-base's."""
+
+    vocabulary: int = 128100
+    buckets: int = 256  #: of distances to each side; below 1: each distance has its own vector
+    norm_relative: str = "layer_norm"  #: "layer_norm": vectors of distances are normalised; "none"
+    shared: bool = True  #: positions are projected as content is
+    convolution: int = 0  #: tokens that a convolution beside the first block reads; 0: there is none
+    convolution_activation: str = "tanh"
+    convolution_groups: int = 1
+
+
+def build(config: Config) -> Encoder:
+    """The encoder, with random weights."""
+    blocks = [deberta.block(config, DisentangledAttention, shared=config.shared) for _ in range(config.layers)]
+    if config.convolution > 0:
+        blocks[0] = ConvolvedBlock(blocks[0], config)
+    norm = nn.LayerNorm(config.width, eps=config.eps) if "layer_norm" in config.norm_relative else None
+    span, furthest = (config.buckets, config.reach) if config.buckets > 0 else (config.reach, None)
+    relative = RelativeVectors(span, config.width, furthest, norm) if config.relative else None
+    return Encoder(deberta.embeddings(config), blocks, config.width, relative=relative)
+
+
+class ConvolvedBlock(DisentangledBlock):
+    """norm(block(x) + act(drop(conv(x)))): a convolution beside the first block (He et al. 2021, section 5.1.2)."""
+
+    def __init__(self, plain: Any, config: Config) -> None:
+        norms = [plain.attention_norm, plain.feedforward_norm]
+        super().__init__(plain.attention, plain.feedforward, norms, config.dropout)
+        self.convolution = Convolution(config.width, config.convolution, config.convolution_groups)
+        self.convolution_norm = nn.LayerNorm(config.width, eps=config.eps)
+        self.activation = activation(config.convolution_activation)
+
+    def forward(
+        self,
+        x: Tensor,
+        batch: Batch,
+        chosen: Chosen | None = None,
+        relative: Relative | None = None,
+        asks: Tensor | None = None,
+    ) -> Tensor:
+        """(N, H) -> (N, H), or (M, H) for the chosen tokens alone."""
+        beside = self.activation(self.drop(self.convolution(x, batch)))
+        if chosen is not None:
+            beside = beside.index_select(0, chosen.tokens)
+        y: Tensor = self.convolution_norm(super().forward(x, batch, chosen, relative, asks) + beside)
+        return y
+
+
+HEADS = {
+    **deberta.heads("DebertaV2"),
+    "multiple-choice": First.of("DebertaV2ForMultipleChoice", pooler=deberta.pooler, classifier=bert.scorer),
+}
+OWN_HEADS = deberta.OWN_HEADS
+PREFIX, COPIES, LEGACY, BUFFERS = deberta.PREFIX, deberta.COPIES, deberta.LEGACY, deberta.BUFFERS
+
+_SELF = "deberta.encoder.layer.*.attention.self"
+
+NAMES = {
+    **deberta.SHARED_NAMES,
+    "encoder.relative.norm.*": "deberta.encoder.LayerNorm.*",
+    "encoder.blocks.*.attention.qkv.*": tuple(f"{_SELF}.{x}_proj.*" for x in ("query", "key", "value")),
+    "encoder.blocks.*.attention.position_key.*": f"{_SELF}.pos_key_proj.*",
+    "encoder.blocks.*.attention.position_query.*": f"{_SELF}.pos_query_proj.*",
+    "encoder.blocks.0.convolution.*": "deberta.encoder.conv.conv.*",
+    "encoder.blocks.0.convolution_norm.*": "deberta.encoder.conv.LayerNorm.*",
+}
+
+KEYS: dict[str, Key] = {
+    **{k: v for k, v in deberta.KEYS.items() if k != "talking_head"},
+    "position_buckets": "buckets",
+    "norm_rel_ebd": "norm_relative",
+    "share_att_key": "shared",
+    "conv_kernel_size": "convolution",
+    "conv_act": "convolution_activation",
+    "conv_groups": "convolution_groups",
+}
+
+#: What the reference takes for keys that a config does not have; our defaults are v3's.
+_ABSENT = {"position_buckets": -1, "norm_rel_ebd": "none", "share_att_key": False, "conv_kernel_size": 0}
+
+
+def settle(theirs: dict[str, Any]) -> dict[str, Any]:
+    """As in v1, and a head's width where it is what follows from the others."""
+    theirs = {**_ABSENT, **deberta.settle(theirs)}
+    if theirs.get("attention_head_size") == theirs.get("hidden_size", 0) / theirs.get("num_attention_heads", 1):
+        del theirs["attention_head_size"]
+    return theirs
+
+
+_V2 = "github.com/microsoft/DeBERTa"
+_V3 = "He et al. 2023; github.com/microsoft/DeBERTa"
+
+
+def _size(layers: int, width: int, heads: int, **more: Any) -> Config:
+    return Config(layers=layers, width=width, embedding=width, heads=heads, inner=4 * width, **more)
+
+
+PRESETS = {
+    "v2-xlarge": Preset(
+        _size(24, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "900", note="the repository rounds 887 up"
+    ),
+    "v2-xxlarge": Preset(
+        _size(48, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "1500", note="it rounds 1,567 down"
+    ),
+    "v3-xsmall": Preset(_size(12, 384, 6), _V3, "22", without_words=True),
+    "v3-small": Preset(_size(6, 768, 12), _V3, "44", without_words=True),
+    "v3-base": Preset(Config(), _V3, "86", without_words=True),
+    "v3-large": Preset(_size(24, 1024, 16), _V3, "304", without_words=True),
+    "mdeberta-v3-base": Preset(Config(vocabulary=251000), _V3, "86", without_words=True),
+}

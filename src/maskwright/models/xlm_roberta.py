@@ -1,0 +1,28 @@
+"""XLM-RoBERTa (Conneau et al. 2020): RoBERTa with 250,002 sentencepieces of a hundred languages."""
+
+from __future__ import annotations
+
+from maskwright.models import roberta
+from maskwright.models._family import Preset
+from maskwright.models._heads import renamed
+
+
+class Config(roberta.Config):
+    """Sizes and numerics; the defaults are XLM-R-base's."""
+
+    vocabulary: int = 250002
+
+
+build = roberta.build
+HEADS = renamed(roberta.HEADS, "Roberta", "XLMRoberta")
+PREFIX, NAMES, COPIES = roberta.PREFIX, roberta.NAMES, roberta.COPIES
+LEGACY, BUFFERS, KEYS = roberta.LEGACY, roberta.BUFFERS, roberta.KEYS
+
+_PAPER = "Conneau et al. 2020, table 12"
+
+PRESETS = {
+    "base": Preset(Config(), _PAPER, "270", note="the paper leaves the pooler out and rounds 277 down"),
+    "large": Preset(
+        Config(layers=24, width=1024, heads=16, inner=4096), _PAPER, "550", note="the paper rounds 559 down"
+    ),
+}

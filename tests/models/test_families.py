@@ -1,0 +1,208 @@
+"""Every family of the folder equals its reference in both directions, on random tiny configurations of it.
+
+All hidden states and every head, packed against padded. A family is tested from the day its file is there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from maskwright.models import families, family, load_network, random_network, save_network
+from maskwright.models._family import read_config, write_config
+from maskwright.nn import Batch
+
+from tiny import LENGTHS, SPECIALS, draw_config, switches
+
+TOLERANCE = 1e-5
+CLASSES = 3
+SEEDS = range(10)
+REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
+#: Its trigrams read the vector of [PAD] behind a text where the batch has padding there, and 0 where not: what a text
+#: gives depends on its neighbours. Ours is always the latter, so the reference reads one text at a time.
+ALONE = ("mobilebert",)
+#: its positions skip tokens whose id is 1, whatever the padding token is
+Stir = Callable[..., Any]
+
+
+def heads(name: str) -> list[str]:
+    kind = family(name)
+    return [head for head in kind.HEADS if head not in getattr(kind, "OWN_HEADS", ())]
+
+
+def draw(config: Any, seed: int) -> Batch:
+    """Random ids that are no special pieces, segments, and separators where the family reads them."""
+    source = torch.Generator().manual_seed(seed)
+    ids = torch.randint(SPECIALS, config.vocabulary, (sum(LENGTHS),), generator=source)
+    segments = max(getattr(config, "segments", 1), 1)
+    kinds = [torch.arange(n) >= torch.randint(1, n + 1, (1,), generator=source) for n in LENGTHS]
+    batch = Batch.packed(ids, LENGTHS, torch.cat(kinds).long() * (segments - 1))
+    if not hasattr(config, "separator"):
+        return batch
+    marked = torch.rand(len(ids), generator=source) < 0.2
+    return replace(batch, marked=marked & (batch.sequence != 2))
+
+
+def theirs(network: nn.Module, batch: Batch, head: str, padding: int) -> Any:
+    """What the reference says of a padded batch: hidden states and outputs, each as rows of real tokens or sequences."""
+    dense = batch.to_dense(padding=padding)
+    shape = (len(batch), max(batch.lengths))
+    assert dense.real is not None
+    given = {"input_ids": dense.ids, "attention_mask": dense.real.long(), "token_type_ids": dense.segments}
+    if dense.marked is not None:
+        given["global_attention_mask"] = dense.marked.long()
+    known = inspect.signature(network.forward).parameters
+    given = {k: v.view(shape) for k, v in given.items() if k in known}
+    if head == "multiple-choice":
+        given = {k: v[:, None] for k, v in given.items()}
+    with torch.no_grad():
+        said = network(**given, output_hidden_states=True)
+
+    def packed(x: Tensor) -> Tensor:
+        return torch.cat([row[:n] for row, n in zip(x, batch.lengths, strict=True)])
+
+    return [packed(s) for s in said.hidden_states], outputs(head, said, packed)
+
+
+def outputs(head: str, said: Any, packed: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    match head:
+        case "bare":
+            pooled = getattr(said, "pooler_output", None)
+            return [said.last_hidden_state[:, 0] if pooled is None else pooled]
+        case "pretraining" if hasattr(said, "prediction_logits"):
+            order = said["sop_logits"] if "sop_logits" in said else said["seq_relationship_logits"]
+            return [packed(said.prediction_logits), order]
+        case "question-answering":
+            return [torch.stack([packed(said.start_logits), packed(said.end_logits)], -1)]
+        case "masked-lm" | "token-classification" | "pretraining":
+            return [packed(said.logits)]
+    return [said.logits]
+
+
+def alone(network: nn.Module, batch: Batch, head: str, padding: int) -> Any:
+    """The same, one sequence at a time."""
+    found = []
+    sides = zip(*(t.split(LENGTHS) for t in (batch.ids, batch.segments)), strict=True)
+    for ids, segments in sides:
+        found.append(theirs(network, Batch.packed(ids, [len(ids)], segments), head, padding))
+    states = [torch.cat(layer) for layer in zip(*(f[0] for f in found), strict=True)]
+    return states, [torch.cat(out) for out in zip(*(f[1] for f in found), strict=True)]
+
+
+def ours(network: nn.Module, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+    with torch.no_grad():
+        said = network(batch)
+        states = network.encoder.states(batch)
+    return states, list(said) if isinstance(said, tuple) else [said]
+
+
+def assert_near(mine: tuple[list[Tensor], list[Tensor]], wanted: tuple[list[Tensor], list[Tensor]]) -> None:
+    for some, others in zip(mine, wanted, strict=True):
+        assert len(some) == len(others)
+        for a, b in zip(some, others, strict=True):
+            assert a.shape == b.shape
+            torch.testing.assert_close(a, b, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", REFERENCED)
+def test_both_directions(name: str, seed: int, tmp_path: Path, stir: Stir) -> None:
+    kind = family(name)
+    config = draw_config(kind, seed)
+    reads = alone if name in ALONE else theirs
+    for head in heads(name):
+        both_directions(kind, config, head, seed, tmp_path / head, stir, reads)
+
+
+def both_directions(kind: Any, config: Any, head: str, seed: int, folder: Path, stir: Stir, reads: Any) -> None:
+    sizes = transformers.AutoConfig.for_model(**json.loads(json.dumps(write_config(kind, config))))
+    sizes.num_labels = 2 if head == "question-answering" else CLASSES
+    reference = getattr(transformers, kind.HEADS[head].architecture)
+    batch, padding = draw(config, seed), config.padding or 0
+
+    source = stir(reference(sizes), seed)
+    source.save_pretrained(folder / "theirs")
+    loaded = load_network(folder / "theirs", head)
+    loaded.network.eval()
+    assert (loaded.new, loaded.unused) == ([], [])
+    assert loaded.config == config
+    assert_near(ours(loaded.network, batch), reads(source, batch, head, padding))
+
+    classes = sizes.num_labels
+    mine = stir(random_network(kind, config, head, classes), seed + 1000)
+    names = {f"kind {i}": i for i in range(classes)}
+    save_network(folder / "ours", mine, kind, config, {"label2id": names, "id2label": {i: n for n, i in names.items()}})
+    back, report = reference.from_pretrained(folder / "ours", output_loading_info=True)
+    assert not any(report.values()), report
+    assert tensors(folder / "ours") == tensors(folder / "theirs")
+    assert_near(ours(mine, batch), reads(back.eval(), batch, head, padding))
+    assert read_config(kind, back.config.to_dict(), "theirs") == config
+
+
+def tensors(folder: Path) -> set[str]:
+    with safe_open(str(folder / "model.safetensors"), "pt") as file:
+        return set(file.keys())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 40))
+@pytest.mark.parametrize("name", REFERENCED)
+def test_both_directions_of_more(name: str, seed: int, tmp_path: Path, stir: Stir) -> None:
+    test_both_directions(name, seed, tmp_path, stir)
+
+
+@pytest.mark.parametrize("name", REFERENCED)
+def test_ten_configurations_turn_every_switch(name: str) -> None:
+    kind = family(name)
+    drawn = [draw_config(kind, seed) for seed in SEEDS]
+    for field, values in switches(kind).items():
+        assert {getattr(config, field) for config in drawn} == values, field
+    assert sum(config.width % 2 for config in drawn) >= 1 or name == "modernbert"  # pairs are turned there
+    assert len({config.layers for config in drawn}) > 1
+
+
+@pytest.mark.parametrize("name", REFERENCED)
+def test_gradients_are_theirs(name: str, tmp_path: Path, stir: Stir) -> None:
+    """Of every parameter, from a sum over the last hidden states that weighs each number differently."""
+    kind = family(name)
+    config = draw_config(kind, 3)
+    sizes = transformers.AutoConfig.for_model(**json.loads(json.dumps(write_config(kind, config))))
+    source = stir(getattr(transformers, kind.HEADS["bare"].architecture)(sizes), 3)
+    source.save_pretrained(tmp_path)
+    network = load_network(tmp_path, "bare").network.eval()
+    batch = draw(config, 3)
+    weigh = torch.randn(len(batch.ids), config.width, generator=torch.Generator().manual_seed(0))
+    (network.encoder(batch) * weigh).sum().backward()
+    total = torch.zeros(())
+    for ids, segments, mine, marked in zip(
+        *(t.split(LENGTHS) for t in (batch.ids, batch.segments, weigh)),
+        [None] * len(LENGTHS) if batch.marked is None else batch.marked.split(LENGTHS),
+        strict=True,
+    ):
+        given = {"input_ids": ids[None], "token_type_ids": segments[None]}
+        if marked is not None:
+            given["global_attention_mask"] = marked[None].long()
+        known = inspect.signature(source.forward).parameters
+        said = source(**{k: v for k, v in given.items() if k in known})
+        total = total + (said.last_hidden_state[0] * mine).sum()
+    total.backward()
+    from maskwright.models._family import names_of, prefix_of
+
+    names, gradients = names_of(kind), {n: p.grad for n, p in source.named_parameters()}
+    for own, parameter in network.named_parameters():
+        if not own.startswith("encoder."):
+            continue
+        wanted = [gradients[n.removeprefix(prefix_of(kind))] for n in names.theirs(own)]
+        pieces = [torch.zeros_like(p) if g is None else g for p, g in zip(parameter.chunk(len(wanted)), wanted, strict=True)]
+        found = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(found, torch.cat(pieces), atol=2e-4, rtol=2e-4, msg=lambda m, own=own: f"{own}: {m}")
