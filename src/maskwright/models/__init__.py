@@ -1,5 +1,6 @@
 """Floor 2: one file per family (`bert.py`, ...); reading and writing the Hugging Face layout."""
 
+from maskwright.models._convert import Converted, convert
 from maskwright.models._family import families, family
 from maskwright.models._load import (
     CLASSIFIER,
@@ -11,15 +12,19 @@ from maskwright.models._load import (
     random_network,
     save_network,
 )
-from maskwright.models._show import Shown, show
+from maskwright.models._show import Listed, Shown, listing, show
 
 __all__ = [
     "CLASSIFIER",
+    "Converted",
+    "Listed",
     "Loaded",
     "Shown",
+    "convert",
     "count_outputs",
     "families",
     "family",
+    "listing",
     "load_encoder",
     "load_network",
     "locate",

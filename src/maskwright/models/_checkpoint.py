@@ -54,7 +54,8 @@ def _files(folder: Path) -> list[Path]:
     if pickles:
         raise UserError(
             f"{folder} holds its weights as a pickle ({', '.join(pickles)}). A pickle runs any code that it contains "
-            "when it is opened, so it is refused. Convert it to model.safetensors where you trust its source."
+            "when it is opened, so it is refused. `maskwright convert` makes model.safetensors of it, in a process of "
+            "its own and as weights only."
         )
     raise UserError(f"{folder} holds no model.safetensors. It holds: {_listing(folder)}.")
 

@@ -8,7 +8,7 @@ A family is one file `models/<hf_model_type>.py` with
 - `NAMES`: our tensor name -> theirs, `*` standing for one dotted word; a tuple of theirs is stacked along dimension 0;
 - `KEYS`: every key of the Hugging Face config: a field of `Config`, `Fixed(value)` or `Ignored(reason)`; a dotted key
   stands in a dictionary of the config;
-- `PRESETS`: published sizes by name;
+- `PRESETS`: published sizes by name; `CHANGES`: what it has otherwise than BERT;
 - `PREFIX`, `COPIES`, `LEGACY`, `BUFFERS`: what checkpoints in the wild do with names (see `bert.py`); `settle(theirs)`
   where older versions spelled keys of the config otherwise.
 
@@ -46,6 +46,20 @@ class Ignored:
 
 
 Key = str | Fixed | Ignored
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a family has otherwise than BERT, in few words, each with the function or class that does it:
+    `"one segment; positions from 2 | build"`, or `"... | nn.rotary:Rotary"` for one outside of its file."""
+
+    year: int
+    paper: str
+    embedding: str = ""
+    attention: str = ""
+    block: str = ""  #: norms, feed-forward, residuals
+    objective: str = ""
+    sharing: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,9 +113,25 @@ def families() -> list[str]:
     return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
 
 
+#: `model_type`s that people try and that are no bidirectional encoders of text
+OTHERS = {
+    "a decoder, whose tokens see nothing to their right": """
+        gpt2 gpt_neo gpt_neox gptj opt llama mistral mixtral qwen2 qwen3 gemma gemma2 gemma3 gemma3_text phi phi3 falcon
+        bloom mpt olmo olmo2 smollm3 starcoder2 codegen xglm modernbert-decoder""",
+    "an encoder and a decoder": "t5 mt5 umt5 longt5 bart mbart pegasus m2m_100 marian led prophetnet",
+    "a model of pictures": "vit deit beit swin swinv2 dinov2 dinov3_vit convnext convnextv2 resnet clip siglip siglip2 blip",
+    "a model of sound": "wav2vec2 hubert whisper wavlm",
+}
+
+
 def family(model_type: str) -> Any:
     """The family's module. Raises UserError that lists the families."""
     if model_type not in families():
+        what = next((what for what, names in OTHERS.items() if model_type in names.split()), None)
+        if what is not None:
+            raise UserError(
+                f"{model_type!r} is {what}; maskwright holds bidirectional encoders of text: {', '.join(families())}."
+            )
         raise UserError(unknown("model family", model_type, families()))
     module: ModuleType = importlib.import_module(f"maskwright.models.{model_type.replace('-', '_')}")
     return module

@@ -109,11 +109,28 @@ def describe(model: str | Path) -> Described:
     """Read a model's config.json. Raises UserError for a family or a key that is not known."""
     folder = locate(model)
     theirs = read_json(folder / "config.json")
-    if "model_type" not in theirs:
-        raise UserError(f"{folder / 'config.json'} does not say its model_type.")
-    kind = family(theirs["model_type"])
+    kind = _kind(theirs, str(folder / "config.json"))
     config = read_config(kind, theirs, str(folder / "config.json"))
     return Described(kind, config, count_outputs(theirs), folder)
+
+
+def _kind(theirs: Mapping[str, Any], source: str) -> Any:
+    """The family that a config.json names. Raises UserError where its weights or its code are not for us."""
+    if "model_type" not in theirs:
+        raise UserError(f"{source} does not say its model_type.")
+    name = str(theirs["model_type"])
+    if theirs.get("auto_map"):
+        raise UserError(
+            f"{source} asks for code of its own (auto_map), which would run with your rights as soon as it is loaded, so "
+            f"it is refused. maskwright computes what it knows itself; {name!r} with other code may be another network."
+        )
+    if theirs.get("quantization_config"):
+        method = theirs["quantization_config"].get("quant_method", "a method that it does not name")
+        raise UserError(
+            f"{source}: the weights are quantised by {method}. Give the model that they were made from, in fp32, bf16 or "
+            "fp16."
+        )
+    return family(name)
 
 
 def count_outputs(config: Mapping[str, Any]) -> int:

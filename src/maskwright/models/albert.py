@@ -6,7 +6,7 @@ from pydantic import model_validator
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Ignored, Key, Preset
+from maskwright.models._family import Changes, Ignored, Key, Preset
 from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler, scorer
@@ -125,3 +125,11 @@ PRESETS = {
     ),
     "base-v1": Preset(_size(768, 12, 12, dropout=0.1, attention_dropout=0.1), _PAPER, "12"),
 }
+
+CHANGES = Changes(
+    2019,
+    "Lan et al., ALBERT: A Lite BERT for Self-supervised Learning of Language Representations",
+    embedding="word vectors 128 wide, projected | nn.embeddings:Projected",
+    objective="masked words, order of two sentences | HEADS",
+    sharing="one block stands at all layers | build",
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from maskwright.models._family import Fixed, Ignored, Key, Preset
+from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
 from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -182,3 +182,12 @@ PRESETS = {
     "finbert": Preset(_size(12, 768), "Araci 2019: BERT-base uncased, trained further on financial news"),
     "finbert-fin": Preset(_size(12, 768, vocabulary=30873), "Yang et al. 2020: FinVocab, uncased"),
 }
+
+CHANGES = Changes(
+    2018,
+    "Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
+    embedding="word + learned position + segment | nn.embeddings:Embeddings",
+    attention="every token sees all of its text | nn.block:Attention",
+    block="norm behind each sum; GELU | nn.block:PostNormBlock",
+    objective="masked words, next sentence | nn.heads:MaskedLanguageModel",
+)

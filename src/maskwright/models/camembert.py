@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskwright.models import roberta
-from maskwright.models._family import Preset
+from maskwright.models._family import Changes, Preset
 from maskwright.models._heads import renamed
 
 
@@ -24,3 +24,10 @@ PRESETS = {
     "base": Preset(Config(), _PAPER, "110"),
     "large": Preset(Config(layers=24, width=1024, heads=16, inner=4096), _PAPER, "335"),
 }
+
+CHANGES = Changes(
+    2020,
+    "Martin et al., CamemBERT: a Tasty French Language Model",
+    embedding="RoBERTa's, with 32,005 French sentencepieces | Config",
+    objective="masked whole words",
+)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Fixed, Ignored, Key, Preset
+from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
 from maskwright.models._heads import First, Head, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -255,3 +255,12 @@ PRESETS = {
     ),
     "xlarge": Preset(Config(layers=48, **_LARGE), _PAPER, "750", note="the repository rounds 757 down"),
 }
+
+CHANGES = Changes(
+    2020,
+    "He et al., DeBERTa: Decoding-enhanced BERT with Disentangled Attention",
+    embedding="no positions, no segments | embeddings",
+    attention="content to content, content to distance, distance to content | nn.disentangled:DisentangledAttention",
+    objective="masked words; absolute positions come in before the words are chosen | EnhancedWords",
+    sharing="one vector of each distance for all layers | nn.disentangled:RelativeVectors",
+)

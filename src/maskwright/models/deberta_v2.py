@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from maskwright.models import bert, deberta
-from maskwright.models._family import Key, Preset
+from maskwright.models._family import Changes, Key, Preset
 from maskwright.models._heads import First
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch, Chosen
@@ -128,3 +128,13 @@ PRESETS = {
     "v3-large": Preset(_size(24, 1024, 16), _V3, "304", without_words=True),
     "mdeberta-v3-base": Preset(Config(vocabulary=251000), _V3, "86", without_words=True),
 }
+
+CHANGES = Changes(
+    2021,
+    "He et al., DeBERTaV3: Improving DeBERTa using ELECTRA-Style Pre-Training (and the v2 models of 2021)",
+    embedding="128,100 sentencepieces; no positions | Config",
+    attention="as DeBERTa's, distances in buckets that widen | nn.disentangled:RelativeVectors",
+    block="in v2 a convolution beside the first block | ConvolvedBlock",
+    objective="v2 masked words; v3 replaced tokens",
+    sharing="positions are projected as content is | build",
+)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Fixed, Ignored, Key, Preset
+from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -130,3 +130,11 @@ PRESETS = {
     "base": Preset(Config(), "Sanh et al. 2019, table 3", "66"),
     "multilingual": Preset(Config(vocabulary=119547), "github.com/huggingface/transformers, distillation", "134"),
 }
+
+CHANGES = Changes(
+    2019,
+    "Sanh et al., DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter",
+    embedding="no segments | build",
+    block="half of BERT's layers; no pooler | block",
+    objective="BERT's word probabilities, as a student",
+)

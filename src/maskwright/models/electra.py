@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Fixed, Key, Preset, prefixed
+from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models.bert import ends, scorer
 from maskwright.nn.activations import activation
@@ -133,3 +133,11 @@ PRESETS = {
         Config(**{**_LARGE, "width": 256, "heads": 4, "inner": 1024}), "a quarter of large: Clark et al. 2020, table 6"
     ),
 }
+
+CHANGES = Changes(
+    2020,
+    "Clark et al., ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators",
+    embedding="in small and in generators, narrower than the blocks and projected | build",
+    objective="which tokens a small generator replaced | Replaced",
+    sharing="generator and discriminator share word vectors",
+)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert, roberta
-from maskwright.models._family import Ignored, Key, Preset, prefixed
+from maskwright.models._family import Changes, Ignored, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models.bert import ends, pooler
 from maskwright.nn.activations import activation
@@ -153,3 +153,11 @@ PRESETS = {
     "base": Preset(Config(), _PAPER, "149"),
     "large": Preset(Config(layers=24, width=1024, heads=16, inner=4096), _PAPER, "435"),
 }
+
+CHANGES = Changes(
+    2020,
+    "Beltagy et al., Longformer: The Long-Document Transformer",
+    embedding="RoBERTa's, with 4,096 positions | Config",
+    attention="a window of 512; a few tokens see and are seen everywhere | nn.sliding:SlidingAttention",
+    objective="RoBERTa's, going on from its weights",
+)

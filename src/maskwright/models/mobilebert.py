@@ -9,7 +9,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Ignored, Key, Preset, prefixed
+from maskwright.models._family import Changes, Ignored, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -245,3 +245,12 @@ KEYS: dict[str, Key] = {
 }
 
 PRESETS = {"base": Preset(Config(), "Sun et al. 2020, table 1", "25.3", "masked-lm")}
+
+CHANGES = Changes(
+    2020,
+    "Sun et al., MobileBERT: a Compact Task-Agnostic BERT for Resource-Limited Devices",
+    embedding="128 wide, a token with its two neighbours | TrigramEmbeddings",
+    attention="queries and keys through a bottleneck, values without | Block",
+    block="128 wide between 512; four feed-forwards; a norm that only scales | NoNorm",
+    objective="masked words, next sentence, a teacher's states | WideMaskedLM",
+)

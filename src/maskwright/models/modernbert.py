@@ -8,7 +8,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Fixed, Ignored, Key, Preset
+from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
 from maskwright.models._heads import First, Head, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -241,3 +241,12 @@ PRESETS = {
     "base": Preset(Config(), _PAPER, "149"),
     "large": Preset(Config(width=1024, layers=28, heads=16, inner=2624), _PAPER, "395"),
 }
+
+CHANGES = Changes(
+    2024,
+    "Warner et al., Smarter, Better, Faster, Longer: A Modern Bidirectional Encoder",
+    embedding="word vectors alone | build",
+    attention="rotary positions; two of three layers see 128 tokens | nn.block:RotaryAttention",
+    block="norm before; gated feed-forward; no biases | nn.block:GatedFeedForward",
+    objective="masked words alone, at 30 % | draw",
+)

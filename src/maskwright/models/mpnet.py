@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from maskwright.models import bert, roberta
-from maskwright.models._family import Fixed, Key, Preset, prefixed
+from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler
@@ -87,3 +87,12 @@ KEYS: dict[str, Key] = {
 }
 
 PRESETS = {"base": Preset(Config(), "Song et al. 2020, section 3.1: as BERT-base", "110")}
+
+CHANGES = Changes(
+    2020,
+    "Song et al., MPNet: Masked and Permuted Pre-training for Language Understanding",
+    embedding="no segments; positions from 2 | build",
+    attention="a number for each bucket of distances is added to scores | nn.bias:BucketBias",
+    objective="permuted words, knowing all positions",
+    sharing="one bias for all layers | build",
+)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Fixed, Key, Preset, prefixed
+from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -98,3 +98,10 @@ KEYS: dict[str, Key] = {
 }
 
 PRESETS = {"base": Preset(Config(), "Chung et al. 2021, table 5", "575")}
+
+CHANGES = Changes(
+    2021,
+    "Chung et al., Rethinking Embedding Coupling in Pre-trained Language Models",
+    embedding="word vectors 256 wide go in | nn.embeddings:Projected",
+    objective="masked words, by vectors of its own 1,664 wide | UntiedMaskedLM",
+)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Preset, prefixed
+from maskwright.models._family import Changes, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models.bert import ends, pooler, scorer
 from maskwright.nn.encoder import Encoder
@@ -95,3 +95,10 @@ PRESETS = {
     "bertweet-base": Preset(Config(vocabulary=64001, positions=130), _BERTWEET, "135"),
     "bertweet-large": Preset(Config(**_LARGE), _BERTWEET, "355"),
 }
+
+CHANGES = Changes(
+    2019,
+    "Liu et al., RoBERTa: A Robustly Optimized BERT Pretraining Approach",
+    embedding="byte-level pieces; positions from 2; one segment | build",
+    objective="masked words alone, drawn anew each time | masked_lm",
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskwright.models import roberta
-from maskwright.models._family import Preset
+from maskwright.models._family import Changes, Preset
 from maskwright.models._heads import renamed
 
 
@@ -26,3 +26,10 @@ PRESETS = {
         Config(layers=24, width=1024, heads=16, inner=4096), _PAPER, "550", note="the paper rounds 559 down"
     ),
 }
+
+CHANGES = Changes(
+    2020,
+    "Conneau et al., Unsupervised Cross-lingual Representation Learning at Scale",
+    embedding="RoBERTa's, with 250,002 sentencepieces of 100 languages | Config",
+    objective="masked words alone, languages drawn evenly",
+)
