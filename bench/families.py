@@ -69,7 +69,9 @@ def one(name: str, repeats: int, quick: bool, quiet: measure.Quiet) -> dict[str,
             f"{work}, {workload}": {a: probe(peer, work, workload, a) for a in PROBED}
             for work, workload in product(WORKS, WORKLOADS)
         }
-        best = {key: min((a for a in rows if rows[a] is not None), key=lambda a: rows[a]) for key, rows in probes.items()}
+        best = {
+            key: min((a for a in rows if rows[a] is not None), key=lambda a: rows[a]) for key, rows in probes.items()
+        }
         times: list[dict[str, Any]] = []
         for _, work, workload in product(range(repeats), WORKS, WORKLOADS):
             quiet.check(f"{name}, {work}, {workload}")
@@ -145,7 +147,9 @@ def at(curve: list[dict[str, Any]], side: str, length: int) -> dict[str, Any] | 
 
 def targets(found: list[dict[str, Any]], curve: list[dict[str, Any]]) -> list[measure.Target]:
     out = [
-        measure.Target(f"{row['name']}: {work}, {workload} lengths", speed(row["times"], work, workload), "at least", least)
+        measure.Target(
+            f"{row['name']}: {work}, {workload} lengths", speed(row["times"], work, workload), "at least", least
+        )
         for row in found
         for (work, workload), least in LEAST.items()
     ]
@@ -154,7 +158,9 @@ def targets(found: list[dict[str, Any]], curve: list[dict[str, Any]]) -> list[me
         ratio = measure.median(full["seconds"]) / measure.median(sliding["seconds"]) if sliding and full else None
         out.append(measure.Target(f"Longformer against full attention at {length:,} tokens", ratio, "at least", least))
     growth = memory_growth(curve)
-    out.append(measure.Target("Longformer: memory added from 4,096 to 8,192 over from 2,048 to 4,096", growth, "at most", 2.3))
+    out.append(
+        measure.Target("Longformer: memory added from 4,096 to 8,192 over from 2,048 to 4,096", growth, "at most", 2.3)
+    )
     return out
 
 

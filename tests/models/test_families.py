@@ -16,13 +16,12 @@ import pytest
 import torch
 import transformers
 from safetensors import safe_open
+from tiny import LENGTHS, SPECIALS, draw_config, switches
 from torch import Tensor, nn
 
 from maskwright.models import families, family, load_network, random_network, save_network
 from maskwright.models._family import read_config, write_config
 from maskwright.nn import Batch
-
-from tiny import LENGTHS, SPECIALS, draw_config, switches
 
 TOLERANCE = 1e-5
 CLASSES = 3
@@ -203,6 +202,8 @@ def test_gradients_are_theirs(name: str, tmp_path: Path, stir: Stir) -> None:
         if not own.startswith("encoder."):
             continue
         wanted = [gradients[n.removeprefix(prefix_of(kind))] for n in names.theirs(own)]
-        pieces = [torch.zeros_like(p) if g is None else g for p, g in zip(parameter.chunk(len(wanted)), wanted, strict=True)]
+        pieces = [
+            torch.zeros_like(p) if g is None else g for p, g in zip(parameter.chunk(len(wanted)), wanted, strict=True)
+        ]
         found = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(found, torch.cat(pieces), atol=2e-4, rtol=2e-4, msg=lambda m, own=own: f"{own}: {m}")

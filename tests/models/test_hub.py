@@ -44,7 +44,13 @@ def model(tmp_path: Path) -> Path:
 def load(name: str, cache: Path, url: str, **more: str) -> str:
     """What a process of its own says: the sum of the word vectors, or the error."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING_FACE"))}
-    env |= {"HF_ENDPOINT": url, "HF_HOME": str(cache), "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", **more}
+    env |= {
+        "HF_ENDPOINT": url,
+        "HF_HOME": str(cache),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        **more,
+    }
     env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run([sys.executable, "-c", LOAD, name], capture_output=True, text=True, env=env, check=True)
     return done.stdout.strip().splitlines()[-1]
@@ -117,7 +123,9 @@ def test_a_folder_is_pushed_and_comes_back(hub: Hub, model: Path, tmp_path: Path
     )
     env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
     env |= {"HF_TOKEN": "mine", "HF_HUB_OFFLINE": "0", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run([sys.executable, "-c", push, str(model)], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", push, str(model)], capture_output=True, text=True, env=env, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith(f"{hub.url}/me/mine/commit/")
     held = hub.models["me/mine"]
@@ -136,4 +144,3 @@ def test_ids(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "a/b/c", "./model", "../model", "/abs/model", "a b", "owner/", "owner/name@"])
 def test_paths_are_no_ids(name: str) -> None:
     assert not _hub.is_id(name)
-

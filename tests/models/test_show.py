@@ -86,7 +86,7 @@ def test_a_folder_is_counted_with_the_heads_that_it_holds(tmp_path: Path) -> Non
 
 def test_a_runs_model_folder(tmp_path: Path) -> None:
     """Given the run, its model is shown, not the config.json that describes the run."""
-    config = bert.PRESETS["tiny"]
+    config = bert.PRESETS["tiny"].config
     save_network(tmp_path / "run" / "model", random_network(bert, config, "classification", 2), bert, config, {})
     write_json(tmp_path / "run" / "config.json", {"task": "classification"})
     assert show(tmp_path / "run").rows == show(tmp_path / "run" / "model").rows

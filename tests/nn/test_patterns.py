@@ -41,7 +41,9 @@ def choose(batch: Batch, seed: int) -> Chosen:
     return Chosen(flags.nonzero().squeeze(1), tuple(int(f.sum()) for f in flags.split(list(batch.lengths))))
 
 
-def reference(q: Tensor, k: Tensor, v: Tensor, batch: Batch, asks: Tensor, pattern: Pattern, values: Tensor | None) -> Tensor:
+def reference(
+    q: Tensor, k: Tensor, v: Tensor, batch: Batch, asks: Tensor, pattern: Pattern, values: Tensor | None
+) -> Tensor:
     """Query by query, in the open. asks: the place of each query."""
     out = []
     for query, place in zip(q, asks.tolist(), strict=True):

@@ -90,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if path == "api/repos/create":
                 self._create()
+            elif path == "api/validate-yaml":
+                self._send(200, {"errors": [], "warnings": []})
             elif path.startswith("lfs/"):
                 self.hub.large[path.removeprefix("lfs/")] = self.body
                 self._send(200, {})
@@ -122,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "POST" and verb == "preupload":
             files = json.loads(self.body)["files"]
             modes = ["lfs" if f["path"].endswith(".safetensors") else "regular" for f in files]
-            told = [{"path": f["path"], "uploadMode": m, "shouldIgnore": False} for f, m in zip(files, modes, strict=True)]
+            told = [
+                {"path": f["path"], "uploadMode": m, "shouldIgnore": False} for f, m in zip(files, modes, strict=True)
+            ]
             return self._send(200, {"files": told})
         if self.command == "POST" and verb == "commit":
             return self._commit(name, found, revision)
@@ -132,10 +136,15 @@ class _Handler(BaseHTTPRequestHandler):
         sha = self._find(found, revision if verb in ("revision", "tree") else "main")
         files = found.commits[sha]
         if verb == "tree":
-            listed = [{"type": "file", "path": p, "size": len(d), "oid": hashlib.sha1(d).hexdigest()} for p, d in files.items()]
+            listed = [
+                {"type": "file", "path": p, "size": len(d), "oid": hashlib.sha1(d).hexdigest()}
+                for p, d in files.items()
+            ]
             return self._send(200, listed)
         siblings = [{"rfilename": p} for p in files]
-        return self._send(200, {"id": name, "modelId": name, "sha": sha, "siblings": siblings, "private": False, "tags": []})
+        return self._send(
+            200, {"id": name, "modelId": name, "sha": sha, "siblings": siblings, "private": False, "tags": []}
+        )
 
     def _commit(self, name: str, found: Repository, branch: str) -> None:
         files = {}

@@ -73,6 +73,7 @@ class Preset:
     without_words: bool = False  #: whether the source leaves the word vectors out
     note: str = ""  #: why arithmetic gives another number
 
+
 _BOOKKEEPING = Ignored("bookkeeping of the file")
 _OUTPUTS = Ignored("what the reference returns, not what it computes")
 #: Written into every config by the versions 2 to 4 of transformers, also for encoders.
@@ -198,7 +199,7 @@ def names_of(kind: Any, keep: Callable[[str], bool] = lambda part: True) -> Name
 
 def prefix_of(kind: Any) -> str:
     """What the encoder's tensors are called under, in the folder of a network that has more than the encoder."""
-    prefix: str = getattr(kind, "PREFIX", "encoder.")
+    prefix: str = getattr(kind, "PREFIX", "")
     return prefix
 
 
@@ -206,8 +207,8 @@ def _flat(theirs: Mapping[str, Any], keys: Mapping[str, Key], before: str = "") 
     """Keys and values; those of a dictionary one by one where dotted keys are known in it."""
     for key, value in theirs.items():
         whole = before + key
-        if isinstance(value, Mapping) and any(known.startswith(f"{whole}.") for known in keys):
-            yield from _flat(value, keys, f"{whole}.")
+        if any(known.startswith(f"{whole}.") for known in keys):
+            yield from _flat(value or {}, keys, f"{whole}.")
         else:
             yield whole, value
 

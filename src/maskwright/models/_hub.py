@@ -42,7 +42,10 @@ def download(model: str, pickles: bool = False) -> Path:
     name, revision = found["name"], found["revision"]
     with _explained(name, revision):
         folder = snapshot_download(
-            name, revision=revision, allow_patterns=[*READ, *(PICKLES if pickles else ())], ignore_patterns=["onnx/*", "openvino/*"]
+            name,
+            revision=revision,
+            allow_patterns=[*READ, *(PICKLES if pickles else ())],
+            ignore_patterns=["onnx/*", "openvino/*"],
         )
     return Path(folder)
 

@@ -34,6 +34,7 @@ class Described:
     config: Config
     classes: int  #: of a classification head
     folder: Path
+    heads: list[str]  #: our names of the networks that it says it is; the bare encoder where it names none that we know
 
 
 @dataclass
@@ -111,7 +112,9 @@ def describe(model: str | Path) -> Described:
     theirs = read_json(folder / "config.json")
     kind = _kind(theirs, str(folder / "config.json"))
     config = read_config(kind, theirs, str(folder / "config.json"))
-    return Described(kind, config, count_outputs(theirs), folder)
+    named = theirs.get("architectures") or []
+    heads = [name for name, head in kind.HEADS.items() if head.architecture in named]
+    return Described(kind, config, count_outputs(theirs), folder, heads or ["bare"])
 
 
 def _kind(theirs: Mapping[str, Any], source: str) -> Any:

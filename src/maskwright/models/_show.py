@@ -37,7 +37,7 @@ class Shown:
 
     model: str
     family: str
-    head: str | None  #: the network that was counted; None: the encoder and every head that the folder holds
+    head: str | None  #: the network that was counted; None: the one that the folder names
     sizes: dict[str, Any]  #: the family's configuration: layers, width, heads, positions, vocabulary, ...
     rows: list[Row]
     encoder: int = 0
@@ -53,20 +53,22 @@ class Shown:
 def show(model: str | Path, head: str | None = None) -> Shown:
     """Count a folder, a packaged model or a published size such as `bert-base`, which needs no weights.
 
-    head: count this network; by default the encoder with every head that the folder holds, for a published size the
-    bare encoder with its pooler. No weight is read or drawn. Raises UserError for an unknown name or head, and for a
+    head: count this network; by default the one that the folder's config.json names, for a published size the bare
+    encoder with its pooler. No weight is read or drawn. Raises UserError for an unknown name or head, and for a
     folder whose tensors do not fit its config.json.
     """
     published, name = presets(), str(model)
     if name in published and not Path(name).is_dir():
         (kind, config), classes, tensors, head = published[name], 2, None, head or "bare"
+        heads = [head]
     elif name in PACKAGED or Path(name).is_dir():
         known = describe(name)
         kind, config, classes, tensors = known.kind, known.config, known.classes, Tensors(known.folder)
+        heads = [head] if head else known.heads
     else:
         raise UserError(unknown("model", name, [*PACKAGED, *published]) + " Or give a model's folder.")
     rows: dict[str, Row] = {}
-    for one in kind.HEADS if head is None else [head]:
+    for one in heads:
         with torch.device("meta"):
             network = random_network(kind, config, one, classes)
         new = match(network, kind, tensors).new if tensors else []
@@ -112,7 +114,7 @@ def listing() -> list[Listed]:
             network = random_network(kind, preset.config, preset.head)
         count = sum(p.numel() for p in network.parameters())
         words = network.encoder.embeddings.word.weight.numel()
-        note = "without its word vectors" if preset.without_words else preset.note
+        note = "; ".join(filter(None, ["without its word vectors" * preset.without_words, preset.note]))
         name, sizes = f"{name_of(kind)}-{key}", (preset.config.layers, preset.config.width)
         found.append(Listed(name, *sizes, count, preset.head, words, preset.published, preset.source, note))
     return found

@@ -30,7 +30,5 @@ class Sizes(Config):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.attention_width % self.heads:
-            raise ValueError(
-                f"the width {self.attention_width} is not a multiple of the number of heads {self.heads}"
-            )
+            raise ValueError(f"the width {self.attention_width} is not a multiple of the number of heads {self.heads}")
         return self

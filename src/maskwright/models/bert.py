@@ -158,7 +158,7 @@ PRESETS = {
     "medium": Preset(_size(8, 512), _TURC, "41.7", "pretraining"),
     "base": Preset(_size(12, 768), "Devlin et al. 2019, section 3", "110", "pretraining"),
     "large": Preset(
-        _size(24, 1024), "Devlin et al. 2019, section 3", "340", "pretraining", "the paper rounds 336 up to 340"
+        _size(24, 1024), "Devlin et al. 2019, section 3", "340", "pretraining", note="the paper rounds 336 up to 340"
     ),
     "base-cased": Preset(_size(12, 768, vocabulary=28996), _CASED),
     "large-cased": Preset(_size(24, 1024, vocabulary=28996), _CASED),
@@ -168,17 +168,17 @@ PRESETS = {
         "110",
         note="that is the English model's number; 92 of 178 million are word vectors here",
     ),
-    "minilm": Preset(_size(6, 384, heads=12), "Wang et al. 2020, table 3 (the student with 6 layers)", "22"),
+    "minilm": Preset(_size(6, 384, heads=12), "Wang et al. 2020, table 3", "22", note="the paper rounds 22.7 down"),
     "spanbert-base": Preset(_size(12, 768, vocabulary=28996), "Joshi et al. 2020: as BERT-base cased"),
     "spanbert-large": Preset(
-        _size(24, 1024, vocabulary=28996), "Joshi et al. 2020, section 4.2: as BERT-large cased", "340",
+        _size(24, 1024, vocabulary=28996),
+        "Joshi et al. 2020, section 4.2: as BERT-large cased",
+        "340",
         note="the number of BERT-large, rounded up",
     ),
     "biobert": Preset(_size(12, 768, vocabulary=28996), "Lee et al. 2020: as BERT-base cased"),
     "legalbert": Preset(_size(12, 768), "Chalkidis et al. 2020, section 3: as BERT-base, a vocabulary of its own"),
-    "legalbert-small": Preset(
-        _size(6, 512, heads=8), "Chalkidis et al. 2020, section 3", "35"
-    ),
+    "legalbert-small": Preset(_size(6, 512, heads=8), "Chalkidis et al. 2020, section 3", "35"),
     "finbert": Preset(_size(12, 768), "Araci 2019: BERT-base uncased, trained further on financial news"),
     "finbert-fin": Preset(_size(12, 768, vocabulary=30873), "Yang et al. 2020: FinVocab, uncased"),
 }

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
@@ -40,6 +41,12 @@ class Config(Sizes):
     pooler_activation: str = "gelu"
     classifier_dropout: float | None = None
     cls_names: bool = True  #: whether the masked LM head is the one called `cls`, or `lm_predictions`
+
+    @model_validator(mode="after")
+    def _words_fit_their_head(self) -> Config:
+        if not self.cls_names and self.embedding != self.width:
+            raise ValueError(f"the head of later versions scores states {self.width} wide, word vectors are {self.embedding}")
+        return self
 
     @property
     def reach(self) -> int:
@@ -97,9 +104,9 @@ class OwnMaskedLM(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        norm = nn.LayerNorm(config.width, eps=config.eps)
+        norm = nn.LayerNorm(config.embedding, eps=config.eps)
         act = activation(config.activation)
-        self.own = MaskedLanguageModel(config.width, config.width, config.vocabulary, act, norm)
+        self.own = MaskedLanguageModel(config.width, config.embedding, config.vocabulary, act, norm)
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
         scores: Tensor = self.own(states, words)

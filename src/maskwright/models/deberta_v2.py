@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert, deberta
@@ -12,7 +13,6 @@ from maskwright.models._heads import First
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.disentangled import DisentangledAttention, DisentangledBlock, Relative, RelativeVectors
-from maskwright.nn.dropout import Dropout
 from maskwright.nn.encoder import Encoder
 from maskwright.nn.neighbours import Convolution
 
@@ -27,6 +27,13 @@ class Config(deberta.Config):
     convolution: int = 0  #: tokens that a convolution beside the first block reads; 0: there is none
     convolution_activation: str = "tanh"
     convolution_groups: int = 1
+
+
+    @model_validator(mode="after")
+    def _there_is_what_to_normalise(self) -> Config:
+        if "layer_norm" in self.norm_relative and not self.relative:
+            raise ValueError("norm_relative = 'layer_norm', but there are no vectors of distances (relative = false)")
+        return self
 
 
 def build(config: Config) -> Encoder:
@@ -117,15 +124,18 @@ def _size(layers: int, width: int, heads: int, **more: Any) -> Config:
 
 PRESETS = {
     "v2-xlarge": Preset(
-        _size(24, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "900", note="the repository rounds 887 up"
+        _size(24, 1536, 24, convolution=3, convolution_activation="gelu"),
+        _V2,
+        "900",
+        note="the repository rounds 887 up",
     ),
     "v2-xxlarge": Preset(
         _size(48, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "1500", note="it rounds 1,567 down"
     ),
     "v3-xsmall": Preset(_size(12, 384, 6), _V3, "22", without_words=True),
-    "v3-small": Preset(_size(6, 768, 12), _V3, "44", without_words=True),
+    "v3-small": Preset(_size(6, 768, 12), _V3, "44", without_words=True, note="its sizes come to 42.9"),
     "v3-base": Preset(Config(), _V3, "86", without_words=True),
-    "v3-large": Preset(_size(24, 1024, 16), _V3, "304", without_words=True),
+    "v3-large": Preset(_size(24, 1024, 16), _V3, "304", without_words=True, note="its sizes come to 302.8"),
     "mdeberta-v3-base": Preset(Config(vocabulary=251000), _V3, "86", without_words=True),
 }
 

@@ -124,7 +124,7 @@ _LARGE = {"embedding": 1024, "width": 1024, "heads": 16, "inner": 4096, "layers"
 PRESETS = {
     "small": Preset(Config(), _PAPER, "14"),
     "base": Preset(Config(**_BASE), _PAPER, "110", note="the paper rounds 109 up"),
-    "large": Preset(Config(**_LARGE), _PAPER, "335"),
+    "large": Preset(Config(**_LARGE), _PAPER, "335", note="the paper rounds 334.1 up"),
     "small-generator": Preset(Config(width=64, heads=1, inner=256), "a quarter of small: Clark et al. 2020, table 6"),
     "base-generator": Preset(
         Config(**{**_BASE, "width": 256, "heads": 4, "inner": 1024}), "a third of base: Clark et al. 2020, table 6"

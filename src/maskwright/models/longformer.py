@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from pydantic import model_validator
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from maskwright.models import bert, roberta
 from maskwright.models._family import Changes, Ignored, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
+from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch
@@ -19,17 +21,36 @@ from maskwright.nn.encoder import Encoder
 from maskwright.nn.sliding import SlidingAttention
 
 
-class Config(roberta.Config):
+class Config(Sizes):
     """Sizes and numerics; the defaults are Longformer-base's. `window`: tokens that one sees by distance, half to either
     side, in each layer; one number is every layer's."""
 
+    vocabulary: int = 50265
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
     positions: int = 4098
+    segments: int = 1
+    eps: float = 1e-5
+    padding: int = 1
     window: int | list[int] = 512
     separator: int | None = 2  #: ends the question, whose tokens see everything in question answering
 
     @property
+    def classifier_dropout(self) -> float:
+        return self.dropout
+
+    @property
     def windows(self) -> list[int]:
         return [self.window] * self.layers if isinstance(self.window, int) else self.window
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_number_where_one_says_it(cls, data: Any) -> Any:
+        """transformers writes a list into a config as soon as a network is made of it."""
+        windows = data.get("window") if isinstance(data, dict) else None
+        if isinstance(windows, list) and len(set(windows)) == 1 and len(windows) == data.get("layers", 12):
+            return {**data, "window": windows[0]}
+        return data
 
     @model_validator(mode="after")
     def _windows_are_even(self) -> Config:
@@ -44,7 +65,7 @@ def build(config: Config) -> Encoder:
     """The encoder, with random weights."""
     norm = nn.LayerNorm(config.width, eps=config.eps)
     sizes = config.vocabulary, config.positions, config.segments, config.width
-    embeddings = Embeddings(*sizes, norm, config.dropout, start=(config.padding or 0) + 1)
+    embeddings = Embeddings(*sizes, norm, config.dropout, start=config.padding + 1)
     return Encoder(embeddings, [_block(config, size) for size in config.windows], config.width)
 
 
@@ -101,22 +122,12 @@ def ended(batch: Batch, separator: int | None) -> Tensor:
     return before - before[batch.first.tokens][batch.sequence]
 
 
-def classifier(config: Config, classes: int) -> nn.Module:
-    return roberta.classifier(config.model_copy(update={"classifier_dropout": config.dropout}), classes)
-
-
-def tagger(config: Config, classes: int) -> nn.Module:
-    return bert.classifier(config.model_copy(update={"classifier_dropout": config.dropout}), classes)
-
-
 HEADS = {
     "bare": First.of("LongformerModel", pooler=pooler),
     "masked-lm": Words.of("LongformerForMaskedLM", masked_lm=roberta.masked_lm),
-    "classification": MarkedFirst.of("LongformerForSequenceClassification", classifier=classifier),
-    "multiple-choice": MarkedChoice.of(
-        "LongformerForMultipleChoice", pooler=pooler, classifier=roberta.multiple_choice
-    ),
-    "token-classification": Tokens.of("LongformerForTokenClassification", classifier=tagger),
+    "classification": MarkedFirst.of("LongformerForSequenceClassification", classifier=roberta.classifier),
+    "multiple-choice": MarkedChoice.of("LongformerForMultipleChoice", pooler=pooler, classifier=bert.scorer),
+    "token-classification": Tokens.of("LongformerForTokenClassification", classifier=bert.classifier),
     "question-answering": MarkedQuestion.of("LongformerForQuestionAnswering", ends=ends),
 }
 

@@ -52,6 +52,14 @@ class Config(Sizes):
     cutoff: float = 2.0  #: random weights are drawn within so many standard deviations
     padding: int | None = 50283
 
+    @model_validator(mode="before")
+    @classmethod
+    def _every_third_needs_no_saying(cls, data: Any) -> Any:
+        """transformers writes the kind of each layer into a config, also the usual ones."""
+        if isinstance(data, dict) and data.get("kinds") == usual_kinds(data.get("layers", 22)):
+            return {**data, "kinds": None}
+        return data
+
     @model_validator(mode="after")
     def _each_layer_has_a_kind(self) -> Config:
         if len(self.layer_kinds) != self.layers:
@@ -60,7 +68,12 @@ class Config(Sizes):
 
     @property
     def layer_kinds(self) -> list[str]:
-        return [KINDS[i % 3 > 0] for i in range(self.layers)] if self.kinds is None else list(self.kinds)
+        return usual_kinds(self.layers) if self.kinds is None else list(self.kinds)
+
+
+def usual_kinds(layers: int, every: int = 3) -> list[str]:
+    """The first layer of every three sees everything."""
+    return [KINDS[i % every > 0] for i in range(layers)]
 
 
 def norm(config: Config) -> nn.Module:
@@ -227,8 +240,11 @@ def settle(theirs: dict[str, Any]) -> dict[str, Any]:
     """What the first version said of its layers and rotations, as it is said today."""
     every = theirs.pop(_EVERY, None)
     if theirs.get("layer_types") is None and every is not None:
-        theirs["layer_types"] = [KINDS[i % every > 0] for i in range(theirs.get("num_hidden_layers", 22))]
-    bases = {"full_attention": theirs.pop("global_rope_theta", None), "sliding_attention": theirs.pop("local_rope_theta", None)}
+        theirs["layer_types"] = usual_kinds(theirs.get("num_hidden_layers", 22), every)
+    bases = {
+        "full_attention": theirs.pop("global_rope_theta", None),
+        "sliding_attention": theirs.pop("local_rope_theta", None),
+    }
     if theirs.get("rope_parameters") is None:
         known = {kind: {"rope_theta": base, "rope_type": "default"} for kind, base in bases.items() if base is not None}
         theirs["rope_parameters"] = known or None
@@ -248,5 +264,5 @@ CHANGES = Changes(
     embedding="word vectors alone | build",
     attention="rotary positions; two of three layers see 128 tokens | nn.block:RotaryAttention",
     block="norm before; gated feed-forward; no biases | nn.block:GatedFeedForward",
-    objective="masked words alone, at 30 % | draw",
+    objective="masked words alone, at 30 %",
 )

@@ -12,7 +12,6 @@ from maskwright.models.bert import ends, pooler
 from maskwright.nn.bias import BucketBias
 from maskwright.nn.embeddings import Embeddings
 from maskwright.nn.encoder import Encoder
-from maskwright.nn.heads import Classifier
 
 BUCKETS, FURTHEST = 32, 128  #: distances; the reference computes with these whatever its config says
 START = 2  #: row of the first position, whatever the padding token is
@@ -41,20 +40,12 @@ def build(config: Config) -> Encoder:
     return Encoder(embeddings, blocks, config.width, relative=BucketBias(BUCKETS, config.heads, FURTHEST))
 
 
-def tagger(config: Config, classes: int) -> nn.Module:
-    return Classifier(config.width, classes, config.dropout)
-
-
-def choice(config: Config, classes: int) -> nn.Module:
-    return Classifier(config.width, 1, config.dropout)
-
-
 HEADS = {
     "bare": First.of("MPNetModel", pooler=pooler),
     "masked-lm": Words.of("MPNetForMaskedLM", masked_lm=roberta.masked_lm),
     "classification": First.of("MPNetForSequenceClassification", classifier=roberta.classifier),
-    "multiple-choice": First.of("MPNetForMultipleChoice", pooler=pooler, classifier=choice),
-    "token-classification": Tokens.of("MPNetForTokenClassification", classifier=tagger),
+    "multiple-choice": First.of("MPNetForMultipleChoice", pooler=pooler, classifier=bert.scorer),
+    "token-classification": Tokens.of("MPNetForTokenClassification", classifier=bert.classifier),
     "question-answering": Tokens.of("MPNetForQuestionAnswering", ends=ends),
 }
 

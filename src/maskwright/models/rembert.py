@@ -60,9 +60,7 @@ def masked_lm(config: Config, classes: int) -> nn.Module:
 HEADS = {
     "bare": First.of("RemBertModel", pooler=bert.pooler),
     "masked-lm": Words.of("RemBertForMaskedLM", masked_lm=masked_lm),
-    "classification": First.of(
-        "RemBertForSequenceClassification", pooler=bert.pooler, classifier=bert.classifier
-    ),
+    "classification": First.of("RemBertForSequenceClassification", pooler=bert.pooler, classifier=bert.classifier),
     "multiple-choice": First.of("RemBertForMultipleChoice", pooler=bert.pooler, classifier=bert.scorer),
     "token-classification": Tokens.of("RemBertForTokenClassification", classifier=bert.classifier),
     "question-answering": Tokens.of("RemBertForQuestionAnswering", ends=bert.ends),
@@ -97,7 +95,7 @@ KEYS: dict[str, Key] = {
     "tie_word_embeddings": Fixed(False, "its word vectors go in and come out at different widths"),
 }
 
-PRESETS = {"base": Preset(Config(), "Chung et al. 2021, table 5", "575")}
+PRESETS = {"base": Preset(Config(), "Chung et al. 2021, table 5", "575", note="the paper rounds 575.9 down")}
 
 CHANGES = Changes(
     2021,

@@ -66,9 +66,7 @@ def attend(
     return plan.asking.paste(cells, asks.shape)[:, 0]
 
 
-def look(
-    q: Tensor, k: Tensor, batch: Batch, pattern: Pattern = FULL, bias: Bias | None = None
-) -> list[Tensor]:
+def look(q: Tensor, k: Tensor, batch: Batch, pattern: Pattern = FULL, bias: Bias | None = None) -> list[Tensor]:
     """The probabilities (A, T, T) of each sequence in fp32, from q and k (N, A, D), by the plainest way."""
     found = []
     for first, length in zip(batch.offsets.tolist(), batch.lengths, strict=False):

@@ -189,11 +189,19 @@ def attend(
 
 
 def _scores(
-    q: Tensor, k: Tensor, keys: Tensor | None, queries: Tensor | None, count: int, scale: float, start: Tensor | None = None
+    q: Tensor,
+    k: Tensor,
+    keys: Tensor | None,
+    queries: Tensor | None,
+    count: int,
+    scale: float,
+    start: Tensor | None = None,
 ) -> Tensor:
     """(C * A, L, L) from q and k (C * A, L, D) and terms by distance (A, 2L - 1, D), added to `start`."""
     length = q.shape[1]
-    found = torch.bmm(q, k.transpose(1, 2)) if start is None else torch.baddbmm(start, q, k.transpose(1, 2), alpha=scale)
+    found = (
+        torch.bmm(q, k.transpose(1, 2)) if start is None else torch.baddbmm(start, q, k.transpose(1, 2), alpha=scale)
+    )
     if start is None:
         found = found * scale
     cells = found.view(count, -1, length, length)

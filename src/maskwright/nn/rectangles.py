@@ -249,9 +249,7 @@ def _cells(lines: Lines, exact: bool) -> tuple[np.ndarray, np.ndarray]:
     return shown, owners
 
 
-def _places(
-    rows: np.ndarray, cells: np.ndarray, device: torch.device
-) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+def _places(rows: np.ndarray, cells: np.ndarray, device: torch.device) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """Of rows that stand in cells: the cell of each row; then the rows that have a second one, and where; ..."""
 
     def there(x: np.ndarray) -> Tensor:
