@@ -184,8 +184,8 @@ def section(result: dict[str, Any]) -> str:
     parts = [
         "## Families: base shape beside transformers",
         f"`{result['command']}`. {measure.describe(result['machine'])} {measure.disturbance(result['busy'])}",
-        f"{LAYERS} layers of base shape with equal random weights, bf16 on both sides, batches of {TEXTS} texts in order "
-        "of drawing. Numbers are the peer's time over ours. The peer runs padded to the longest text of its batch, "
+        f"{LAYERS} layers of base shape with equal random weights, bf16 on both sides, batches of {TEXTS} texts as "
+        "they were drawn. Numbers are the peer's time over ours. The peer runs padded to the longest text of a batch, "
         "forward with weights cast to bf16 and training under autocast as ours does, at the faster of sdpa and eager "
         "attention. mixed: 50 to 400 pieces; equal: 128. A step is forward, backward and fused AdamW, dropout 0.1.",
         measure.table(head, rows),

@@ -142,7 +142,7 @@ def test_a_file_without_the_column(run: Run, finished: dict[str, Path], tmp_path
 def test_a_model_that_is_not_there(run: Run) -> None:
     code, _, err = run("predict", "nowhere", "--text", "a")
     assert code == 2
-    assert "There is no model folder 'nowhere'." in err
+    assert "There is no model folder 'nowhere', and" in err
 
 
 def test_how_a_file_is_read_can_be_said(run: Run, finished: dict[str, Path], tmp_path: Path, reviews: Reviews) -> None:

@@ -127,7 +127,7 @@ def test_doubtful_names_of_several_labels_a_row_are_told_too(tagged: Reviews) ->
         ({}, "There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them."),
         ({"train": {"sentence": ["a"], "label": ["0"]}}, "There is no column 'text'."),
         ({"train": {"text": ["a"], "label": ["0"]}, "lable": "x"}, "There is no option 'lable'. Did you mean 'label'?"),
-        ({"train": {"text": ["a"], "label": ["0"]}, "model": "no/such"}, "There is no model folder 'no/such'."),
+        ({"train": {"text": ["a"], "label": ["0"]}, "model": "no/such"}, "There is no model folder 'no/such', and"),
     ],
 )
 def test_what_cannot_be_looked_at_is_refused(options: dict[str, Any], message: str) -> None:

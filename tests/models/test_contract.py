@@ -111,7 +111,7 @@ def test_every_key_of_the_reference_is_known(name: str) -> None:
     assert sorted(mapped) == sorted(kind.Config.model_fields), "each field of Config is mapped by exactly one key"
     for key, meaning in kind.KEYS.items():
         if isinstance(meaning, str) and key in flat:
-            value, default = getattr(config, meaning), kind.Config.model_fields[meaning].default
+            value, default = config.model_dump(mode="json")[meaning], kind.Config.model_fields[meaning].default
             assert value == flat[key] or value is default is None, key  # None: as the family usually has it
     assert all(m.why for m in {**COMMON_KEYS, **kind.KEYS}.values() if isinstance(m, Fixed | Ignored))
 

@@ -53,7 +53,7 @@ def draw(config: Any, seed: int) -> Batch:
 
 
 def theirs(network: nn.Module, batch: Batch, head: str, padding: int) -> Any:
-    """What the reference says of a padded batch: hidden states and outputs, each as rows of real tokens or sequences."""
+    """What the reference says of a padded batch, as rows of real tokens or sequences: hidden states and outputs."""
     dense = batch.to_dense(padding=padding)
     shape = (len(batch), max(batch.lengths))
     assert dense.real is not None

@@ -99,8 +99,8 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(hub: Hub, model: Path, tmp
     hub.add("owner/closed", model, token="secret")
     hub.add("owner/gated", model, token="secret", gated=True)
     said = load("owner/nowhere", tmp_path / "a", hub.url)
-    assert said.startswith(f"error: There is no folder 'owner/nowhere', and {hub.url} knows no model of this name")
-    assert load("owner/closed", tmp_path / "a", hub.url).startswith("error: There is no folder 'owner/closed', and")
+    assert said.startswith(f"error: There is no model folder 'owner/nowhere', and {hub.url} knows no model of this name")
+    assert load("owner/closed", tmp_path / "a", hub.url).startswith("error: There is no model folder 'owner/closed', and")
     assert "accepted its licence" in load("owner/gated", tmp_path / "a", hub.url)
     for name in ("owner/closed", "owner/gated"):
         assert float(load(name, tmp_path / "b", hub.url, HF_TOKEN="secret")) == total(model)
@@ -108,10 +108,10 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(hub: Hub, model: Path, tmp
 
 def test_a_hub_that_is_not_there_is_said(model: Path, tmp_path: Path) -> None:
     said = load("owner/name", tmp_path, "http://127.0.0.1:9")
-    assert said.startswith("error: There is no folder 'owner/name', and http://127.0.0.1:9 cannot be reached")
+    assert said.startswith("error: There is no model folder 'owner/name', and http://127.0.0.1:9 cannot be reached")
     said = load("owner/name", tmp_path, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
     assert said == (
-        "error: There is no folder 'owner/name', and HF_HUB_OFFLINE is set; owner/name is not in the cache either."
+        "error: There is no model folder 'owner/name', and HF_HUB_OFFLINE is set; owner/name is not in the cache either."
     )
 
 

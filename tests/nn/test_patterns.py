@@ -68,8 +68,8 @@ def reference(
 
 @settings(max_examples=60)
 @given(
-    lengths=LENGTHS, seed=st.integers(0, 999), pattern=st.sampled_from(PATTERNS), dense=st.booleans(), some=st.booleans(),
-    biased=st.booleans(),
+    lengths=LENGTHS, seed=st.integers(0, 999), pattern=st.sampled_from(PATTERNS), dense=st.booleans(),
+    some=st.booleans(), biased=st.booleans(),
 )  # fmt: skip
 @example(lengths=[LONG + 70, 3], seed=1, pattern=window(3), dense=False, some=False, biased=True)
 @example(lengths=[220, 130, 90], seed=2, pattern=window(4, marked=True), dense=False, some=False, biased=False)

@@ -1,4 +1,4 @@
-"""A folder that loading refuses, made into one that it takes: pickled weights, and tables of positions that end early."""
+"""A folder that loading refuses for its pickled weights, made into one that it takes."""
 
 from __future__ import annotations
 

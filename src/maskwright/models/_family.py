@@ -120,7 +120,7 @@ OTHERS = {
         gpt2 gpt_neo gpt_neox gptj opt llama mistral mixtral qwen2 qwen3 gemma gemma2 gemma3 gemma3_text phi phi3 falcon
         bloom mpt olmo olmo2 smollm3 starcoder2 codegen xglm modernbert-decoder""",
     "an encoder and a decoder": "t5 mt5 umt5 longt5 bart mbart pegasus m2m_100 marian led prophetnet",
-    "a model of pictures": "vit deit beit swin swinv2 dinov2 dinov3_vit convnext convnextv2 resnet clip siglip siglip2 blip",
+    "a model of pictures": "vit deit beit swin swinv2 dinov2 dinov3_vit convnext convnextv2 resnet clip siglip siglip2",
     "a model of sound": "wav2vec2 hubert whisper wavlm",
 }
 

@@ -48,7 +48,7 @@ class First(Head):
 
 
 class Last(Head):
-    """(B, ...) from the state of each sequence's last token, the only one that has seen all where no token looks right."""
+    """(B, ...) from the state of each sequence's last token: where no token looks right, it alone has seen all."""
 
     def forward(self, batch: Batch) -> Tensor:
         return self.through(self.encoder(batch, batch.last))

@@ -124,14 +124,14 @@ def _kind(theirs: Mapping[str, Any], source: str) -> Any:
     name = str(theirs["model_type"])
     if theirs.get("auto_map"):
         raise UserError(
-            f"{source} asks for code of its own (auto_map), which would run with your rights as soon as it is loaded, so "
-            f"it is refused. maskwright computes what it knows itself; {name!r} with other code may be another network."
+            f"{source} asks for code of its own (auto_map), which would run with your rights as soon as it is loaded, "
+            f"so it is refused. maskwright computes what it knows itself; {name!r} with other code is another network."
         )
     if theirs.get("quantization_config"):
         method = theirs["quantization_config"].get("quant_method", "a method that it does not name")
         raise UserError(
-            f"{source}: the weights are quantised by {method}. Give the model that they were made from, in fp32, bf16 or "
-            "fp16."
+            f"{source}: the weights are quantised by {method}. Give the model that they were made from, in fp32, bf16 "
+            "or fp16."
         )
     return family(name)
 

@@ -1,4 +1,4 @@
-"""`python -m maskwright.models._pickle FILE OUT`: one file of weights from pickle to safetensors, in a process of its own.
+"""`python -m maskwright.models._pickle FILE OUT`: a file of weights from pickle to safetensors, in its own process.
 
 torch opens it with `weights_only`, which builds tensors and plain containers and calls nothing else. The process does
 nothing but this, so that whatever a file may still manage ends with it.
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def main(source: Path, out: Path) -> None:
-    """Write the tensors of `source`, each with memory of its own. Leaves with one line on stderr and 1 on what is none."""
+    """Write the tensors of `source`, each with memory of its own. On what is none it leaves with 1 and says why."""
     import torch
     from safetensors.torch import save_file
 

@@ -36,7 +36,7 @@ class Config(Sizes):
     relative: bool = True  #: whether distances have vectors
     furthest: int = -1  #: distance from which all share a vector; below 1: `positions`
     absolute: bool = False  #: whether positions are in the embeddings too
-    terms: list[Literal["c2p", "p2c"]] = ["c2p", "p2c"]  #: of a score, beside content to content
+    terms: tuple[Literal["c2p", "p2c"], ...] = ("c2p", "p2c")  #: of a score, beside content to content
     pooler_dropout: float = 0.0
     pooler_activation: str = "gelu"
     classifier_dropout: float | None = None
@@ -45,7 +45,7 @@ class Config(Sizes):
     @model_validator(mode="after")
     def _words_fit_their_head(self) -> Config:
         if not self.cls_names and self.embedding != self.width:
-            raise ValueError(f"the head of later versions scores states {self.width} wide, word vectors are {self.embedding}")
+            raise ValueError(f"the later head scores by the states' width, {self.width}, not by {self.embedding}")
         return self
 
     @property

@@ -28,7 +28,6 @@ class Config(deberta.Config):
     convolution_activation: str = "tanh"
     convolution_groups: int = 1
 
-
     @model_validator(mode="after")
     def _there_is_what_to_normalise(self) -> Config:
         if "layer_norm" in self.norm_relative and not self.relative:

@@ -128,7 +128,7 @@ KEYS: dict[str, Key] = {
 
 PRESETS = {
     "base": Preset(Config(), "Sanh et al. 2019, table 3", "66"),
-    "multilingual": Preset(Config(vocabulary=119547), "its model card on the hub", "134", note="rounded down from 134.7"),
+    "multilingual": Preset(Config(vocabulary=119547), "its card on the hub", "134", note="rounded down from 134.7"),
 }
 
 CHANGES = Changes(

@@ -1,4 +1,4 @@
-"""An arm: a language model of LSTMs in either direction, and the weighted sum of its layers (Peters et al. 2018, 3.1-3.3).
+"""An arm: a language model of LSTMs in both directions, and the weighted sum of its layers (Peters et al. 2018, 3).
 
 As in the paper: projected LSTMs with a residual connection between layers, token vectors and softmax shared by both
 directions. Its token vectors are those of pieces; the paper's come from a convolution over characters, for words.

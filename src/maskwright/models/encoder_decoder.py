@@ -1,4 +1,4 @@
-"""An arm: the Transformer as it was first published, with an encoder, a decoder and cross-attention (Vaswani et al. 2017).
+"""An arm: the Transformer as it was first published, an encoder and a decoder that looks at it (Vaswani et al. 2017).
 
 The encoder alone is a family like the others (`bare`); `sequence-to-sequence` is the whole. Positions are sines and
 cosines; one table of word vectors, scaled by sqrt(H), serves both sides and the output.

@@ -1,4 +1,4 @@
-"""Longformer (Beltagy et al. 2020): RoBERTa with a sliding window, and a few tokens that see and are seen everywhere."""
+"""Longformer (Beltagy et al. 2020): RoBERTa with a sliding window, and a few tokens that see and are seen by all."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from maskwright.nn.sliding import SlidingAttention
 
 
 class Config(Sizes):
-    """Sizes and numerics; the defaults are Longformer-base's. `window`: tokens that one sees by distance, half to either
-    side, in each layer; one number is every layer's."""
+    """Sizes and numerics; the defaults are Longformer-base's. `window`: tokens that one sees by distance, half to
+    either side, in each layer; one number is every layer's."""
 
     vocabulary: int = 50265
     dropout: float = 0.1

@@ -1,4 +1,4 @@
-"""An arm: left-to-right BERT with a BiLSTM on top, new when fine-tuning begins (Devlin et al. 2019, table 5, "+ BiLSTM")."""
+"""An arm: left-to-right BERT with a BiLSTM on top, as in Devlin et al. 2019, table 5, "+ BiLSTM"."""
 
 from __future__ import annotations
 

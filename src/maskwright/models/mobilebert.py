@@ -55,7 +55,7 @@ class Config(Sizes):
     @model_validator(mode="after")
     def _words_fit(self) -> Config:
         if self.embedding > self.width:
-            raise ValueError(f"word vectors of {self.embedding} are lengthened to the width, which is only {self.width}")
+            raise ValueError(f"word vectors of {self.embedding} are lengthened to the width, but it is {self.width}")
         return self
 
     @model_validator(mode="after")

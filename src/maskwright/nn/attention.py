@@ -146,7 +146,7 @@ def _variable_length(q: Tensor, kv: Tensor, batch: Batch, chosen: Chosen | None)
 class _Attend(torch.autograd.Function):
     """One rectangle at a time, with P = softmax(Q K^T / sqrt(D) + B), R = dropout(P), O = R V:
 
-    dV = R^T dO,  dR = dO V^T,  dS = R * dR - P * rowsum(R * dR),  dQ = dS K / sqrt(D),  dK = dS^T Q / sqrt(D),  dB = dS.
+    dV = R^T dO,  dR = dO V^T,  dB = dS = R * dR - P * rowsum(R * dR),  dQ = dS K / sqrt(D),  dK = dS^T Q / sqrt(D).
 
     dS is softmax's backward with dropout folded in: P * dropout'(dR) = R * dR, so that no mask has to be kept.
     """

@@ -132,7 +132,8 @@ class Block(nn.Module):
 
     def __init__(self, attention: nn.Module, feedforward: nn.Module, norms: list[nn.Module], dropout: float) -> None:
         super().__init__()
-        self.attention, self.feedforward = attention, feedforward
+        self.attention: Any = attention
+        self.feedforward = feedforward
         self.attention_norm, self.feedforward_norm = norms
         self.drop = Dropout(dropout)
 

@@ -1,4 +1,4 @@
-"""Attention from one batch to another, and the decoder's block that has it (Vaswani et al. 2017, sections 3.1, 3.2.3)."""
+"""Attention from one batch to another, and the decoder's block that has it (Vaswani et al. 2017, section 3.2.3)."""
 
 from __future__ import annotations
 

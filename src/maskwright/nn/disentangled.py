@@ -1,8 +1,8 @@
 """DeBERTa's attention (He et al. 2021, equations 2 to 4): content to content, content to position, position to content.
 
-A score of query i and key j is (q_i k_j + q_i K_d + k_j Q_d) / sqrt(D * terms), d = i - j being how far they stand apart
-and K_d, Q_d projections of a vector for each distance. Terms by distance come out of one product with the vectors of all
-distances and are read by query and key through a stride (`skew`): nothing is gathered.
+A score of query i and key j is (q_i k_j + q_i K_d + k_j Q_d) / sqrt(D * terms), d = i - j being how far they stand
+apart and K_d, Q_d projections of a vector for each distance. Terms by distance come out of one product with the vectors
+of all distances and are read by query and key through a stride (`skew`): nothing is gathered.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from maskwright.nn.block import PostNormBlock
 from maskwright.nn.dropout import Dropout, noise
 from maskwright.nn.linear import Linear
 from maskwright.nn.skew import by_distance, by_key, distances
+
+Terms = tuple[Tensor | None, Tensor | None]  #: keys and queries of positions
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ class DisentangledAttention(nn.Module):
         for first, length in zip(batch.offsets.tolist(), batch.lengths, strict=False):
             mine = slice(first, first + length)
             cells = [t[mine].float().transpose(0, 1) for t in (q, kv[:, 0])]
-            terms = [None if t is None else fitted(t.float(), length) for t in (keys, queries)]
-            scores = _scores(*cells, *terms, 1, self.scale(q))
+            terms = fitted(keys, length), fitted(queries, length)
+            scores = _scores(cells[0], cells[1], terms, 1, self.scale(q))
             if batch.real is not None:
                 scores = scores.masked_fill(~batch.real[mine], -torch.inf)
             found.append(scores.softmax(-1))
@@ -150,7 +152,7 @@ class DisentangledAttention(nn.Module):
 class DisentangledBlock(PostNormBlock):
     """`PostNormBlock` whose queries may come from other states than its keys and values."""
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         x: Tensor,
         batch: Batch,
@@ -167,7 +169,7 @@ class DisentangledBlock(PostNormBlock):
 
 
 def fitted(x: Tensor | None, length: int) -> Tensor | None:
-    """(A, 2T - 1, D) by distance -> (A, 2 length - 1, D), cut, or filled with 0 (for distances that no two tokens have)."""
+    """(A, 2T - 1, D) by distance -> (A, 2 length - 1, D), cut, or filled with 0 where no tokens are so far apart."""
     if x is None:
         return None
     room = length - (x.shape[1] + 1) // 2
@@ -188,22 +190,11 @@ def attend(
     return mixed
 
 
-def _scores(
-    q: Tensor,
-    k: Tensor,
-    keys: Tensor | None,
-    queries: Tensor | None,
-    count: int,
-    scale: float,
-    start: Tensor | None = None,
-) -> Tensor:
+def _scores(q: Tensor, k: Tensor, terms: Terms, count: int, scale: float, start: Tensor | None = None) -> Tensor:
     """(C * A, L, L) from q and k (C * A, L, D) and terms by distance (A, 2L - 1, D), added to `start`."""
-    length = q.shape[1]
-    found = (
-        torch.bmm(q, k.transpose(1, 2)) if start is None else torch.baddbmm(start, q, k.transpose(1, 2), alpha=scale)
-    )
-    if start is None:
-        found = found * scale
+    length, (keys, queries) = q.shape[1], terms
+    start = q.new_zeros(len(q), length, length) if start is None else start
+    found = torch.baddbmm(start, q, k.transpose(1, 2), alpha=scale, out=start)
     cells = found.view(count, -1, length, length)
     if keys is not None:
         cells.add_(by_key(_by_head(q, keys, count)).transpose(0, 1), alpha=scale)
@@ -219,7 +210,7 @@ def _lines(x: Tensor, heads: int) -> Tensor:
 
 def _by_head(x: Tensor, terms: Tensor, count: int) -> Tensor:
     """x (C * A, L, D), terms (A, 2L - 1, D) -> their products (A, C, L, 2L - 1)."""
-    found = torch.bmm(_lines(x, len(terms)), terms.transpose(1, 2))
+    found = torch.bmm(_lines(x, len(terms)), terms.to(x.dtype).transpose(1, 2))
     return found.view(len(terms), count, x.shape[1], -1)
 
 
@@ -249,7 +240,8 @@ class _Attend(torch.autograd.Function):
         for (mine,), pair, (out,), hidden in cut:
             count, length = len(mine) // q.shape[1], mine.shape[1]
             start = q.new_empty(count, q.shape[1], length, length).copy_(hidden).view(-1, length, length)
-            s = _scores(mine, pair[0], *(fitted(t, length) for t in terms), count, scale, start)
+            near = fitted(terms[0], length), fitted(terms[1], length)
+            s = _scores(mine, pair[0], near, count, scale, start)
             p = s.float().softmax(-1)
             r = (p * noise.mask(tuple(p.shape), rate, p.device) if rate > 0 else p).to(q.dtype)
             torch.bmm(r, pair[1], out=out)

@@ -77,7 +77,7 @@ def check_length(batch: Batch, positions: int) -> None:
     longest = max(batch.lengths, default=0)
     if longest > positions:
         raise UserError(
-            f"A sequence has {longest:,} tokens, but the encoder has {positions:,} positions. Cut it to at most that, for "
-            f"example by Tokenizer.encode(texts, max_length={positions}), or build a longer table: "
+            f"A sequence has {longest:,} tokens, but the encoder has {positions:,} positions. Cut it to at most that, "
+            f"for example by Tokenizer.encode(texts, max_length={positions}), or build a longer table: "
             "--positions interpolate, tile or extend."
         )

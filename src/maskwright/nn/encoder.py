@@ -20,10 +20,10 @@ class Encoder(nn.Module):
     """Batch -> hidden states.
 
     embeddings: Batch -> (N, H). blocks: each (N, H), Batch, Chosen or None -> (N, H) or (M, H). On CPU a block may be
-    given up to ROWS - 1 blank rows more than the batch has tokens, behind them; it gives as many back. order: the blocks
-    of the L layers, where one stands at several of them, or in a list of its own. relative: what blocks know of relative
-    positions, made once for a batch from it and the number of rows, and given to each block last. norm: behind the last
-    block.
+    given up to ROWS - 1 blank rows more than the batch has tokens, behind them; it gives as many back. order: the
+    blocks of the L layers, where one stands at several of them, or in a list of its own. relative: what blocks know of
+    relative positions, made once for a batch from it and the number of rows, and given to each block last. norm: behind
+    the last block.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
         return limit
 
     @property
-    def layers(self) -> Sequence[nn.Module]:
+    def layers(self) -> Sequence[Any]:
         """The block of each layer."""
         return list(self.blocks) if self._order is None else self._order
 

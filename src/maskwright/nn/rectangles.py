@@ -187,7 +187,7 @@ def make_rectangles(
         asking = Grid([_laid([u.asking for u in found], lines, exact) for lines in rectangles], device, exact)
     asks = asking.shown if tokens is None else [tokens[rows] for rows in asking.shown]
     sides = zip(asking.owners, asked.owners, asked.alone, asks, asked.shown, strict=True)
-    masks = []
+    masks: list[Tensor | None] = []
     for asking_owners, asked_owners, alone, queries, keys in sides:
         near = None if pattern.is_full else pattern.sees(queries, keys, marks)
         if real is not None:

@@ -1,7 +1,7 @@
 """Numbers by distance, and the same by query and key: what relative positions are made of.
 
 A query i and a key j of one sequence stand j - i apart. For T tokens that is -(T - 1) to T - 1, so that a row of
-2T - 1 numbers, T - 1 being the place of distance 0, holds what query i has for every key: key j's stands at T - 1 + j - i.
+2T - 1 numbers, T - 1 being the place of distance 0, holds what query i has for every key: key j's is at T - 1 + j - i.
 Row i's keys begin one place before row i - 1's, which is a stride: no index and no copy.
 """
 

@@ -1,0 +1,87 @@
+"""Each family is fine-tuned, saved, loaded, shown and resumed as BERT is, at toy size: nothing asks which one it is."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import tiny as tiny_config
+
+import maskwright as mw
+from maskwright.models import families, family, random_network, save_network, show
+from maskwright.text.tokenizer import Tokenizer
+from maskwright.training import loop
+from maskwright.training.stop import Interrupted
+
+FAMILIES = [name for name in families() if "classification" in family(name).HEADS]
+TEXTS = ["a wonderful film", "the dull and boring play was awful", ""]
+
+
+@pytest.fixture
+def encoder(tiny: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """A folder with a random encoder of a family, and the tiny tokenizer."""
+
+    def make(name: str) -> Path:
+        kind, tokenizer = family(name), Tokenizer.from_folder(tiny)
+        config = tiny_config(kind)
+        changes = {"vocabulary": tokenizer.size, "initial_std": 0.2, "padding": 0, "width": 24, "positions": 40}
+        changes = {k: v for k, v in changes.items() if k in kind.Config.model_fields}
+        config = kind.Config(**{**config.model_dump(), **changes})
+        torch.manual_seed(0)
+        save_network(tmp_path / name, random_network(kind, config, "bare"), kind, config, {})
+        tokenizer.save(tmp_path / name)
+        return tmp_path / name
+
+    return make
+
+
+def outcome(folder: Path) -> dict[str, bytes]:
+    names = ("model/model.safetensors", "seeds/0/log.jsonl", "metrics.json")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+@contextmanager
+def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A signal comes after so many steps."""
+
+    class Heard:
+        asked = 0
+
+        @property
+        def number(self) -> int | None:
+            self.asked += 1
+            return signal.SIGTERM if self.asked > steps else None
+
+    @contextmanager
+    def listening() -> Iterator[Heard]:
+        yield Heard()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "listening", listening)
+        yield
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_from_rows_to_answers(
+    name: str, encoder: Callable[[str], Path], tune: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = encoder(name)
+    assert show(folder).family == name
+    run = tune(model=folder, out="straight")
+    answers = run.predict(TEXTS)
+    assert [a["label"] in ("good", "bad") for a in answers] == [True] * 3
+    model = mw.load(tmp_path / "straight" / "model")
+    assert [a["label"] for a in model.predict(TEXTS)] == [a["label"] for a in answers]
+    assert show(tmp_path / "straight").total > show(folder).total - 1000
+    losses = [line for line in (tmp_path / "straight/seeds/0/log.jsonl").read_text().splitlines() if '"loss' in line]
+    assert losses
+
+    with stopped_after(7, monkeypatch), pytest.raises(Interrupted):
+        tune(model=folder, out="stopped")
+    tune(model=folder, out="stopped", resume=True)
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "straight")
