@@ -12,7 +12,7 @@ from typing import Any
 from bench import _measure as measure
 from bench._child import ArmFailed
 
-SCRIPTS = ("start", "encode", "attention", "forward", "finetune", "predict")  #: the short ones first
+SCRIPTS = ("start", "encode", "attention", "forward", "families", "finetune", "predict")  #: the short ones first
 
 
 def write_results() -> None:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from bench import _measure as measure
 from bench import _texts as texts
-from bench.families import LAYERS, TEXTS, VOCABULARY
+from bench.families import LAYERS, PROBED, VOCABULARY
 
 CLASSES = 2
 SHOWN = 4  #: texts whose states are compared
@@ -58,7 +58,8 @@ class Ours:
             config = kind.Config(**fields)
         torch.manual_seed(0)
         self.network = random_network(kind, config, "classification", CLASSES)
-        self.make, self.open = Batch.packed, lambda way: precision("bf16" if way else "fp32", torch.device("cpu"))
+        self.make = Batch.packed
+        self.open: Any = lambda way: precision("fp32" if way == "fp32" else "bf16", torch.device("cpu"))
         self.kind, self.config = kind, config
 
     def batch(self, rows: list[list[int]]) -> Any:
@@ -94,7 +95,8 @@ class Peer:
                 with contextlib.suppress(ValueError):
                     self.networks[attention] = reference.from_pretrained(folder, attn_implementation=attention)
         self.network = next(iter(self.networks.values()))
-        self.open: Any = lambda way: torch.autocast("cpu", torch.bfloat16) if way else contextlib.nullcontext()
+        low = torch.autocast("cpu", torch.bfloat16)
+        self.open: Any = lambda way: low if way == "autocast" else contextlib.nullcontext()
 
     def choose(self, attention: str) -> None:
         self.network = self.networks[attention]
@@ -134,27 +136,27 @@ class Side:
             return self._length(request["length"])
         self.side.choose(request["attention"])
         rows = self.texts[request["texts"]]
-        batches = [rows[i * TEXTS : (i + 1) * TEXTS] for i in range(request["batches"])]
+        size, way = request["size"], request["way"]
+        batches = [rows[i * size : (i + 1) * size] for i in range(request["batches"])]
         work = self._steps if request["work"] == "step" else self._forward
-        work(batches[:1])
-        return {"seconds": work(batches)}
+        work([rows[:PROBED]], way)  # what is compiled or packed once is not timed
+        return {"seconds": work(batches, way)}
 
-    def _forward(self, batches: list[list[list[int]]]) -> float:
-        self.side.network.eval()
-        if not self.ours:  # weights cast once are the peer's faster way
-            self.side.network.to(torch.bfloat16)
-        with torch.inference_mode(), self.side.open(self.ours):
+    def _forward(self, batches: list[list[list[int]]], way: str) -> float:
+        cast = way == "cast" and not self.ours
+        self.side.network.to(torch.bfloat16 if cast else torch.float32).eval()
+        with torch.inference_mode(), self.side.open(way):
             start = time.perf_counter()
             for rows in batches:
                 self.side.forward(rows)
             return time.perf_counter() - start
 
-    def _steps(self, batches: list[list[list[int]]]) -> float:
+    def _steps(self, batches: list[list[list[int]]], way: str) -> float:
         network = self.side.network.float().train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5, fused=True)
         start = time.perf_counter()
         for rows in batches:
-            with self.side.open(True):
+            with self.side.open(way):
                 scores = self.side.scores(rows)
             F.cross_entropy(scores.float(), torch.arange(len(rows)) % CLASSES).backward()
             optimizer.step()
@@ -177,7 +179,7 @@ class Side:
         if not self.ours:
             self.side.network.to(torch.bfloat16)
         self.side.network.eval()
-        with torch.inference_mode(), self.side.open(self.ours):
+        with torch.inference_mode(), self.side.open("cast"):
             start = time.perf_counter()
             self.side.forward([whole[:length]])
             return {"seconds": time.perf_counter() - start}

@@ -99,8 +99,12 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(hub: Hub, model: Path, tmp
     hub.add("owner/closed", model, token="secret")
     hub.add("owner/gated", model, token="secret", gated=True)
     said = load("owner/nowhere", tmp_path / "a", hub.url)
-    assert said.startswith(f"error: There is no model folder 'owner/nowhere', and {hub.url} knows no model of this name")
-    assert load("owner/closed", tmp_path / "a", hub.url).startswith("error: There is no model folder 'owner/closed', and")
+    assert said.startswith(
+        f"error: There is no model folder 'owner/nowhere', and {hub.url} knows no model of this name"
+    )
+    assert load("owner/closed", tmp_path / "a", hub.url).startswith(
+        "error: There is no model folder 'owner/closed', and"
+    )
     assert "accepted its licence" in load("owner/gated", tmp_path / "a", hub.url)
     for name in ("owner/closed", "owner/gated"):
         assert float(load(name, tmp_path / "b", hub.url, HF_TOKEN="secret")) == total(model)

@@ -91,7 +91,9 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, errors.RevisionResolutionError) as problem:
         offline = constants.HF_HUB_OFFLINE
         why = "HF_HUB_OFFLINE is set" if offline else f"{where} cannot be reached ({_short(problem)})"
-        raise UserError(f"There is no model folder {name!r}, and {why}; {name}{at} is not in the cache either.") from None
+        raise UserError(
+            f"There is no model folder {name!r}, and {why}; {name}{at} is not in the cache either."
+        ) from None
     except errors.HfHubHTTPError as problem:
         raise UserError(f"{where} refused {name!r}{at}: {_short(problem)}.") from None
     except (OSError, errors.HFValidationError) as problem:
