@@ -112,5 +112,6 @@ def _tokenizer(asked: Finetune) -> tuple[Tokenizer | None, int | None]:
     if "model" not in asked.model_fields_set:
         return None, None
     tokenizer = Tokenizer.from_folder(locate(asked.model))
-    positions = int(show(asked.model).sizes["positions"])
-    return tokenizer, check_length(asked.max_length, positions)
+    limit = show(asked.model).limit
+    longer = asked.max_length or limit if asked.positions is not None else limit
+    return tokenizer, check_length(asked.max_length, max(limit, longer))

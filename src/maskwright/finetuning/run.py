@@ -165,6 +165,7 @@ def _build(asked: Finetune, labels: Labels | None) -> Model:
         keep=asked.keep,
         weights=asked.weights,
         precision=asked.train.precision,
+        positions=asked.positions,
     )
 
 

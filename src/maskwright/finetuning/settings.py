@@ -13,6 +13,7 @@ from maskwright.base.config import Config, elsewhere, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
 from maskwright.data.read import Source
 from maskwright.data.settings import Data as _Data
+from maskwright.nn.positions import Positions
 from maskwright.tasks import Task
 from maskwright.training.settings import Train
 
@@ -66,12 +67,15 @@ class Finetune(Config):
     """A run: `maskwright finetune run.toml` with any of these changed by options."""
 
     task: Choice[Task] = Field("classification", description="what to learn")
-    model: str = Field("minilm", description="the encoder to start from: a folder, or minilm")
+    model: str = Field("minilm", description="the encoder to start from: a folder, an id on the hub, or minilm")
     out: str = Field("runs/finetune", description="the run's folder")
     data: Data = Field(Data(), description="files and how they are read")
     train: Train = Field(Train(), description="how to train")
     weights: Literal["pretrained", "random"] = Field("pretrained", description="start from the encoder's weights?")
     max_length: int | None = Field(None, ge=3, description="most pieces of a text; all positions by default")
+    positions: Choice[Positions] | None = Field(
+        None, description="make a longer table of positions where max_length asks for it: interpolate, tile or extend"
+    )
     keep: Literal["head", "tail"] = Field("head", description="which end of a longer text stays")
     seed: int = Field(0, ge=0, description="fixes splits, order, new weights and dropout")
     seeds: int | None = Field(

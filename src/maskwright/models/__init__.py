@@ -12,6 +12,7 @@ from maskwright.models._load import (
     random_network,
     save_network,
 )
+from maskwright.models._positions import lengthen
 from maskwright.models._show import Listed, Shown, listing, show
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "count_outputs",
     "families",
     "family",
+    "lengthen",
     "listing",
     "load_encoder",
     "load_network",

@@ -86,7 +86,8 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
         raise UserError(f"{where} has no revision {revision!r} of {name!r}.") from None
     except errors.RepositoryNotFoundError:
         raise UserError(
-            f"There is no model folder {name!r}, and {where} knows no model of this name (or it is private: set HF_TOKEN)."
+            f"There is no model folder {name!r}, and {where} knows no model of this name (if it is private: set "
+            "HF_TOKEN)."
         ) from None
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, errors.RevisionResolutionError) as problem:
         offline = constants.HF_HUB_OFFLINE

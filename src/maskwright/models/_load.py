@@ -50,9 +50,13 @@ class Loaded:
     replaced: list[str] = field(default_factory=list)  #: their tensors of a head that was started anew
 
     @property
-    def encoder(self) -> nn.Module:
-        encoder: nn.Module = self.network.encoder
-        return encoder
+    def encoder(self) -> Any:
+        return self.network.encoder
+
+    @property
+    def limit(self) -> int:
+        """How many tokens of a text are read: the table's positions, or where none ends those it was trained for."""
+        return self.encoder.limit or int(self.config.positions)
 
 
 def locate(model: str | Path) -> Path:

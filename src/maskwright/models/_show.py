@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import takewhile
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,19 @@ import torch
 from torch import nn
 
 from maskwright.base.errors import UserError, unknown
+from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors
+from maskwright.models._diagram import diagram
 from maskwright.models._family import Preset, families, family, name_of
+from maskwright.models._flops import flops, part_of
 from maskwright.models._load import PACKAGED, describe, match, random_network
 
 #: Bytes that one parameter takes. Training: fp32 weights, gradients and AdamW's two moments.
 BYTES = {"weights in fp32": 4, "weights in bf16": 2, "weights in int8": 1, "training with AdamW in fp32": 16}
+
+
+#: what people call networks, and the published sizes that stand for them; a family's name is its base size
+SHORT = {"gpt": "left-to-right-gpt", "transformer": "encoder-decoder-base"}
 
 
 @dataclass
@@ -29,6 +35,7 @@ class Row:
     total: int  #: their sum
     blocks: int = 0  #: how many blocks have it, 0 for a part outside them
     new: bool = False  #: a head that was asked for and that the folder does not hold
+    flops: int = 0  #: floating-point operations for one text of `Shown.tokens`
 
 
 @dataclass
@@ -40,6 +47,10 @@ class Shown:
     head: str | None  #: the network that was counted; None: the one that the folder names
     sizes: dict[str, Any]  #: the family's configuration: layers, width, heads, positions, vocabulary, ...
     rows: list[Row]
+    tokens: int = 128  #: of the text that operations are counted for
+    limit: int = 0  #: how many tokens of a text it reads
+    changes: dict[str, str] = field(default_factory=dict)  #: what the family has otherwise than BERT
+    diagram: list[str] = field(default_factory=list)  #: the network drawn, line by line
     encoder: int = 0
     total: int = 0
     megabytes: dict[str, float] = field(default_factory=dict)  #: by precision, in 10^6 bytes, without activations
@@ -50,7 +61,7 @@ class Shown:
         self.megabytes = {what: self.total * size / 1e6 for what, size in BYTES.items()}
 
 
-def show(model: str | Path, head: str | None = None) -> Shown:
+def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown:
     """Count a folder, a packaged model or a published size such as `bert-base`, which needs no weights.
 
     head: count this network; by default the one that the folder's config.json names, for a published size the bare
@@ -58,10 +69,12 @@ def show(model: str | Path, head: str | None = None) -> Shown:
     folder whose tensors do not fit its config.json.
     """
     published, name = presets(), str(model)
+    if not Path(name).is_dir():
+        name = SHORT.get(name, f"{name}-base" if f"{name}-base" in published else name)
     if name in published and not Path(name).is_dir():
         (kind, config), classes, tensors, head = published[name], 2, None, head or "bare"
         heads = [head]
-    elif name in PACKAGED or Path(name).is_dir():
+    elif name in PACKAGED or Path(name).is_dir() or ("/" in name and _hub.is_id(name)):
         known = describe(name)
         kind, config, classes, tensors = known.kind, known.config, known.classes, Tensors(known.folder)
         heads = [head] if head else known.heads
@@ -72,10 +85,19 @@ def show(model: str | Path, head: str | None = None) -> Shown:
         with torch.device("meta"):
             network = random_network(kind, config, one, classes)
         new = match(network, kind, tensors).new if tensors else []
+        work = flops(network, tokens)
         for row in _rows(network, new):
             if head is not None or not row.new:
+                row.flops = work.get(row.part, 0)
                 rows.setdefault(row.part, row)
-    return Shown(name, name_of(kind), head, config.model_dump(mode="json"), list(rows.values()))
+    sizes, limit = config.model_dump(mode="json"), network.encoder.limit or config.positions
+    return Shown(name, name_of(kind), head, sizes, list(rows.values()), tokens, limit, changes(kind), diagram(network))
+
+
+def changes(kind: Any) -> dict[str, str]:
+    """What a family has otherwise than BERT, in words."""
+    told = asdict(kind.CHANGES) if hasattr(kind, "CHANGES") else {}
+    return {name: str(words).partition(" | ")[0] for name, words in told.items() if words}
 
 
 def presets() -> dict[str, tuple[Any, Any]]:
@@ -121,21 +143,12 @@ def listing() -> list[Listed]:
 
 
 def _rows(network: nn.Module, new: Iterable[str]) -> Iterator[Row]:
-    """One row for each child of the embeddings and of a block, and for each part outside the encoder.
-
-    A parameter that is used in two places (a tied decoder, a shared block) is counted once, where it stands first.
-    """
+    """One row for each part. A parameter that is used in two places (a tied decoder, a shared block) is counted once,
+    where it stands first."""
     counts: dict[str, dict[str, int]] = {}
     absent = {name.split(".")[0] for name in new}
     for name, parameter in network.named_parameters():
-        match name.split("."):
-            case ["encoder", "blocks", *inside]:
-                block = ".".join(takewhile(str.isdigit, inside))
-                part = f"encoder.blocks.{inside[block.count('.') + 1]}"
-            case ["encoder", *inside, _]:
-                part, block = ".".join(["encoder", *inside[:2]]), ""
-            case [part, *_]:
-                block = ""
+        part, block = part_of(name)
         blocks = counts.setdefault(part, {})
         blocks[block] = blocks.get(block, 0) + parameter.numel()
     for part, blocks in counts.items():

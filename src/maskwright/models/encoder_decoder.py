@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models import bert
+from maskwright.models._family import Changes, Preset
 from maskwright.models._heads import First, Head
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -96,3 +97,23 @@ HEADS = {
     "bare": First.of("TransformerEncoder"),
     "sequence-to-sequence": SequenceToSequence.of("Transformer", decoder=decoder),
 }
+
+PRESETS = {
+    "base": Preset(
+        Config(), "Vaswani et al. 2017, table 3", "65", "sequence-to-sequence", note="its vocabulary is about 37,000"
+    ),
+    "big": Preset(
+        Config(width=1024, heads=16, inner=4096, dropout=0.3), "Vaswani et al. 2017, table 3", "213",
+        "sequence-to-sequence", note="its vocabulary is about 37,000",
+    ),
+}  # fmt: skip
+
+CHANGES = Changes(
+    2017,
+    "Vaswani et al., Attention Is All You Need",
+    embedding="word + sines and cosines | SineEmbeddings",
+    attention="an encoder that sees all; a decoder that sees what stands before and all of the source | Decoder",
+    block="ReLU",
+    objective="the next word of a translation | SequenceToSequence",
+    sharing="one table of word vectors for source, target and output | SequenceToSequence",
+)

@@ -81,7 +81,7 @@ class MaskedLanguageModel(nn.Module):
         """out: the width of the word vectors."""
         super().__init__()
         self.dense = Linear(width, out, activation, bias=dense_bias)
-        self.norm = norm
+        self.norm, self.words_count = norm, words
         self.bias = nn.Parameter(torch.zeros(words)) if bias else None
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:

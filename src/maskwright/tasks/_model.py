@@ -17,7 +17,8 @@ from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import check_sums, write_folder, write_json
 from maskwright.data.labels import Labels
-from maskwright.models import CLASSIFIER, load_network, locate, save_network
+from maskwright.models import CLASSIFIER, lengthen, load_network, locate, save_network
+from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
@@ -64,14 +65,18 @@ class Model:
         weights: str = "pretrained",
         precision: runtime.Precision = "auto",
         finished: bool = False,
+        positions: Positions | None = None,
     ) -> Model:
         """A model for a task on the encoder `model`; its head starts from random weights unless the folder has one for
-        this task and these labels in their order. finished: the folder was saved for them, which is not asked again."""
+        this task and these labels in their order. finished: the folder was saved for them, which is not asked again.
+        positions: how to lengthen a table that is shorter than `max_length`."""
         tokenizer = Tokenizer.from_folder(locate(model))
         was, now = heads(model, task, labels)
         other = not finished and was != now
         loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
         notes = [_fit(tokenizer, loaded.config, str(model))]
+        if positions is not None and max_length is not None:
+            notes.append(lengthen(loaded, positions, max_length))
         new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
         if loaded.replaced or not (CLASSIFIER in new or finished or weights == "random"):
             notes.append(head_note(model, was, now))
@@ -83,7 +88,7 @@ class Model:
             notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config,
-            check_length(max_length, loaded.config.positions), keep, precision,
+            check_length(max_length, loaded.limit), keep, precision,
             {"base": str(model), "weights": weights}, None, [n for n in notes if n],
             new, CLASSIFIER in new or weights == "random",
         )  # fmt: skip
@@ -270,7 +275,8 @@ def check_length(asked: int | None, positions: int) -> int:
     if asked is not None and asked > positions:
         raise UserError(
             f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "
-            "are then cut (counted and said), at the end or, with keep=tail, at the start."
+            "are then cut (counted and said), at the end or, with keep=tail, at the start. Or make its table longer: "
+            "positions = interpolate, tile or extend."
         )
     return asked or positions
 

@@ -1,0 +1,81 @@
+"""Floating-point operations of one text, part by part: what a multiplication and an addition count as two of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from torch import nn
+
+from maskwright.nn.disentangled import DisentangledAttention
+from maskwright.nn.heads import MaskedLanguageModel
+from maskwright.nn.neighbours import Convolution
+from maskwright.nn.pattern import FULL, Pattern
+
+
+def flops(network: nn.Module, length: int) -> dict[str, int]:
+    """Of the matrix products for one text of `length` tokens, by the parts that `show` lists.
+
+    Lookups, norms, activations and sums are left out: they are a hundredth of it. A block that stands at several layers
+    counts at each. What reads the first token alone counts once for the text.
+    """
+    encoder: Any = network.encoder
+    times = Counter(map(id, getattr(encoder, "layers", ())))
+    total: Counter[str] = Counter()
+    inside: dict[int, int] = {}  # each module of a block -> how often the block stands
+    for layer in getattr(encoder, "layers", ()):
+        inside |= {id(module): times[id(layer)] for module in layer.modules()}
+    for name, module in network.named_modules():
+        rows = length if name.startswith(("encoder.", "masked_lm", "replaced", "ends")) else 1
+        count = products(module, rows) + between_tokens(module, length)
+        if count:
+            total[part_of(f"{name}.weight")[0]] += count * inside.get(id(module), 1)
+    return dict(total)
+
+
+def products(module: nn.Module, rows: int) -> int:
+    """Of one module's own weights, applied to so many rows."""
+    if isinstance(module, nn.Linear):
+        return 2 * rows * module.weight.numel()
+    if isinstance(module, Convolution):
+        return 2 * rows * module.weight.numel()
+    if isinstance(module, MaskedLanguageModel):  # its words stand elsewhere
+        return 2 * rows * module.words_count * module.dense.out_features
+    if isinstance(module, nn.LSTM):
+        return 2 * rows * sum(p.numel() for p in module.parameters() if p.dim() > 1)
+    return 0
+
+
+def between_tokens(module: nn.Module, length: int) -> int:
+    """Of attention, Q K^T and P V; DeBERTa's terms by distance beside them."""
+    heads = getattr(module, "heads", None)
+    if heads is None or not hasattr(module, "out"):
+        return 0
+    width = module.out.in_features
+    found = 4 * width * seen(getattr(module, "pattern", FULL), length)
+    if isinstance(module, DisentangledAttention):
+        found += 2 * width * length * (2 * length - 1) * len(module.terms)
+    return found
+
+
+def seen(pattern: Pattern, length: int) -> int:
+    """Pairs of a query and a key that it looks at by distance."""
+    before = length - 1 if pattern.before is None else pattern.before
+    after = length - 1 if pattern.after is None else pattern.after
+    return sum(min(i, before) + 1 + min(length - 1 - i, after) for i in range(length))
+
+
+def part_of(name: str) -> tuple[str, str]:
+    """The part of `show` that a parameter belongs to, and which block ("" outside of them).
+
+    One part for each child of the embeddings and of a block, and for each part outside the encoder.
+    """
+    match name.split("."):
+        case ["encoder", "blocks", *inside]:
+            depth = next((i for i, word in enumerate(inside) if not word.isdigit()), len(inside))
+            return f"encoder.blocks.{inside[depth]}", ".".join(inside[:depth])
+        case ["encoder", *inside, _]:
+            return ".".join(["encoder", *inside[:2]]), ""
+        case [part, *_]:
+            return part, ""
+    raise AssertionError(name)
