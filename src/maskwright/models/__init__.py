@@ -2,6 +2,7 @@
 
 from maskwright.models._convert import Converted, convert
 from maskwright.models._family import families, family
+from maskwright.models._hub import push
 from maskwright.models._load import (
     CLASSIFIER,
     Loaded,
@@ -30,6 +31,7 @@ __all__ = [
     "load_encoder",
     "load_network",
     "locate",
+    "push",
     "random_network",
     "save_network",
     "show",

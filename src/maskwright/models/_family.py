@@ -60,6 +60,7 @@ class Changes:
     block: str = ""  #: norms, feed-forward, residuals
     objective: str = ""
     sharing: str = ""
+    parent: str = "bert"  #: the family that it was made from
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown
 def changes(kind: Any) -> dict[str, str]:
     """What a family has otherwise than BERT, in words."""
     told = asdict(kind.CHANGES) if hasattr(kind, "CHANGES") else {}
-    return {name: str(words).partition(" | ")[0] for name, words in told.items() if words}
+    return {name: str(words).partition(" | ")[0] for name, words in told.items() if words and name != "parent"}
 
 
 def presets() -> dict[str, tuple[Any, Any]]:

@@ -190,4 +190,5 @@ CHANGES = Changes(
     attention="every token sees all of its text | nn.block:Attention",
     block="norm behind each sum; GELU | nn.block:PostNormBlock",
     objective="masked words, next sentence | nn.heads:MaskedLanguageModel",
+    parent="encoder-decoder",
 )

@@ -32,4 +32,5 @@ CHANGES = Changes(
     "Martin et al., CamemBERT: a Tasty French Language Model",
     embedding="RoBERTa's, with 32,005 French sentencepieces | Config",
     objective="masked whole words",
+    parent="roberta",
 )

@@ -146,4 +146,5 @@ CHANGES = Changes(
     block="in v2 a convolution beside the first block | ConvolvedBlock",
     objective="v2 masked words; v3 replaced tokens",
     sharing="positions are projected as content is | build",
+    parent="deberta",
 )

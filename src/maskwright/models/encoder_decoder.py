@@ -116,4 +116,5 @@ CHANGES = Changes(
     block="ReLU",
     objective="the next word of a translation | SequenceToSequence",
     sharing="one table of word vectors for source, target and output | SequenceToSequence",
+    parent="",
 )

@@ -40,4 +40,5 @@ CHANGES = Changes(
     embedding="word + learned position | build",
     attention="a token sees what stands before it | build",
     objective="the next word",
+    parent="encoder-decoder",
 )

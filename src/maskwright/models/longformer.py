@@ -171,4 +171,5 @@ CHANGES = Changes(
     embedding="RoBERTa's, with 4,096 positions | Config",
     attention="a window of 512; a few tokens see and are seen everywhere | nn.sliding:SlidingAttention",
     objective="RoBERTa's, going on from its weights",
+    parent="roberta",
 )

@@ -32,4 +32,5 @@ CHANGES = Changes(
     "Conneau et al., Unsupervised Cross-lingual Representation Learning at Scale",
     embedding="RoBERTa's, with 250,002 sentencepieces of 100 languages | Config",
     objective="masked words alone, languages drawn evenly",
+    parent="roberta",
 )
