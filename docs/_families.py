@@ -1,4 +1,4 @@
-"""Writes families.md and families.svg from what the families say of themselves: `python docs/families.py`."""
+"""Writes families.md and families.svg from what the families say of themselves: `python docs/_families.py`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ SOURCE = "../src/maskwright"
 
 def page() -> str:
     """The page as text."""
-    kinds = sorted(
-        (family(name) for name in families() if hasattr(family(name), "CHANGES")), key=lambda k: k.CHANGES.year
-    )
+    kinds = [family(name) for name in families() if hasattr(family(name), "CHANGES")]
+    kinds.sort(key=lambda kind: kind.CHANGES.year)
     parts = [
         "# Families",
-        "Written by `python docs/families.py` from the families' own files; do not edit by hand. Each family is one file "
-        "under `src/maskwright/models`. The table says what it has otherwise than BERT, in the order of history; a cell "
-        "leads to the lines that do it, and an empty one is as in BERT.",
+        "Written by `python docs/_families.py` from the families' own files; do not edit by hand. Each family is one "
+        "file under `src/maskwright/models`. The table says what it has otherwise than BERT, in the order of history; a "
+        "cell leads to the lines that do it, and an empty one is as in BERT.",
         "![Encoders by year, each below what it was made from](families.svg)",
         table(["year", "family", *COLUMNS], [row(kind) for kind in kinds]),
         "Files without a row of their own: "
         + ", ".join(f"`{name}`" for name in families() if not hasattr(family(name), "CHANGES"))
         + " are arms of experiments.",
         "## Published sizes",
-        "Parameters are counted from the networks, published numbers are as their source prints them. `maskwright show` "
-        "prints this list, `maskwright show NAME` its parts.",
+        "Parameters are counted from the networks, published numbers are as their source prints them. `maskwright "
+        "show` prints this list, `maskwright show NAME` a model's parts.",
         sizes(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -63,9 +62,8 @@ def linked(kind: Any, words: str) -> str:
 def sizes() -> str:
     rows = []
     for one in listing():
-        counted = f"{one.parameters:,}" + (
-            f" (of them {one.words:,} word vectors)" if one.note.startswith("without") else ""
-        )
+        words = f" (of them {one.words:,} word vectors)" if one.note.startswith("without") else ""
+        counted = f"{one.parameters:,}{words}"
         rows.append([one.model, str(one.layers), str(one.width), counted, one.published or "-", one.source, one.note])
     return table(["model", "layers", "width", "parameters", "published, millions", "where", "note"], rows)
 

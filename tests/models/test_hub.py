@@ -114,9 +114,7 @@ def test_a_hub_that_is_not_there_is_said(model: Path, tmp_path: Path) -> None:
     said = load("owner/name", tmp_path, "http://127.0.0.1:9")
     assert said.startswith("error: There is no model folder 'owner/name', and http://127.0.0.1:9 cannot be reached")
     said = load("owner/name", tmp_path, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
-    assert said == (
-        "error: There is no model folder 'owner/name', and HF_HUB_OFFLINE is set; owner/name is not in the cache either."
-    )
+    assert said.startswith("error: There is no model folder 'owner/name', and HF_HUB_OFFLINE is set; owner/name is not")
 
 
 def test_a_folder_is_pushed_and_comes_back(hub: Hub, model: Path, tmp_path: Path) -> None:

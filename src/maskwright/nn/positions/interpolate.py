@@ -1,4 +1,4 @@
-"""Positions pulled apart: the table is read as a curve through its rows, at more places (Chen et al. 2023, section 2.3)."""
+"""Positions pulled apart: the table is a curve, read at more places (Chen et al. 2023, section 2.3)."""
 
 from __future__ import annotations
 
