@@ -284,9 +284,9 @@ def errors(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def named(fact: dict[str, Any]) -> str:
-    """A process in words: ours has only its precision, the peer has switches."""
+    """A process by its side and precision, the peer's by its switches too."""
     start = f"{fact['side']} {fact['precision']}"
-    return start if fact["side"] == "ours" else f"{start}: {switched(fact['cell'])}"
+    return start if fact["side"] == "ours" else f"{start}: {in_words(fact['cell'])}"
 
 
 def targets(
@@ -325,12 +325,13 @@ peer; processes that `torch.compile` starts to compile in are not counted."""
 def switches(repeats: list[dict[str, Any]]) -> str:
     """The peer's cell behind a time, in words; ours has none."""
     cell = repeats[0]["cell"] if repeats else {}
-    return switched(cell) if "way" in cell else "-"
+    return in_words(cell) if "way" in cell else "-"
 
 
-def switched(cell: dict[str, Any]) -> str:
-    switches = f"{cell['way']}, {cell['attention']}, {cell['threads']} threads" + ", compiled" * cell["compile"]
-    return f"{switches}, {cell['texts']} texts"
+def in_words(cell: dict[str, Any]) -> str:
+    """The peer's switches: way of computing, attention, threads, compile and texts in a batch."""
+    compiled = ", compiled" * cell["compile"]
+    return f"{cell['way']}, {cell['attention']}, {cell['threads']} threads{compiled}, {cell['texts']} texts"
 
 
 def section(result: dict[str, Any]) -> str:
