@@ -21,8 +21,8 @@ def page() -> str:
     parts = [
         "# Families",
         "Written by `python docs/_families.py` from the families' own files; do not edit by hand. Each family is one "
-        "file under `src/maskwright/models`. The table says what it has otherwise than BERT, in the order of history; a "
-        "cell leads to the lines that do it, and an empty one is as in BERT.",
+        "file under `src/maskwright/models`. The table says what it has otherwise than BERT, in the order of history; "
+        "a cell leads to the lines that do it, and an empty one is as in BERT.",
         "![Encoders by year, each below what it was made from](families.svg)",
         table(["year", "family", *COLUMNS], [row(kind) for kind in kinds]),
         "Files without a row of their own: "

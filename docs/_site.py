@@ -21,6 +21,7 @@ ELSEWHERE = {
     "measurements.md": "bench/RESULTS.md",
     "changelog.md": "CHANGELOG.md",
 }
+SOURCE = "src/maskwright"
 #: Code, which stays as it is, or the target of a link.
 _LINK = re.compile(r"(?P<code>^( *)(```+|~~~+).*?^\2\3[ ]*$|`[^`\n]+`)|(?<=\]\()(?P<target>[^)\s]+)", re.M | re.S)
 
@@ -37,6 +38,9 @@ def on_files(files: Any, config: Any) -> Any:
         files.append(File.generated(config, page, content=(REPOSITORY / source).read_text(encoding="utf-8")))
     for page, make in MADE.items():
         files.append(File.generated(config, page, content=make()))
+    for source in sorted((REPOSITORY / SOURCE).rglob("*.py")):  # to which pages lead, as they are
+        name = source.relative_to(REPOSITORY).as_posix()
+        files.append(File.generated(config, name, content=source.read_text(encoding="utf-8")))
     return files
 
 
@@ -71,6 +75,8 @@ def moved(markdown: str, page: str) -> str:
         path, hash_, anchor = target.partition("#")
         source = posixpath.normpath(posixpath.join(here, path))
         home = homes.get(source) or (source.removeprefix("docs/") if source.startswith("docs/") else None)
+        if source.startswith(f"{SOURCE}/"):
+            home = source
         if home is None:  # not a page: the strict build says so
             return target
         return posixpath.relpath(home, posixpath.dirname(page) or ".") + hash_ + anchor

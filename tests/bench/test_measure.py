@@ -267,4 +267,4 @@ def test_missing_data_is_said(script: str, folder: str | None, tmp_path: Path) -
 def test_unknown_measurement_is_said() -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "speed"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "Allowed: start, encode, attention, forward, finetune" in done.stderr
+    assert "Allowed: start, encode, attention, forward, families, finetune" in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from tiny import tiny
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, RobertaConfig
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
@@ -33,7 +33,7 @@ def pickled(tmp_path: Path) -> Path:
 
 
 def test_every_tensor_comes_over(pickled: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds its weights as a pickle .*maskwright convert"):
+    with pytest.raises(UserError, match=r"holds its weights as a pickle .*maskwright convert"):
         load_network(pickled, "masked-lm")
     done = convert(pickled, tmp_path / "new")
     held = torch.load(pickled / "pytorch_model.bin", weights_only=True)
@@ -117,9 +117,14 @@ def with_config(folder: Path, **changes: Any) -> Path:
         ({"model_type": "vit"}, "'vit' is a model of pictures"),
         ({"auto_map": {"AutoModel": "modeling_x.X"}}, r"asks for code of its own \(auto_map\)"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "the weights are quantised by gptq"),
-        ({"model_type": "roberta"}, "does not fit the family 'roberta'"),
     ],
 )
 def test_what_is_not_for_us_is_named(folder: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         load_network(with_config(folder, **changes), "bare")
+
+
+def test_tensors_of_another_family_are_named(folder: Path) -> None:
+    RobertaConfig(vocab_size=50, hidden_size=12, num_hidden_layers=1, num_attention_heads=2).save_pretrained(folder)
+    with pytest.raises(UserError, match=r"does not fit the family 'roberta' .*embeddings\.LayerNorm\.bias has the shape"):
+        load_network(folder, "bare")
