@@ -16,8 +16,9 @@ SOURCE = "../src/maskwright"
 
 def page() -> str:
     """The page as text."""
-    kinds = [family(name) for name in families() if hasattr(family(name), "CHANGES")]
+    kinds = [family(name) for name in families()]
     kinds.sort(key=lambda kind: kind.CHANGES.year)
+    arms = ", ".join(f"`{name}`" for name in families() if not hasattr(family(name), "NAMES"))
     parts = [
         "# Families",
         "Written by `python docs/_families.py` from the families' own files; do not edit by hand. Each family is one "
@@ -25,9 +26,8 @@ def page() -> str:
         "a cell leads to the lines that do it, and an empty one is as in BERT.",
         "![Encoders by year, each below what it was made from](families.svg)",
         table(["year", "family", *COLUMNS], [row(kind) for kind in kinds]),
-        "Files without a row of their own: "
-        + ", ".join(f"`{name}`" for name in families() if not hasattr(family(name), "CHANGES"))
-        + " are arms of experiments.",
+        f"{arms} are arms of experiments: networks that no other library has, built from the same blocks, whose "
+        "folders carry our names.",
         "## Published sizes",
         "Parameters are counted from the networks, published numbers are as their source prints them. `maskwright "
         "show` prints this list, `maskwright show NAME` a model's parts.",
@@ -81,7 +81,7 @@ def draw(path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "families"
     from matplotlib import pyplot
 
-    kinds = {name: family(name) for name in families() if hasattr(family(name), "CHANGES")}
+    kinds = {name: family(name) for name in families()}
     order = sorted(kinds, key=lambda name: (kinds[name].CHANGES.year, name))
     place = {name: (kinds[name].CHANGES.year, -i) for i, name in enumerate(order)}
     figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(order) + 1))

@@ -247,7 +247,8 @@ def test_every_relative_link_of_the_site_leads_to_a_page(site: ModuleType, texts
     for page, text in texts.items():
         for target in LINK.findall(CODE.sub("", FENCE.sub("", site.moved(text, page)))):
             path = posixpath.normpath(posixpath.join(posixpath.dirname(page), target.partition("#")[0]))
-            there = path in texts or (REPOSITORY / "docs" / path).is_file()  # a picture is copied as it is
+            # pictures and source are copied as they are
+            there = path in texts or (REPOSITORY / "docs" / path).is_file() or (REPOSITORY / path).is_file()
             if not re.match(r"[a-z][a-z0-9+.-]*:|#", target) and not there:
                 dead.append(f"{page}: {target}")
     assert not dead, dead
@@ -255,10 +256,10 @@ def test_every_relative_link_of_the_site_leads_to_a_page(site: ModuleType, texts
 
 def test_links_are_moved_with_their_pages_and_code_is_left_alone(site: ModuleType) -> None:
     text = "[a](docs/glossary.md#text) [b](ARCHITECTURE.md) [c](https://x.org/docs/y.md) [d](#e) `[f](docs/g.md)`\n"
-    fence = "```text\n[h](docs/results.md)\n```\n[i\nj](bench/RESULTS.md) [k](src/x.py)"
+    fence = "```text\n[h](docs/results.md)\n```\n[i\nj](bench/RESULTS.md) [k](src/x.py) [l](src/maskwright/y.py#L3)"
     assert site.moved(text + fence, "index.md") == (
         "[a](glossary.md#text) [b](architecture.md) [c](https://x.org/docs/y.md) [d](#e) `[f](docs/g.md)`\n"
-        "```text\n[h](docs/results.md)\n```\n[i\nj](measurements.md) [k](src/x.py)"
+        "```text\n[h](docs/results.md)\n```\n[i\nj](measurements.md) [k](src/x.py) [l](src/maskwright/y.py#L3)"
     )
     assert site.moved("[a](../../README.md) [b](../glossary.md)", "decisions/x.md") == (
         "[a](../index.md) [b](../glossary.md)"

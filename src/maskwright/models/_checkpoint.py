@@ -45,7 +45,11 @@ def _files(folder: Path) -> list[Path]:
     if whole.exists():
         return [whole]
     if index.exists():
-        names = sorted(set(read_json(index)["weight_map"].values()))
+        named = read_json(index)
+        places = named.get("weight_map") if isinstance(named, dict) else None
+        if not isinstance(places, dict) or not all(isinstance(n, str) for n in places.values()):
+            raise UserError(f"{index} does not say in which file each tensor is (weight_map). Copy it again.")
+        names = sorted(set(places.values()))
         missing = [n for n in names if not (folder / n).is_file() or Path(n).name != n]
         if missing:
             raise UserError(f"{index} names files that are not there: {', '.join(missing)}. Copy all shards.")

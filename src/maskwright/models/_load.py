@@ -114,6 +114,8 @@ def describe(model: str | Path) -> Described:
     """Read a model's config.json. Raises UserError for a family or a key that is not known."""
     folder = locate(model)
     theirs = read_json(folder / "config.json")
+    if not isinstance(theirs, dict):
+        raise UserError(f"{folder / 'config.json'} does not hold keys and values, so it describes no model.")
     kind = _kind(theirs, str(folder / "config.json"))
     config = read_config(kind, theirs, str(folder / "config.json"))
     named = theirs.get("architectures") or []
@@ -214,12 +216,15 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
         found.places[ours] = [present[t] for t in theirs if t in present]
     mine = {ours.split(".")[0] for ours in network.state_dict()}
     others = names_of(kind, lambda part: part not in mine)
+    classifiers = names_of(kind, lambda part: part == CLASSIFIER)  # also of other tasks, which may have other layers
     copies = getattr(kind, "COPIES", {})
     for extra in sorted(set(present) - used - set(getattr(kind, "BUFFERS", ()))):
         if extra in copies:
             found.copies[present[extra]] = present.get(copies[extra], present[extra])
         elif others.knows(extra):
             found.unused.append(present[extra])
+        elif new_head and classifiers.knows(extra):
+            found.replaced.append(present[extra])
         else:
             problems.append(f"{present[extra]} is unexpected")
     _refuse(tensors.folder, kind, problems)

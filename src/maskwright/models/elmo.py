@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from maskwright.models._family import Changes, Preset
 from maskwright.models._heads import Head, Mean, Tokens
 from maskwright.models._sizes import Sizes
 from maskwright.nn.batch import Batch, Chosen
@@ -139,3 +140,23 @@ HEADS = {
     "classification": Mean.of("ELMoClassification", classifier=classifier),
     "token-classification": Tokens.of("ELMoTokens", classifier=classifier),
 }
+
+PRESETS = {
+    "base": Preset(
+        Config(),
+        "Peters et al. 2018, section 3; allenai.org, ELMo \"original\"",
+        "93.6",
+        note="the paper's token vectors come from characters; here 15.6 million are vectors of pieces",
+    )
+}
+
+CHANGES = Changes(
+    2018,
+    "Peters et al., Deep contextualized word representations",
+    embedding="a token's vector alone | Words",
+    attention="none: LSTMs in each direction, which meet in a sum of all layers | BiLM",
+    block="a projected LSTM; its input is added | Direction",
+    objective="the next word, and the one before | NextAndPrevious",
+    sharing="both directions share word vectors and softmax | NextAndPrevious",
+    parent="",
+)

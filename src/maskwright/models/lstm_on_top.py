@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from maskwright.models import bert
+from maskwright.models._family import Changes, Preset
 from maskwright.models._heads import Mean, Tokens, Words
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.encoder import Encoder
@@ -53,3 +54,12 @@ HEADS = {
     "token-classification": Tokens.of("LSTMOnTopTokens", classifier=bert.classifier),
     "question-answering": Tokens.of("LSTMOnTopAnswers", ends=bert.ends),
 }
+
+PRESETS = {"base": Preset(Config(), "Devlin et al. 2019, table 5: as BERT-base, below a BiLSTM")}
+
+CHANGES = Changes(
+    2018,
+    "Devlin et al., BERT, table 5: left to right + BiLSTM",
+    attention="a token sees what stands before it; a BiLSTM on top sees both sides | WithLSTM",
+    parent="left-to-right",
+)

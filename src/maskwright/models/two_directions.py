@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models import bert
+from maskwright.models._family import Changes, Preset
 from maskwright.models._heads import Mean, Tokens, Words
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch, Chosen
@@ -73,3 +74,12 @@ HEADS = {
     "token-classification": Tokens.of("TwoDirectionsTokens", classifier=classifier),
     "question-answering": Tokens.of("TwoDirectionsAnswers", ends=ends),
 }
+
+PRESETS = {"base": Preset(Config(), "Devlin et al. 2019, section 5.1: two of BERT-base")}
+
+CHANGES = Changes(
+    2018,
+    "Devlin et al., BERT, section 5.1: two encoders, joined at the end",
+    attention="one encoder sees what stands before, one what follows; their states are joined | SideBySide",
+    parent="left-to-right",
+)
