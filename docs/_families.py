@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,30 +75,44 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def draw(path: Path) -> None:
-    """Families as points by year, with lines from what each was made from."""
+    """Families as a tree by year: each hangs below what it was made from."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "families"
     from matplotlib import pyplot
 
-    kinds = {name: family(name) for name in families()}
-    order = sorted(kinds, key=lambda name: (kinds[name].CHANGES.year, name))
-    place = {name: (kinds[name].CHANGES.year, -i) for i, name in enumerate(order)}
-    figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(order) + 1))
-    for name in order:
-        x, y = place[name]
-        parent = kinds[name].CHANGES.parent
+    kinds = {name: family(name).CHANGES for name in families()}
+    order = list(below("", kinds))
+    figure, axes = pyplot.subplots(figsize=(9, 0.36 * len(order) + 1))
+    place: dict[str, tuple[float, int]] = {}
+    for row, name in enumerate(order):
+        year, parent = kinds[name].year, kinds[name].parent
+        x = float(year)
         if parent in place:
-            axes.annotate("", (x, y), place[parent], arrowprops={"arrowstyle": "->", "color": "0.6", "linewidth": 1})
-        axes.plot([x], [y], "o", color="tab:blue")
-        axes.annotate(name, (x, y), xytext=(7, -3), textcoords="offset points")
+            before, top = place[parent]
+            x = max(x, before + 0.25)  # of one year: a step to the right
+            axes.plot([before, before, x], [-top, -row, -row], color="0.7", linewidth=1, zorder=1)
+        place[name] = x, row
+        axes.plot([x], [-row], "o", color="tab:blue", zorder=2)
+        label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+        axes.annotate(name, (x, -row), xytext=(8, -3.5), textcoords="offset points", bbox=label, zorder=3)
     axes.set_yticks([])
-    axes.set_xticks(sorted({x for x, _ in place.values()}))
-    axes.set_xlim(min(x for x, _ in place.values()) - 0.5, max(x for x, _ in place.values()) + 1.5)
+    years = sorted({change.year for change in kinds.values()})
+    axes.set_xticks(years)
+    axes.set_xlim(years[0] - 0.3, years[-1] + 1.3)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+
+
+def below(parent: str, kinds: dict[str, Any]) -> Iterator[str]:
+    """What was made from a family, each followed by what was made from it; the latest first, so that no line crosses
+    a name."""
+    children = [name for name, change in kinds.items() if change.parent == parent]
+    for name in sorted(children, key=lambda name: (-kinds[name].year, name)):
+        yield name
+        yield from below(name, kinds)
 
 
 if __name__ == "__main__":

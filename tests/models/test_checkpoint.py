@@ -222,10 +222,10 @@ def test_a_header_that_lies(folder: Path, lie: str) -> None:
         load_encoder(folder)
 
 
-@pytest.mark.parametrize("kind", [torch.int32, torch.bool])
-def test_weights_that_are_no_fractions(folder: Path, kind: torch.dtype) -> None:
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.float8_e4m3fn])
+def test_numbers_that_are_no_weights(folder: Path, kind: torch.dtype) -> None:
     rewrite(folder, lambda t: {**t, EMBEDDINGS: t[EMBEDDINGS].to(kind)})
-    with pytest.raises(UserError, match=rf"word_embeddings.weight.* holds {str(kind)[6:]} numbers, not fractions"):
+    with pytest.raises(UserError, match=rf"word_embeddings.weight.* holds {str(kind)[6:]} numbers, which are no weights"):
         load_encoder(folder)
 
 

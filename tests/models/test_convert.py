@@ -126,5 +126,5 @@ def test_what_is_not_for_us_is_named(folder: Path, changes: dict[str, Any], said
 
 def test_tensors_of_another_family_are_named(folder: Path) -> None:
     RobertaConfig(vocab_size=50, hidden_size=12, num_hidden_layers=1, num_attention_heads=2).save_pretrained(folder)
-    with pytest.raises(UserError, match=r"does not fit the family 'roberta' .*embeddings\.LayerNorm\.bias has the shape"):
+    with pytest.raises(UserError, match=r"does not fit the family 'roberta' .*LayerNorm\.bias has the shape"):
         load_network(folder, "bare")

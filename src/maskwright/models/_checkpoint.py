@@ -13,6 +13,9 @@ from torch import Tensor
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 
+#: How numbers of weights are kept.
+WEIGHTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
 
 class Tensors:
     """Names and shapes at once, contents on demand."""
@@ -29,13 +32,13 @@ class Tensors:
                     self.shapes[name] = tuple(handle.get_slice(name).get_shape())
 
     def read(self, name: str) -> Tensor:
-        """One tensor of weights, in fp32. Raises UserError for whole numbers, which no weights are."""
+        """One tensor of weights, in fp32. Raises UserError for whole numbers and fp8, whose scales stand elsewhere."""
         with _open(self.places[name]) as handle:
             tensor: Tensor = handle.get_tensor(name)
-        if not tensor.is_floating_point():
+        if tensor.dtype not in WEIGHTS:
             raise UserError(
-                f"{name} in {self.places[name]} holds {str(tensor.dtype).removeprefix('torch.')} numbers, not "
-                "fractions. Give the weights in fp32, bf16 or fp16; quantised ones cannot be read."
+                f"{name} in {self.places[name]} holds {str(tensor.dtype).removeprefix('torch.')} numbers, which are "
+                "no weights by themselves. Give the weights in fp32, bf16 or fp16; quantised ones cannot be read."
             )
         return tensor.to(torch.float32)
 
@@ -45,15 +48,7 @@ def _files(folder: Path) -> list[Path]:
     if whole.exists():
         return [whole]
     if index.exists():
-        named = read_json(index)
-        places = named.get("weight_map") if isinstance(named, dict) else None
-        if not isinstance(places, dict) or not all(isinstance(n, str) for n in places.values()):
-            raise UserError(f"{index} does not say in which file each tensor is (weight_map). Copy it again.")
-        names = sorted(set(places.values()))
-        missing = [n for n in names if not (folder / n).is_file() or Path(n).name != n]
-        if missing:
-            raise UserError(f"{index} names files that are not there: {', '.join(missing)}. Copy all shards.")
-        return [folder / n for n in names]
+        return shards(index)
     pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(pattern))
     if pickles:
         raise UserError(
@@ -62,6 +57,19 @@ def _files(folder: Path) -> list[Path]:
             "its own and as weights only."
         )
     raise UserError(f"{folder} holds no model.safetensors. It holds: {_listing(folder)}.")
+
+
+def shards(index: Path) -> list[Path]:
+    """The files that an index names. Raises UserError where it is damaged, or one of them is not there."""
+    named, folder = read_json(index), index.parent
+    places = named.get("weight_map") if isinstance(named, dict) else None
+    if not isinstance(places, dict) or not all(isinstance(n, str) for n in places.values()):
+        raise UserError(f"{index} does not say in which file each tensor is (weight_map). Copy it again.")
+    names = sorted(set(places.values()))
+    missing = [n for n in names if Path(n).name != n or not (folder / n).is_file()]
+    if missing:
+        raise UserError(f"{index} names files that are not there: {', '.join(missing)}. Copy all shards.")
+    return [folder / n for n in names]
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, write_folder
+from maskwright.base.files import write_folder
 from maskwright.models import _hub
+from maskwright.models._checkpoint import shards
 from maskwright.models._load import PACKAGED, locate
 
 INDEX = "pytorch_model.bin.index.json"
@@ -73,11 +74,7 @@ def _pickles(folder: Path) -> list[Path]:
     if (folder / "model.safetensors").exists() or (folder / "model.safetensors.index.json").exists():
         raise UserError(f"{folder} holds its weights as safetensors already; there is nothing to convert.")
     if (folder / INDEX).exists():
-        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
-        missing = [n for n in names if Path(n).name != n or not (folder / n).is_file()]
-        if missing:
-            raise UserError(f"{folder / INDEX} names files that are not there: {', '.join(missing)}. Copy all shards.")
-        return [folder / n for n in names]
+        return shards(folder / INDEX)
     if (folder / "pytorch_model.bin").exists():
         return [folder / "pytorch_model.bin"]
     held = ", ".join(sorted(p.name for p in folder.iterdir())[:20]) or "nothing"

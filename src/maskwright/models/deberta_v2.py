@@ -129,7 +129,7 @@ PRESETS = {
         note="the repository rounds 885 up",
     ),
     "v2-xxlarge": Preset(
-        _size(48, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "1500", note="the repository rounds 1,565 down"
+        _size(48, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "1500", note="it rounds 1,565 down"
     ),
     "v3-xsmall": Preset(_size(12, 384, 6), _V3, "22", without_words=True),
     "v3-small": Preset(_size(6, 768, 12), _V3, "44", without_words=True, note="its sizes come to 42.9"),

@@ -144,7 +144,7 @@ HEADS = {
 PRESETS = {
     "base": Preset(
         Config(),
-        "Peters et al. 2018, section 3; allenai.org, ELMo \"original\"",
+        'Peters et al. 2018, section 3; allenai.org, ELMo "original"',
         "93.6",
         note="the paper's token vectors come from characters; here 15.6 million are vectors of pieces",
     )

@@ -78,8 +78,12 @@ class RotaryAttention(Attention):
     def forward(self, x: Tensor, batch: Batch, chosen: Chosen | None, turns: list[Turns]) -> Tensor:  # type: ignore[override]
         q, kv = self.project(x, chosen)
         turn = turns[self.kind]
-        q = turn(q) if chosen is None else turn.of(chosen)(q)
-        kv = torch.stack([turn(kv[:, 0]), kv[:, 1]], 1)
+        asking = turn if chosen is None else turn.of(chosen)
+        if torch.is_grad_enabled():
+            q, kv = asking(q), torch.stack([turn(kv[:, 0]), kv[:, 1]], 1)
+        else:
+            asking.turn_(q)
+            turn.turn_(kv[:, 0])
         rate = self.dropout if self.training else 0.0
         y: Tensor = self.drop(self.out(attend(q, kv, batch, chosen, rate, self.pattern).flatten(-2)))
         return y
@@ -123,7 +127,8 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
         inner, gate = self.into(x).chunk(2, -1)
-        y: Tensor = self.out(self.drop(self.activation(inner) * gate))
+        act = self.activation(inner)
+        y: Tensor = self.out(self.drop(act * gate if torch.is_grad_enabled() else act.mul_(gate)))
         return y
 
 

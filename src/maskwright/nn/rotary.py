@@ -23,6 +23,16 @@ class Turns:
         a, b = x.float().chunk(2, -1)
         return torch.cat([a * self.cos - b * self.sin, b * self.cos + a * self.sin], -1).to(x.dtype)
 
+    def turn_(self, x: Tensor) -> Tensor:
+        """The same in place, for an x that nobody else reads and that needs no gradient: half the passes."""
+        wide = x.float()
+        a, b = wide.chunk(2, -1)
+        turned = torch.empty_like(wide, memory_format=torch.contiguous_format)
+        first, second = turned.chunk(2, -1)
+        torch.mul(a, self.cos, out=first).addcmul_(b, self.sin, value=-1)
+        torch.mul(b, self.cos, out=second).addcmul_(a, self.sin)
+        return x.copy_(turned)
+
     def of(self, chosen: Chosen) -> Turns:
         return Turns(self.cos.index_select(0, chosen.tokens), self.sin.index_select(0, chosen.tokens))
 

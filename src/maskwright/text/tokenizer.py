@@ -20,6 +20,7 @@ from tokenizers import Tokenizer as Backend
 from maskwright.base.errors import UserError
 from maskwright.text import explanation, folder, wordpiece
 from maskwright.text.encodings import Encodings, join
+from maskwright.text.extension import Extension
 
 Keep = Literal["head", "tail"]
 _BLOCK = 16_384  # texts encoded at once: enough for every core, while the library's own objects stay small in memory
@@ -35,17 +36,25 @@ class Tokenizer:
     A text that holds a special piece literally, such as "[SEP]", gets that special piece, as in transformers.
     """
 
-    def __init__(self, backend: Backend, specials: dict[str, str], config: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        specials: dict[str, str],
+        config: dict[str, Any] | None = None,
+        extension: Extension | None = None,
+    ) -> None:
         """`backend` without padding and truncation; `specials`: the special pieces by role (cls, sep, pad, unk, mask);
-        `config`: further keys for tokenizer_config.json. Use the class methods instead."""
+        `config`: further keys for tokenizer_config.json; `extension`: what the library cannot express, such as a
+        normalisation in Python or ids that are not the backend's. Use the class methods instead."""
         self._backend = backend
         self._specials = dict(specials)
         self._config = dict(config or {})
+        self._extension = extension
         self._cutters: dict[tuple[int, Keep], Backend] = {}
 
     @classmethod
     def from_folder(cls, path: str | Path) -> Tokenizer:
-        """The tokenizer of a checkpoint's folder: tokenizer.json, or else vocab.txt.
+        """The tokenizer of a checkpoint's folder: tokenizer.json, or else vocab.txt; BERTweet's with bpe.codes.
 
         do_lower_case, strip_accents and tokenize_chinese_chars in tokenizer_config.json win over tokenizer.json, as in
         transformers. A vocab.txt without a stated do_lower_case lower-cases exactly when none of its pieces, those in
@@ -130,12 +139,15 @@ class Tokenizer:
         """Encode B texts as [CLS] A [SEP], or B pairs (`texts[b]`, `pairs[b]`) as [CLS] A [SEP] B [SEP], on all cores.
 
         Texts of more than `max_length` pieces, specials included, are cut: `keep` says which end stays. Of a pair
-        the longer text is cut first. details: spans and words as well.
+        the longer text is cut first. details: spans and words as well. Spans point into the text as it is cut, which
+        for a tokenizer with a normalisation of its own (BERTweet's) is the normalised text.
 
         Raises UserError for what is not text (row named), for `texts` and `pairs` of unequal length, and for a
         `max_length` that leaves no room for text.
         """
         inputs = _inputs(texts, pairs)
+        if self._extension is not None:
+            inputs = _prepared(inputs, self._extension)
         limit = None if max_length is None else (max_length, self._cutter(max_length, keep, pairs is not None))
         starts = range(0, max(len(inputs), 1), _BLOCK)
         return join([self._encode_block(inputs[s : s + _BLOCK], limit, details) for s in starts])
@@ -152,6 +164,8 @@ class Tokenizer:
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         count = int(offsets[-1])
         ids = np.fromiter(chain.from_iterable(e.ids for e in found), np.int32, count)
+        if self._extension is not None:
+            ids = self._extension.renumber(ids)
         segments = np.fromiter(chain.from_iterable(e.type_ids for e in found), np.uint8, count)
         spans = words = None
         if details:
@@ -184,6 +198,8 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int] | np.ndarray, skip_specials: bool = True) -> str:
         """The text of a sequence of ids. Case, accents and spacing that encoding dropped do not come back."""
+        if self._extension is not None:
+            return self._extension.join(self.tokens(ids), skip_specials)
         return str(self._backend.decode(self._checked(ids), skip_special_tokens=skip_specials))
 
     def tokens(self, ids: Sequence[int] | np.ndarray) -> list[str]:
@@ -197,19 +213,26 @@ class Tokenizer:
     def save(self, path: str | Path) -> None:
         """Write tokenizer.json, vocab.txt (WordPiece), tokenizer_config.json and special_tokens_map.json.
 
-        transformers' AutoTokenizer loads the folder and encodes as this does.
+        BERTweet's has vocab.txt and bpe.codes instead of tokenizer.json. transformers' AutoTokenizer loads the folder
+        and encodes as this does.
         """
+        if self._extension is not None:
+            self._extension.write(Path(path), self._specials, folder.kept(self._config))
+            return
         folder.write_tokenizer(path, self._backend, self._specials, self._config)
 
     def fingerprint(self) -> str:
         """SHA-256 of the serialised tokenizer, as hexadecimal: equal exactly when all rules and pieces are."""
-        canonical = json.dumps(json.loads(self._backend.to_str()), sort_keys=True, separators=(",", ":"))
+        rules = json.loads(self._backend.to_str())
+        if self._extension is not None:
+            rules = {"backend": rules, "extension": self._extension.identity()}
+        canonical = json.dumps(rules, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
         """Id of each piece, added pieces included. Do not change it."""
-        return dict(self._backend.get_vocab())
+        return dict(self._backend.get_vocab() if self._extension is None else self._extension.vocabulary)
 
     @cached_property
     def _pieces(self) -> dict[int, str]:
@@ -281,6 +304,11 @@ def _inputs(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
     if len(texts) != len(pairs):
         raise UserError(f"There are {len(texts)} texts and {len(pairs)} pairs; each text needs one pair.")
     return list(zip(texts, pairs, strict=True))
+
+
+def _prepared(inputs: list[Any], extension: Extension) -> list[Any]:
+    prepare = extension.prepare
+    return [prepare(text) if isinstance(text, str) else (prepare(text[0]), prepare(text[1])) for text in inputs]
 
 
 def _texts(given: Sequence[str], name: str) -> list[str]:
