@@ -150,7 +150,9 @@ class Block(nn.Module):
             a = normed(feedforward(a) + a)
         a = self.feedforward_norm(drop(self.feedforward(a)) + a)
         if self.leave is not None and self.leave_norm is not None:
-            a = self.leave_norm(self.drop(self.leave(a)) + kept)
+            wide = self.drop(self.leave(a))
+            # Without a gradient all states are in the products' format: no norm measures them.
+            a = self.leave_norm(wide + (kept if torch.is_grad_enabled() else kept.to(wide.dtype)))
         return a
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
