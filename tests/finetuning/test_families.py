@@ -13,6 +13,7 @@ import torch
 from tiny import tiny as tiny_config
 
 import maskwright as mw
+from maskwright.base.files import read_json
 from maskwright.models import families, family, random_network, save_network, show
 from maskwright.text.tokenizer import Tokenizer
 from maskwright.training import loop
@@ -85,3 +86,27 @@ def test_from_rows_to_answers(
         tune(model=folder, out="stopped")
     tune(model=folder, out="stopped", resume=True)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "straight")
+
+
+def test_tweets_are_made_even_on_request(
+    encoder: Callable[[str], Path], tune: Callable[..., Any], tmp_path: Path
+) -> None:
+    """`normalise` reaches the tokenizer that is trained with, and the one that is saved."""
+    for extra in ("nltk", "emoji"):
+        pytest.importorskip(extra, reason="the extra `tweets` is not installed")
+    folder = encoder("roberta")
+    (folder / "tokenizer.json").unlink()
+    letters = "abcdefghijklmnopqrstuvwxyzRSTUHLP@:_"
+    pieces = [*letters, *(f"{letter}@@" for letter in letters)]
+    (folder / "vocab.txt").write_text("".join(f"{piece} 1\n" for piece in pieces))
+    (folder / "bpe.codes").write_text("U S 1\n")
+    config = read_json(folder / "config.json")
+    tokenizer = Tokenizer.from_folder(folder)
+    resized = family("roberta").Config(**{**tiny_config(family("roberta")).model_dump(), "vocabulary": tokenizer.size})
+    save_network(folder, random_network(family("roberta"), resized, "bare"), family("roberta"), resized, {})
+    assert read_json(folder / "config.json")["vocab_size"] == tokenizer.size != config["vocab_size"]
+    tune(model=folder, out="run", normalise=True)
+    saved = Tokenizer.from_folder(tmp_path / "run" / "model")
+    same = saved.encode(["@somebody https://t.co/x", "@USER HTTPURL"])
+    assert saved.tokens(same.ids[: same.offsets[1]]) == saved.tokens(same.ids[same.offsets[1] :])
+    assert "@@@" in saved.tokens(same.ids)

@@ -225,7 +225,7 @@ def test_a_header_that_lies(folder: Path, lie: str) -> None:
 @pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.float8_e4m3fn])
 def test_numbers_that_are_no_weights(folder: Path, kind: torch.dtype) -> None:
     rewrite(folder, lambda t: {**t, EMBEDDINGS: t[EMBEDDINGS].to(kind)})
-    with pytest.raises(UserError, match=rf"word_embeddings.weight.* holds {str(kind)[6:]} numbers, which are no weights"):
+    with pytest.raises(UserError, match=rf"word_embeddings.weight.* holds {str(kind)[6:]} numbers, which are no"):
         load_encoder(folder)
 
 

@@ -1,4 +1,4 @@
-"""Pickled weights become safetensors in a process of their own, as tensors and nothing else."""
+"""Pickled weights become safetensors, as tensors and nothing else; tables of positions become longer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import tiny
-from transformers import BertConfig, BertForMaskedLM, RobertaConfig
+from transformers import BertConfig, BertForMaskedLM, RobertaConfig, RobertaForMaskedLM
 
+from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
+from maskwright.cli.main import main
 from maskwright.models import bert, convert, load_network, random_network, save_network
+from maskwright.nn import Batch
+from maskwright.nn.positions import Positions
 
-SIZES = BertConfig(
-    vocab_size=50, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=20,
-    max_position_embeddings=16,
-)  # fmt: skip
+SMALL: dict[str, Any] = {
+    "vocab_size": 50, "hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 20,
+    "max_position_embeddings": 16,
+}  # fmt: skip
+SIZES = BertConfig(**{**SMALL, "num_hidden_layers": 2})
 
 
 @pytest.fixture
@@ -128,3 +134,55 @@ def test_tensors_of_another_family_are_named(folder: Path) -> None:
     RobertaConfig(vocab_size=50, hidden_size=12, num_hidden_layers=1, num_attention_heads=2).save_pretrained(folder)
     with pytest.raises(UserError, match=r"does not fit the family 'roberta' .*LayerNorm\.bias has the shape"):
         load_network(folder, "bare")
+
+
+# ---------------------------------------------------------------- longer tables of positions
+
+
+def test_a_longer_table_is_written_and_the_rest_is_kept(tmp_path: Path) -> None:
+    """transformers reads it too; heads that nobody asked for stay; what stored the old length says the new one."""
+    RobertaForMaskedLM(RobertaConfig(**SMALL)).save_pretrained(tmp_path / "old")
+    write_json(tmp_path / "old" / "tokenizer_config.json", {"model_max_length": 14})
+    done = convert(tmp_path / "old", tmp_path / "new", resolve(Positions, "tile"), 40)
+    assert "40 positions now instead of 14" in done.lengthened
+    assert read_json(tmp_path / "new" / "config.json")["max_position_embeddings"] == 42
+    assert read_json(tmp_path / "new" / "tokenizer_config.json") == {"model_max_length": 40}
+    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("old", "new"))
+    assert list(before) == list(after)
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed == ["roberta.embeddings.position_embeddings.weight"]
+    ids = torch.randint(5, 50, (1, 40))
+    theirs = RobertaForMaskedLM.from_pretrained(tmp_path / "new").eval()(ids).logits[0]
+    ours = load_network(tmp_path / "new", "masked-lm").network.eval()
+    torch.testing.assert_close(ours(Batch.packed(ids[0], [40])), theirs, rtol=0, atol=1e-5)
+
+
+def test_a_pickle_is_converted_and_lengthened_at_once(pickled: Path, tmp_path: Path) -> None:
+    done = convert(pickled, tmp_path / "new", resolve(Positions, "interpolate"), 31)
+    assert done.from_pickle == ["pytorch_model.bin"]
+    assert load_network(tmp_path / "new", "masked-lm").limit == 31
+
+
+@pytest.mark.parametrize(
+    ("way", "tokens", "said"),
+    [
+        ("tile", None, "needs both: how it is made"),
+        (None, 40, "needs both: how it is made"),
+        ("tile", 14, "takes texts of 14 tokens as it is"),
+    ],
+)
+def test_what_lengthening_needs_is_said(tmp_path: Path, way: str | None, tokens: int | None, said: str) -> None:
+    RobertaForMaskedLM(RobertaConfig(**SMALL)).save_pretrained(tmp_path / "old")
+    with pytest.raises(UserError, match=said):
+        convert(tmp_path / "old", tmp_path / "new", None if way is None else resolve(Positions, way), tokens)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    RobertaForMaskedLM(RobertaConfig(**SMALL)).save_pretrained(tmp_path / "old")
+    folders = [str(tmp_path / "old"), "--out", str(tmp_path / "new")]
+    assert main(["convert", *folders, "--positions", "strech", "--max-length", "40"]) == 2
+    assert "Allowed: extend, interpolate, tile" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(SystemExit, match="0"):
+        main(["convert", *folders, "--positions", "extend", "--max-length", "40"])
+    assert "train it further" in capsys.readouterr().out

@@ -117,3 +117,30 @@ def test_unknown_names() -> None:
         show("bert-bse")
     with pytest.raises(UserError, match=r"no head of bert 'pretrain'. Did you mean 'pretraining'\?"):
         show("bert-tiny", "pretrain")
+
+
+def test_operations_are_those_of_the_equations() -> None:
+    """Two for each weight and token, and 4 T^2 H for Q K^T and P V; a shared block counts at each layer."""
+    tokens, width, words = 128, 768, 30522
+    attention = 12 * (2 * tokens * 4 * width**2 + 4 * tokens**2 * width)
+    feedforward = 12 * 2 * tokens * 8 * width**2
+    for name in ("bert-base", "albert-base"):
+        work = {row.part: row.flops for row in show(name).rows}
+        assert work["encoder.blocks.attention"] == attention
+        assert work["encoder.blocks.feedforward"] == feedforward
+    assert {row.part: row.flops for row in show("bert-base").rows}["pooler"] == 2 * width**2, "one token"
+    scored = {row.part: row.flops for row in show("bert-base", "masked-lm").rows}["masked_lm"]
+    assert scored == 2 * tokens * width * (width + words)
+    seen = sum(min(i, 64) + 1 + min(255 - i, 64) for i in range(256))
+    local, full = 14 * 4 * width * seen, 8 * 4 * width * 256**2
+    work = {row.part: row.flops for row in show("modernbert-base", tokens=256).rows}
+    assert work["encoder.blocks.attention"] == 22 * 2 * 256 * 4 * width**2 + local + full
+
+
+def test_operations_of_the_first_transformer() -> None:
+    """A decoder's block has attention to what stands before and to all of the source; its words are the encoder's."""
+    tokens, width, inner, words = 128, 512, 2048, 37000
+    before = 4 * width * tokens * (tokens + 1) // 2
+    block = 2 * tokens * (8 * width**2 + 2 * width * inner) + before + 4 * width * tokens**2
+    work = {row.part: row.flops for row in show("transformer").rows}
+    assert work["decoder"] == 6 * block + 2 * tokens * width * words

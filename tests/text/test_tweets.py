@@ -267,6 +267,18 @@ def test_which_file_decides(write: Callable[..., Path], cased: Tokenizer, tmp_pa
     assert Tokenizer.from_folder(tmp_path).fingerprint() == want, "as the published models state it"
 
 
+def test_normalisation_can_be_asked_for(write: Callable[..., Path], minilm: Path, tmp_path: Path) -> None:
+    """What is asked wins over the file, and is saved."""
+    write(tmp_path / "plain")
+    on = Tokenizer.from_folder(tmp_path / "plain", normalise=True)
+    assert on.fingerprint() == Tokenizer.from_folder(write(tmp_path / "even", normalization=True)).fingerprint()
+    on.save(tmp_path / "saved")
+    assert Tokenizer.from_folder(tmp_path / "saved").fingerprint() == on.fingerprint()
+    assert on.fingerprint() != Tokenizer.from_folder(tmp_path / "saved", normalise=False).fingerprint()
+    with pytest.raises(UserError, match="whose normalisation is part of its rules"):
+        Tokenizer.from_folder(minilm, normalise=True)
+
+
 def test_phobert_has_the_same_files(write: Callable[..., Path], tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers judges the ids")
     ours = Tokenizer.from_folder(write(tmp_path, tokenizer_class="PhobertTokenizer"))

@@ -82,7 +82,8 @@ def compared(shown: list[Shown]) -> list[str]:
     for what, of in (("parameters", lambda row: f"{row.total:,}"), ("MFLOP", lambda row: _mega(row.flops) or "-")):
         for part in parts:
             cells = [next((of(row) for row in s.rows if row.part == part), "-") for s in shown]
-            rows.append((f"{what}: {_named(part)}", *cells))
+            if set(cells) != {"-"}:
+                rows.append((f"{what}: {_named(part)}", *cells))
     rows.append(("parameters: all", *(f"{s.total:,}" for s in shown)))
     rows.append((f"MFLOP: all, {shown[0].tokens} tokens", *(_mega(sum(r.flops for r in s.rows)) for s in shown)))
     return _folded(rows)

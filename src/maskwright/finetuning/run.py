@@ -166,6 +166,7 @@ def _build(asked: Finetune, labels: Labels | None) -> Model:
         weights=asked.weights,
         precision=asked.train.precision,
         positions=asked.positions,
+        normalise=asked.normalise,
     )
 
 

@@ -76,6 +76,9 @@ class Finetune(Config):
     positions: Choice[Positions] | None = Field(
         None, description="make a longer table of positions where max_length asks for it: interpolate, tile or extend"
     )
+    normalise: bool | None = Field(
+        None, description="make user names, links and emoji of tweets even, for BERTweet; by default as its files say"
+    )
     keep: Literal["head", "tail"] = Field("head", description="which end of a longer text stays")
     seed: int = Field(0, ge=0, description="fixes splits, order, new weights and dropout")
     seeds: int | None = Field(

@@ -1,4 +1,4 @@
-"""A folder that loading refuses for its pickled weights, made into one that it takes."""
+"""A folder made into another: pickled weights into safetensors, a table of positions into a longer one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import write_folder
+from maskwright.base.files import read_json, write_folder, write_json
 from maskwright.models import _hub
-from maskwright.models._checkpoint import shards
-from maskwright.models._load import PACKAGED, locate
+from maskwright.models._checkpoint import Tensors, shards
+from maskwright.models._family import keys_of, names_of, prefix_of
+from maskwright.models._load import PACKAGED, load_network, locate
+from maskwright.models._positions import lengthen
+from maskwright.nn.positions import Positions
 
 INDEX = "pytorch_model.bin.index.json"
+SAFE = ("model.safetensors", "model.safetensors.index.json")
 #: what a converted folder takes along
 KEPT = ("*.json", "vocab.txt", "bpe.codes", "merges.txt", "*.model", "README.md", "LICENSE*")
 
@@ -30,34 +34,80 @@ class Converted:
     folder: Path
     tensors: int
     from_pickle: list[str] = field(default_factory=list)  #: files that were opened in a process of their own
+    lengthened: str = ""  #: what was done to the positions, in a sentence
 
 
-def convert(model: str | Path, out: str | Path) -> Converted:
+def convert(
+    model: str | Path, out: str | Path, positions: Positions | None = None, max_length: int | None = None
+) -> Converted:
     """Write the weights of `model`, a folder or an id on the hub, as one model.safetensors into the new folder `out`.
 
-    Pickles are opened by a process of its own, weights only. Raises UserError for what is no weights.
+    Pickles are opened by a process of its own, weights only. positions: how to make a table for texts of `max_length`
+    tokens. Raises UserError for what is no weights, and where there is nothing to do.
     """
     source, into = _source(model), Path(out).resolve()
+    if (positions is None) != (max_length is None):
+        raise UserError("A longer table of positions needs both: how it is made (positions) and its max_length.")
     if into.exists() and any(into.iterdir()):
         raise UserError(f"{into} is not empty. Give a new folder with --out.")
-    files = _pickles(source)
+    safe = any((source / name).exists() for name in SAFE)
+    if safe and positions is None:
+        raise UserError(
+            f"{source} holds its weights as safetensors already; there is nothing to convert. (--positions would make "
+            "a longer table of positions.)"
+        )
+    files = [] if safe else _pickles(source)
     done = Converted(into, 0, [f.name for f in files])
 
     def fill(folder: Path) -> None:
-        tensors: dict[str, torch.Tensor] = {}
-        for i, file in enumerate(files):
-            part = folder / f"part-{i}.safetensors"
-            _open(file, part)
-            tensors.update(load_file(str(part)))
-            part.unlink()
+        tensors = _unpickled(files, folder) if files else _all(source)
         done.tensors = len(tensors)
-        save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
-        for pattern in KEPT:
-            for file in source.glob(pattern):
-                if file.name != INDEX:
-                    shutil.copyfile(file, folder / file.name)
+        for file in (file for pattern in KEPT for file in source.glob(pattern)):
+            if file.name not in (INDEX, *SAFE):
+                shutil.copyfile(file, folder / file.name)
+        _write(tensors, folder)
+        if positions is not None and max_length is not None:
+            done.lengthened = _lengthen(folder, positions, max_length)
 
     write_folder(into, fill)
+    return done
+
+
+def _unpickled(files: list[Path], folder: Path) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = {}
+    for i, file in enumerate(files):
+        part = folder / f"part-{i}.safetensors"
+        _open(file, part)
+        tensors.update(load_file(str(part)))
+        part.unlink()
+    return tensors
+
+
+def _all(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: tensor for file in Tensors(folder).files for name, tensor in load_file(str(file)).items()}
+
+
+def _write(tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+
+
+def _lengthen(folder: Path, way: Positions, tokens: int) -> str:
+    """Put a longer table into a folder's weights, and its length into the files that say it."""
+    loaded = load_network(folder, "bare")
+    done = lengthen(loaded, way, tokens)
+    if not done:
+        raise UserError(f"The encoder takes texts of {tokens:,} tokens as it is; there is nothing to lengthen.")
+    kind, tensors = loaded.family, _all(folder)
+    (named,) = names_of(kind).theirs("encoder.embeddings.position.weight")
+    name = next(n for n in (named, named.removeprefix(prefix_of(kind))) if n in tensors)
+    tensors[name] = loaded.encoder.state_dict()["embeddings.position.weight"].to(tensors[name].dtype)
+    stale = {n for buffer in getattr(kind, "BUFFERS", ()) for n in (buffer, buffer.removeprefix(prefix_of(kind)))}
+    _write({n: tensor for n, tensor in tensors.items() if n not in stale}, folder)
+    key = next(theirs for theirs, ours in keys_of(kind).items() if ours == "positions")
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), key: loaded.config.positions})
+    beside = folder / "tokenizer_config.json"
+    if beside.exists() and "model_max_length" in (said := read_json(beside)):
+        write_json(beside, {**said, "model_max_length": tokens})
     return done
 
 
@@ -71,8 +121,6 @@ def _source(model: str | Path) -> Path:
 
 
 def _pickles(folder: Path) -> list[Path]:
-    if (folder / "model.safetensors").exists() or (folder / "model.safetensors.index.json").exists():
-        raise UserError(f"{folder} holds its weights as safetensors already; there is nothing to convert.")
     if (folder / INDEX).exists():
         return shards(folder / INDEX)
     if (folder / "pytorch_model.bin").exists():

@@ -57,7 +57,7 @@ def shape(module: nn.Module) -> str:
         return " x ".join(map(str, own["weight"]))
     if isinstance(module, nn.Linear):
         act = getattr(module, "activation", None)
-        named = f", {getattr(act, '__name__', act)}" if act is not None else ""
+        named = f", {getattr(act, '__name__', str(act)).strip('_')}" if act is not None else ""
         return f"{module.in_features} -> {module.out_features}{'' if module.bias is not None else ', no bias'}{named}"
     if isinstance(module, nn.LayerNorm):
         return f"LayerNorm {module.normalized_shape[0]}, eps {module.eps:g}"

@@ -7,13 +7,16 @@ from typing import Any
 
 from torch import nn
 
+from maskwright.models._heads import First, Last, Mean, WordsAndOrder
 from maskwright.nn.disentangled import DisentangledAttention
-from maskwright.nn.heads import MaskedLanguageModel
 from maskwright.nn.neighbours import Convolution
 from maskwright.nn.pattern import FULL, Pattern
 
+#: heads whose parts, but for the scores of words, read one vector of a text
+_ONCE = (First, Last, Mean, WordsAndOrder)
 
-def flops(network: nn.Module, length: int) -> dict[str, int]:
+
+def flops(network: Any, length: int) -> dict[str, int]:
     """Of the matrix products for one text of `length` tokens, by the parts that `show` lists.
 
     Lookups, norms, activations and sums are left out: they are a hundredth of it. A block that stands at several layers
@@ -26,10 +29,11 @@ def flops(network: nn.Module, length: int) -> dict[str, int]:
     for layer in getattr(encoder, "layers", ()):
         inside |= {id(module): times[id(layer)] for module in layer.modules()}
     for name, module in network.named_modules():
-        rows = length if name.startswith(("encoder.", "masked_lm", "replaced", "ends")) else 1
-        count = products(module, rows) + between_tokens(module, length)
+        every = name.startswith(("encoder.", "masked_lm")) or not isinstance(network, _ONCE)
+        count = products(module, length if every else 1) + between_tokens(module, length)
         if count:
-            total[part_of(f"{name}.weight")[0]] += count * inside.get(id(module), 1)
+            part = part_of(f"{name}.weight")[0] or [*network.parts][-1]  # of the network itself: with its last part
+            total[part] += count * inside.get(id(module), 1)
     return dict(total)
 
 
@@ -39,8 +43,8 @@ def products(module: nn.Module, rows: int) -> int:
         return 2 * rows * module.weight.numel()
     if isinstance(module, Convolution):
         return 2 * rows * module.weight.numel()
-    if isinstance(module, MaskedLanguageModel):  # its words stand elsewhere
-        return 2 * rows * module.words_count * module.dense.out_features
+    if hasattr(module, "products"):  # by weights that stand elsewhere, such as the word vectors
+        return int(module.products(rows))
     if isinstance(module, nn.LSTM):
         return 2 * rows * sum(p.numel() for p in module.parameters() if p.dim() > 1)
     return 0

@@ -22,8 +22,8 @@ from maskwright.models._load import PACKAGED, describe, match, random_network
 BYTES = {"weights in fp32": 4, "weights in bf16": 2, "weights in int8": 1, "training with AdamW in fp32": 16}
 
 
-#: what people call networks, and the published sizes that stand for them; a family's name is its base size
-SHORT = {"gpt": "left-to-right-gpt", "transformer": "encoder-decoder-base"}
+#: what people call networks, with the published size and network that it stands for; a family's name is its base size
+SHORT = {"gpt": ("left-to-right-gpt", "bare"), "transformer": ("encoder-decoder-base", "sequence-to-sequence")}
 
 
 @dataclass
@@ -68,11 +68,11 @@ def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown
     encoder with its pooler. No weight is read or drawn. Raises UserError for an unknown name or head, and for a
     folder whose tensors do not fit its config.json.
     """
-    published, name = presets(), str(model)
+    published, name, usual = presets(), str(model), "bare"
     if not Path(name).is_dir():
-        name = SHORT.get(name, f"{name}-base" if f"{name}-base" in published else name)
+        name, usual = SHORT.get(name, (f"{name}-base" if f"{name}-base" in published else name, "bare"))
     if name in published and not Path(name).is_dir():
-        (kind, config), classes, tensors, head = published[name], 2, None, head or "bare"
+        (kind, config), classes, tensors, head = published[name], 2, None, head or usual
         heads = [head]
     elif name in PACKAGED or Path(name).is_dir() or ("/" in name and _hub.is_id(name)):
         known = describe(name)

@@ -92,6 +92,10 @@ class SequenceToSequence(Head):
         states = self.decoder(self.encoder.embeddings(target), target, memory, source)
         return linear(states, self.encoder.embeddings.word.weight)
 
+    def products(self, rows: int) -> int:
+        """Operations of the scores over the vocabulary."""
+        return 2 * rows * self.encoder.embeddings.word.weight.numel()
+
 
 HEADS = {
     "bare": First.of("TransformerEncoder"),

@@ -87,3 +87,7 @@ class MaskedLanguageModel(nn.Module):
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
         """states: (M, H) of the scored positions; words: (V, E) -> (M, V)."""
         return linear(self.norm(self.dense(states)), words, self.bias)
+
+    def products(self, rows: int) -> int:
+        """Floating-point operations with the word vectors, which stand elsewhere."""
+        return 2 * rows * self.words_count * self.dense.out_features

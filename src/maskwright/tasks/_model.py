@@ -66,11 +66,12 @@ class Model:
         precision: runtime.Precision = "auto",
         finished: bool = False,
         positions: Positions | None = None,
+        normalise: bool | None = None,
     ) -> Model:
         """A model for a task on the encoder `model`; its head starts from random weights unless the folder has one for
         this task and these labels in their order. finished: the folder was saved for them, which is not asked again.
-        positions: how to lengthen a table that is shorter than `max_length`."""
-        tokenizer = Tokenizer.from_folder(locate(model))
+        positions: how to lengthen a table that is shorter than `max_length`; normalise: see `Tokenizer.from_folder`."""
+        tokenizer = Tokenizer.from_folder(locate(model), normalise)
         was, now = heads(model, task, labels)
         other = not finished and was != now
         loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)

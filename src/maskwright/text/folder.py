@@ -33,9 +33,11 @@ _NOT_KEPT = (
 )
 
 
-def read_folder(path: str | Path) -> tuple[Backend, dict[str, str], dict[str, Any], Extension | None]:
+def read_folder(
+    path: str | Path, normalise: bool | None = None
+) -> tuple[Backend, dict[str, str], dict[str, Any], Extension | None]:
     """The tokenizer in a folder, the names of its special pieces by role, its tokenizer_config.json, and the extension
-    that it needs.
+    that it needs. normalise: whether BERTweet's makes texts even; None: as its files say.
 
     Raises UserError when there is no such folder, neither tokenizer.json nor vocab.txt is in it, or a file is damaged.
     """
@@ -45,7 +47,12 @@ def read_folder(path: str | Path) -> tuple[Backend, dict[str, str], dict[str, An
     config = {**_table(folder / "special_tokens_map.json"), **_table(folder / "tokenizer_config.json")}
     named = {role: _content(config[f"{role}_token"]) for role in SPECIALS if config.get(f"{role}_token")}
     if _is_of_tweets(folder, config):
-        return _read_tweets(folder, named, config)
+        return _read_tweets(folder, named, config if normalise is None else {**config, "normalization": normalise})
+    if normalise is not None:
+        raise UserError(
+            f"{folder} has a tokenizer whose normalisation is part of its rules; it cannot be switched on or off. Only "
+            "that of BERTweet (vocab.txt and bpe.codes) can."
+        )
     if (folder / "tokenizer.json").is_file():
         backend = parse(_read(folder / "tokenizer.json"), str(folder / "tokenizer.json"))
         _apply_word_rules(backend, config)

@@ -53,8 +53,11 @@ class Tokenizer:
         self._cutters: dict[tuple[int, Keep], Backend] = {}
 
     @classmethod
-    def from_folder(cls, path: str | Path) -> Tokenizer:
+    def from_folder(cls, path: str | Path, normalise: bool | None = None) -> Tokenizer:
         """The tokenizer of a checkpoint's folder: tokenizer.json, or else vocab.txt; BERTweet's with bpe.codes.
+
+        normalise: whether BERTweet's makes user names, links and emoji even (@USER, HTTPURL, :red_heart:), as in the
+        tweets that it was trained on; None: as its files say.
 
         do_lower_case, strip_accents and tokenize_chinese_chars in tokenizer_config.json win over tokenizer.json, as in
         transformers. A vocab.txt without a stated do_lower_case lower-cases exactly when none of its pieces, those in
@@ -62,7 +65,7 @@ class Tokenizer:
 
         Raises UserError when neither file is there or one is damaged.
         """
-        return cls(*folder.read_folder(path))
+        return cls(*folder.read_folder(path, normalise))
 
     @classmethod
     def from_vocabulary(
