@@ -27,8 +27,6 @@ def config_of(name: str, **more: Any) -> Any:
     config = {"layers": LAYERS, "vocabulary": VOCABULARY, "padding": 0, **more}
     kind = family(name)
     config = {k: v for k, v in config.items() if k in kind.Config.model_fields}
-    if name == "electra":
-        config |= {"width": 768, "embedding": 768, "heads": 12, "inner": 3072}
     return kind.Config(**config)
 
 
@@ -51,7 +49,8 @@ class Ours:
         from maskwright.models import family, random_network
         from maskwright.nn import Batch, precision
 
-        kind, config = family(name), config_of(name, positions=8300) if pattern else config_of(name)
+        kind = family(name)
+        config = config_of(name, positions=8300) if name == "longformer" else config_of(name)
         if pattern == "full":
             kind = family("roberta")
             fields = {k: getattr(config, k) for k in kind.Config.model_fields}
@@ -168,9 +167,8 @@ class Side:
         rows = self.texts["short"][:SHOWN]
         self.side.network.eval()
         with torch.inference_mode():
-            states = self.side.forward(rows)
-        if not self.ours:
-            states = torch.cat([states[i, : len(row)] for i, row in enumerate(rows)])
+            # The peer one text at a time: its MobileBERT reads [PAD]'s vector behind a text that is padded.
+            states = self.side.forward(rows) if self.ours else torch.cat([self.side.forward([row])[0] for row in rows])
         np.save(path, states.numpy())
         return {}
 

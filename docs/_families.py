@@ -18,15 +18,16 @@ SOURCE = "../src/maskwright"
 def page() -> str:
     """The page as text."""
     kinds = [family(name) for name in families()]
-    kinds.sort(key=lambda kind: kind.CHANGES.year)
+    kinds.sort(key=lambda kind: kind.CHANGES.date)
     arms = ", ".join(f"`{name}`" for name in families() if not hasattr(family(name), "NAMES"))
     parts = [
         "# Families",
         "Written by `python docs/_families.py` from the families' own files; do not edit by hand. Each family is one "
         "file under `src/maskwright/models`. The table says what it has otherwise than BERT, in the order of history; "
-        "a cell leads to the lines that do it, and an empty one is as in BERT.",
+        "an empty cell is as in BERT, and a link leads to the lines that do what its cell says. What weights were "
+        "trained for stands under objective, also where this version holds only the network for it.",
         "![Encoders by year, each below what it was made from](families.svg)",
-        table(["year", "family", *COLUMNS], [row(kind) for kind in kinds]),
+        table(["date", "family", *COLUMNS], [row(kind) for kind in kinds]),
         f"{arms} are arms of experiments: networks that no other library has, built from the same blocks, whose "
         "folders carry our names.",
         "## Published sizes",
@@ -41,7 +42,7 @@ def row(kind: Any) -> list[str]:
     name = kind.__name__.rpartition(".")[2]
     told = kind.CHANGES
     cells = [linked(kind, getattr(told, column)) for column in COLUMNS]
-    return [str(told.year), f"[{name.replace('_', '-')}]({SOURCE}/models/{name}.py): {told.paper}", *cells]
+    return [told.date, f"[{name.replace('_', '-')}]({SOURCE}/models/{name}.py): {told.paper}", *cells]
 
 
 def linked(kind: Any, words: str) -> str:
@@ -87,30 +88,36 @@ def draw(path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 0.36 * len(order) + 1))
     place: dict[str, tuple[float, int]] = {}
     for row, name in enumerate(order):
-        year, parent = kinds[name].year, kinds[name].parent
-        x = float(year)
+        date, parent = kinds[name].date, kinds[name].parent
+        x = moment(date)
         if parent in place:
             before, top = place[parent]
-            x = max(x, before + 0.25)  # of one year: a step to the right
+            x = max(x, before + 0.25)  # of one month: a step to the right
             axes.plot([before, before, x], [-top, -row, -row], color="0.7", linewidth=1, zorder=1)
         place[name] = x, row
         axes.plot([x], [-row], "o", color="tab:blue", zorder=2)
         label = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"}
         axes.annotate(name, (x, -row), xytext=(8, -3.5), textcoords="offset points", bbox=label, zorder=3)
     axes.set_yticks([])
-    years = sorted({change.year for change in kinds.values()})
-    axes.set_xticks(years)
-    axes.set_xlim(years[0] - 0.3, years[-1] + 1.3)
+    moments = [moment(change.date) for change in kinds.values()]
+    axes.set_xticks(range(int(min(moments)), int(max(moments)) + 2))
+    axes.set_xlim(min(moments) - 0.3, max(moments) + 1.3)
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+
+
+def moment(date: str) -> float:
+    """ "2018-10" as years."""
+    year, month = date.split("-")
+    return int(year) + (int(month) - 1) / 12
 
 
 def below(parent: str, kinds: dict[str, Any]) -> Iterator[str]:
     """What was made from a family, each followed by what was made from it; the latest first, so that no line crosses
     a name."""
     children = [name for name, change in kinds.items() if change.parent == parent]
-    for name in sorted(children, key=lambda name: (-kinds[name].year, name)):
+    for name in sorted(children, key=lambda name: (kinds[name].date, name), reverse=True):
         yield name
         yield from below(name, kinds)
 

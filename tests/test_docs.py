@@ -350,3 +350,13 @@ def test_a_command_that_does_not_parse_is_found(tmp_path: Path, monkeypatch: pyt
     assert "--cuont" in complaint(["planted", "minilm", "--cuont", "3"])
     assert "MODEL" in complaint(["planted"]).upper()
     assert "--count" in complaint(["planted", "minilm", "--count", "three"])
+
+
+def test_the_page_of_families_is_what_they_say_today() -> None:
+    """Links to lines move with every edit: `python docs/_families.py` writes the page anew."""
+    spec = importlib.util.spec_from_file_location("page_of_families", REPOSITORY / "docs" / "_families.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    assert made.page() == (REPOSITORY / "docs" / "families.md").read_text(encoding="utf-8")

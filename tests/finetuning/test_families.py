@@ -13,6 +13,7 @@ import torch
 from tiny import tiny as tiny_config
 
 import maskwright as mw
+from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.models import families, family, random_network, save_network, show
 from maskwright.text.tokenizer import Tokenizer
@@ -110,3 +111,23 @@ def test_tweets_are_made_even_on_request(
     same = saved.encode(["@somebody https://t.co/x", "@USER HTTPURL"])
     assert saved.tokens(same.ids[: same.offsets[1]]) == saved.tokens(same.ids[same.offsets[1] :])
     assert "@@@" in saved.tokens(same.ids)
+
+
+def test_longer_positions_are_trained_and_saved(
+    encoder: Callable[[str], Path], tune: Callable[..., Any], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="the encoder has 40 positions"):
+        tune(model=encoder("bert"), out="short", max_length=60)
+    run = tune(model=tmp_path / "bert", out="long", max_length=60, positions="tile")
+    assert any("60 positions now instead of 40, made by 'tile'" in note for note in run.notes)
+    assert read_json(tmp_path / "long" / "model" / "config.json")["max_position_embeddings"] == 60
+    assert mw.load(tmp_path / "long" / "model").max_length == 60
+
+
+def test_where_no_table_ends_any_length_may_be_asked_for(
+    encoder: Callable[[str], Path], tune: Callable[..., Any], tmp_path: Path
+) -> None:
+    tune(model=encoder("modernbert"), out="run", max_length=100)
+    assert mw.load(tmp_path / "run" / "model").max_length == 100
+    tune(model=tmp_path / "modernbert", out="usual")
+    assert mw.load(tmp_path / "usual" / "model").max_length == 40

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
-from tiny import draw_config, tiny
+from tiny import SPECIALS, draw_config, tiny
 
 from maskwright.base.config import parse
 from maskwright.base.errors import UserError
@@ -27,11 +28,13 @@ from maskwright.models._family import (
     write_config,
 )
 from maskwright.models._show import presets
-from maskwright.nn import Batch
+from maskwright.nn import Batch, precision
 
 REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
 HEADS = [(name, head) for name in families() for head in family(name).HEADS]
 LENGTHS = [5, 1, 23, 64, 2]
+
+WITHOUT_ATTENTION = ("elmo",)
 
 Stir = Callable[..., Any]
 Draw = Callable[..., Batch]
@@ -211,16 +214,59 @@ def test_presets_count_what_was_published(name: str) -> None:
 
 @pytest.mark.parametrize("name", families())
 def test_looking_gives_the_attention_of_every_layer(name: str, stir: Stir, draw: Draw) -> None:
+    """Where the reference tells its own, it is that; elsewhere a distribution over all of a text."""
     kind = family(name)
     config = tiny(kind)
-    encoder = stir(random_network(kind, config, "bare")).encoder
-    if not hasattr(encoder, "attentions"):
+    if name in WITHOUT_ATTENTION:
+        assert not hasattr(kind.build(config), "attentions")
         return
+    network = stir(random_network(kind, config, "bare"))
     batch = draw(LENGTHS, config.vocabulary, 1)
     with torch.no_grad():
-        layers = list(encoder.attentions(batch))
-    assert len(layers) == len(encoder.layers)
+        layers = list(network.encoder.attentions(batch))
+    heads = config.heads * (2 if name == "two-directions" else 1)
+    assert len(layers) == config.layers
     for layer in layers:
-        assert [p.shape for p in layer] == [(config.heads, n, n) for n in LENGTHS]
+        assert [p.shape for p in layer] == [(heads, n, n) for n in LENGTHS]
         for p in layer:
             torch.testing.assert_close(p.sum(-1), torch.ones(p.shape[:2]))
+            assert p.dtype == torch.float32
+    with torch.no_grad(), precision("bf16"):
+        again = list(network.encoder.attentions(batch))
+    assert all(p.dtype == torch.float32 for layer in again for p in layer)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", [name for name in REFERENCED if name != "longformer"])
+def test_looking_gives_the_references_attention(name: str, seed: int, tmp_path: Path, stir: Stir) -> None:
+    kind = family(name)
+    config = draw_config(kind, seed)
+    save_network(tmp_path, stir(random_network(kind, config, "bare"), seed), kind, config, {})
+    reference = getattr(transformers, kind.HEADS["bare"].architecture)
+    network = reference.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    ids = torch.randint(SPECIALS, config.vocabulary, (1, 17), generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        theirs = network(input_ids=ids, output_attentions=True).attentions
+        ours = load_network(tmp_path, "bare").network.eval().encoder.attentions(Batch.packed(ids[0], [17]))
+        for (mine,), wanted in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(mine, wanted[0], atol=1e-5, rtol=0)
+
+
+def test_looking_sees_longformers_window_and_marks(stir: Stir, tmp_path: Path) -> None:
+    """transformers tells a token's window by distance, behind what it gives to marked tokens."""
+    kind, length = family("longformer"), 24
+    config = draw_config(kind, 0)
+    save_network(tmp_path, stir(random_network(kind, config, "bare")), kind, config, {})
+    network = transformers.LongformerModel.from_pretrained(tmp_path).eval()
+    ids = torch.randint(SPECIALS, config.vocabulary, (1, length), generator=torch.Generator().manual_seed(0))
+    marked = torch.arange(length) == 0
+    with torch.no_grad():
+        said = network(input_ids=ids, global_attention_mask=marked.long()[None], output_attentions=True)
+        batch = replace(Batch.packed(ids[0], [length]), marked=marked)
+        ours = list(load_network(tmp_path, "bare").network.eval().encoder.attentions(batch))
+    for (mine,), near, far, size in zip(ours, said.attentions, said.global_attentions, config.windows, strict=True):
+        torch.testing.assert_close(mine[:, 0], far[0, :, :length, 0], atol=1e-5, rtol=0)
+        for i in range(1, length):
+            torch.testing.assert_close(mine[:, i, 0], near[0, :, i, 0], atol=1e-5, rtol=0)
+            for j in range(max(1, i - size // 2), min(length, i + size // 2 + 1)):
+                torch.testing.assert_close(mine[:, i, j], near[0, :, i, 1 + j - i + size // 2], atol=1e-5, rtol=0)

@@ -22,6 +22,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
 from maskwright.models import bert, families, family, load_network, random_network, save_network
 from maskwright.models._family import names_of, prefix_of, write_config
+from maskwright.nn import Batch
 
 REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
 COPIED = [(name, copy) for name in families() for copy in getattr(family(name), "COPIES", {})]
@@ -241,3 +242,45 @@ def test_every_family_is_built_saved_and_loaded_without_the_libraries_of_tests(t
     assert [tuple(line.split()) for line in done.stdout.splitlines()] == [
         (name, head) for name in families() for head in family(name).HEADS
     ]
+
+
+def test_the_v3_models_of_deberta_as_they_are_published(tmp_path: Path, stir: Stir) -> None:
+    """With the heads of generator and discriminator, absolute positions for the decoder alone, and what training added
+    to the word vectors."""
+    kind = family("deberta-v2")
+    config = kind.Config(**{**tiny(kind).model_dump(), "absolute": False})
+    save_network(tmp_path, stir(random_network(kind, config, "bare")), kind, config, {})
+    found = dict(load_file(tmp_path / "model.safetensors"))
+    network = stir(random_network(kind, config, "replaced-tokens"))
+    decoder = stir(random_network(kind, config, "enhanced-masked-lm"))
+    names = names_of(kind)
+    for source in (network, decoder):
+        state = {ours: t for ours, t in source.state_dict().items() if not ours.startswith("encoder.")}
+        found |= {names.theirs(ours)[0]: tensor.clone() for ours, tensor in state.items()}
+    found = {n if n.startswith(("deberta.", "mask_p", "lm_p")) else f"deberta.{n}": t for n, t in found.items()}
+    found["deberta.embeddings.word_embeddings._weight"] = torch.zeros(2, 2)
+    assert {"mask_predictions.classifier.weight", "lm_predictions.lm_head.bias"} <= set(found)
+    save_file(found, tmp_path / "model.safetensors")
+
+    loaded = load_network(tmp_path, "classification", classes=3)
+    assert {name.split(".")[0] for name in loaded.new} == {"pooler", "classifier"}
+    assert {name.split(".")[0] for name in loaded.unused} == {"mask_predictions", "lm_predictions", "deberta"}
+    for head in ("replaced-tokens", "enhanced-masked-lm"):
+        assert load_network(tmp_path, head).new == []
+
+
+def test_replaced_tokens_by_the_equation(stir: Stir) -> None:
+    """w act(W norm(h_[CLS] + h)) + b, each text with its own first token."""
+    kind = family("deberta-v2")
+    config = tiny(kind)
+    network = stir(random_network(kind, config, "replaced-tokens")).eval()
+    batch = Batch.packed(torch.arange(5, 12), [4, 3])
+    with torch.no_grad():
+        h, head = network.encoder(batch), network.replaced
+        for i, first in enumerate([0, 0, 0, 0, 4, 4, 4]):
+            x = torch.nn.functional.layer_norm(
+                h[first] + h[i], (config.width,), head.norm.weight, head.norm.bias, config.eps
+            )
+            x = torch.nn.functional.gelu(head.dense.weight @ x + head.dense.bias)
+            wanted = head.out.weight[0] @ x + head.out.bias[0]
+            torch.testing.assert_close(network(batch)[i], wanted, atol=1e-5, rtol=0)

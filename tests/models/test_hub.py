@@ -108,7 +108,7 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(hub: Hub, model: Path, tmp
     names = ["owner/nowhere", "owner/closed", "owner/gated"]
     nowhere, closed, gated = load_each(names, tmp_path / "a", hub.url)
     start = "error: There is no model folder"
-    assert nowhere.startswith(f"{start} 'owner/nowhere', and {hub.url} knows no model of this name")
+    assert nowhere.startswith(f"{start} 'owner/nowhere', and {hub.url} knows no model of the name 'owner/nowhere'")
     assert closed.startswith(f"{start} 'owner/closed', and")
     assert "accepted its licence" in gated
     for said in load_each(names[1:], tmp_path / "b", hub.url, HF_TOKEN="secret"):
@@ -122,17 +122,35 @@ def test_a_hub_that_is_not_there_is_said(model: Path, tmp_path: Path) -> None:
     assert said.startswith("error: There is no model folder 'owner/name', and HF_HUB_OFFLINE is set; owner/name is not")
 
 
-def test_a_folder_is_pushed_and_comes_back(hub: Hub, model: Path, tmp_path: Path) -> None:
+def push(folder: Path, name: str, tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """`maskwright push` in a process of its own."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING_FACE"))}
+    env |= {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0", **more}
+    env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    command = "import sys; from maskwright.cli.main import main; sys.exit(main(['push', *sys.argv[1:]]))"
+    args = [sys.executable, "-c", command, str(folder), name]
+    return subprocess.run(args, capture_output=True, text=True, env=env, check=False)
+
+
+def test_what_keeps_a_model_from_being_pushed_is_said(model: Path, tmp_path: Path) -> None:
+    for more, why in (
+        ({"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "mine"}, "http://127.0.0.1:9 cannot be reached"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
+    ):
+        done = push(model, "me/mine", tmp_path, **more)
+        said = " ".join(done.stderr.split())
+        assert done.returncode == 2, done.stderr
+        assert said.startswith(f"error: {model} was not sent: {why}")
+
+
+def test_a_run_is_pushed_and_comes_back(hub: Hub, model: Path, tmp_path: Path) -> None:
+    """From a run's folder its model goes, with the card."""
     (model / "README.md").write_text("# A card\n")
-    push = (
-        "import sys; from pathlib import Path; from maskwright.models import _hub; "
-        "print(_hub.push(Path(sys.argv[1]), 'me/mine', True, 'Add a model'))"
-    )
-    env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
-    env |= {"HF_TOKEN": "mine", "HF_HUB_OFFLINE": "0", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    done = subprocess.run(
-        [sys.executable, "-c", push, str(model)], capture_output=True, text=True, env=env, check=False
-    )
+    model.rename(tmp_path / "run-model")
+    (tmp_path / "run").mkdir()
+    model = (tmp_path / "run-model").rename(tmp_path / "run" / "model")
+    (tmp_path / "run" / "config.json").write_text("{}")
+    done = push(tmp_path / "run", "me/mine", tmp_path, HF_ENDPOINT=hub.url, HF_TOKEN="mine")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith(f"{hub.url}/me/mine/commit/")
     held = hub.models["me/mine"]

@@ -10,17 +10,34 @@ from tiny import tiny
 
 from maskwright.base.choice import names, resolve
 from maskwright.base.errors import UserError
-from maskwright.models import Loaded, family, lengthen, load_network, random_network, save_network
+from maskwright.models import (
+    Loaded,
+    convert,
+    families,
+    family,
+    lengthen,
+    load_network,
+    random_network,
+    save_network,
+)
+from maskwright.models._positions import tables
 from maskwright.nn import Batch
 from maskwright.nn.positions import Positions
 
 WAYS = names(Positions)
+#: families whose texts end where a table of positions does
+TABLED = [name for name in families() if tables(random_network(family(name), tiny(family(name)), "bare"))]
 
 
 def loaded(name: str, folder: Path) -> Loaded:
     kind = family(name)
     save_network(folder, random_network(kind, tiny(kind), "bare"), kind, tiny(kind), {})
     return load_network(folder, "bare")
+
+
+def test_families_with_a_table_are_found() -> None:
+    assert {"bert", "albert", "electra", "rembert", "two-directions", "lstm-on-top"} <= set(TABLED)
+    assert not {"modernbert", "deberta-v2", "elmo", "encoder-decoder"} & set(TABLED)
 
 
 def test_the_ways() -> None:
@@ -42,19 +59,24 @@ def test_new_rows_are_drawn_like_the_old() -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["bert", "roberta", "albert", "longformer"])
+@pytest.mark.parametrize("name", TABLED)
 def test_longer_texts_are_taken_after_it(name: str, way: str, tmp_path: Path) -> None:
     found = loaded(name, tmp_path / "model")
-    before, old = found.limit, found.encoder.embeddings
-    table = getattr(old, "table", old)
-    first = table.position.weight[: table.start].clone()
+    before = found.limit
+    first = [table.position.weight[: table.start].clone() for table in tables(found.network).values()]
     said = lengthen(found, resolve(Positions, way), 200)
     assert f"200 positions now instead of {before}, made by '{way}'" in said
     assert "train it further" in said
-    assert torch.equal(table.position.weight[: table.start], first)
+    for table, rows in zip(tables(found.network).values(), first, strict=True):
+        assert torch.equal(table.position.weight[: table.start], rows)
     assert found.limit == 200
     batch = Batch.packed(torch.full((200,), 5), [200])
-    assert found.encoder(batch).shape == (200, 24)
+    assert found.encoder(batch).shape == (200, found.encoder.width)
+    done = convert(tmp_path / "model", tmp_path / "converted", resolve(Positions, way), 200)
+    assert done.lengthened == said
+    converted = load_network(tmp_path / "converted", "bare")
+    assert (converted.limit, converted.config) == (200, found.config)
+    assert converted.encoder(batch).shape == (200, found.encoder.width)
     save_network(tmp_path / "longer", found.network, found.family, found.config, {})
     assert load_network(tmp_path / "longer", "bare").limit == 200
 

@@ -7,11 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
+import transformers
+from tiny import tiny
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForPreTraining, BertModel
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
-from maskwright.models import bert, random_network, save_network, show
+from maskwright.models import bert, families, family, listing, random_network, save_network, show
+from maskwright.models._family import write_config
+from maskwright.models._flops import flops, part_of
 
 SIZES = BertConfig(
     vocab_size=50,
@@ -144,3 +150,98 @@ def test_operations_of_the_first_transformer() -> None:
     block = 2 * tokens * (8 * width**2 + 2 * width * inner) + before + 4 * width * tokens**2
     work = {row.part: row.flops for row in show("transformer").rows}
     assert work["decoder"] == 6 * block + 2 * tokens * width * words
+
+
+COUNTS = {
+    "albert-base": 11_683_584,
+    "albert-large": 17_683_968,
+    "albert-xlarge": 58_724_864,
+    "albert-xxlarge": 222_595_584,
+    "albert-base-v1": 11_683_584,
+    "bert-tiny": 4_385_920,
+    "bert-mini": 11_267_900,
+    "bert-small": 29_058_876,
+    "bert-medium": 41_668_412,
+    "bert-base": 110_106_428,
+    "bert-large": 336_226_108,
+    "bert-base-cased": 108_310_272,
+    "bert-large-cased": 333_579_264,
+    "bert-multilingual": 177_853_440,
+    "bert-minilm": 22_713_216,
+    "bert-spanbert-base": 108_310_272,
+    "bert-spanbert-large": 333_579_264,
+    "bert-biobert": 108_310_272,
+    "bert-legalbert": 109_482_240,
+    "bert-legalbert-small": 35_068_416,
+    "bert-finbert": 109_482_240,
+    "bert-finbert-fin": 109_751_808,
+    "camembert-base": 110_621_952,
+    "camembert-large": 336_661_504,
+    "deberta-base": 138_601_728,
+    "deberta-large": 405_163_008,
+    "deberta-xlarge": 757_804_032,
+    "deberta-v2-v2-xlarge": 884_593_152,
+    "deberta-v2-v2-xxlarge": 1_564_549_632,
+    "deberta-v2-v3-xsmall": 70_682_112,
+    "deberta-v2-v3-small": 141_304_320,
+    "deberta-v2-v3-base": 183_831_552,
+    "deberta-v2-v3-large": 434_012_160,
+    "deberta-v2-mdeberta-v3-base": 278_218_752,
+    "distilbert-base": 66_362_880,
+    "distilbert-multilingual": 134_734_080,
+    "electra-small": 13_483_008,
+    "electra-base": 108_891_648,
+    "electra-large": 334_092_288,
+    "electra-small-generator": 4_580_928,
+    "electra-base-generator": 33_511_168,
+    "electra-large-generator": 50_999_552,
+    "elmo-base": 91_255_812,
+    "encoder-decoder-base": 63_082_496,
+    "encoder-decoder-big": 214_245_376,
+    "left-to-right-gpt": 116_536_320,
+    "left-to-right-base": 108_891_648,
+    "longformer-base": 148_659_456,
+    "longformer-large": 434_600_960,
+    "lstm-on-top-base": 112_436_736,
+    "mobilebert-base": 24_844_544,
+    "modernbert-base": 149_014_272,
+    "modernbert-large": 394_781_696,
+    "mpnet-base": 109_486_464,
+    "rembert-base": 575_920_384,
+    "roberta-base": 124_645_632,
+    "roberta-large": 355_359_744,
+    "roberta-bertweet-base": 134_899_968,
+    "roberta-bertweet-large": 355_359_744,
+    "two-directions-base": 217_783_296,
+    "xlm-roberta-base": 278_043_648,
+    "xlm-roberta-large": 559_890_432,
+}
+
+
+def test_every_published_size_has_its_parameters() -> None:
+    """To the parameter: what is said beside a source's number is what was built."""
+    assert {row.model: row.parameters for row in listing()} == COUNTS
+
+
+@pytest.mark.parametrize(
+    "name", "albert bert camembert distilbert electra mobilebert mpnet rembert roberta xlm-roberta".split()
+)
+def test_operations_are_those_that_the_reference_does(name: str) -> None:
+    """Counted by torch while transformers computes: every product of a forward pass over one text."""
+    kind, tokens = family(name), 23
+    config = tiny(kind)
+    sizes = transformers.AutoConfig.for_model(**write_config(kind, config))
+    reference = getattr(transformers, kind.HEADS["bare"].architecture)._from_config(sizes, attn_implementation="eager")
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        reference.eval()(input_ids=torch.full((1, tokens), 5))
+    assert sum(flops(random_network(kind, config, "bare"), tokens).values()) == counted.get_total_flops()
+
+
+def test_each_operation_stands_in_a_row() -> None:
+    """Nothing is counted under a name that no row has."""
+    for name in families():
+        kind = family(name)
+        for head in kind.HEADS:
+            network = random_network(kind, tiny(kind), head)
+            parts = {part_of(n)[0] for n, _ in network.named_parameters()}
+            assert set(flops(network, 7)) <= parts, (name, head)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from maskwright.models import Listed, Shown
 
 FIRST = ("layers", "width", "heads", "positions", "vocabulary")
-CHANGED = ("year", "embedding", "attention", "block", "objective", "sharing")
+CHANGED = ("date", "embedding", "attention", "block", "objective", "sharing")
 
 
 def command(

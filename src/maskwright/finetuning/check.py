@@ -112,6 +112,6 @@ def _tokenizer(asked: Finetune) -> tuple[Tokenizer | None, int | None]:
     if "model" not in asked.model_fields_set:
         return None, None
     tokenizer = Tokenizer.from_folder(locate(asked.model), asked.normalise)
-    limit = show(asked.model).limit
-    longer = asked.max_length or limit if asked.positions is not None else limit
-    return tokenizer, check_length(asked.max_length, max(limit, longer))
+    shown = show(asked.model)
+    limit = None if asked.positions is not None else shown.limit
+    return tokenizer, check_length(asked.max_length, limit, shown.usual)

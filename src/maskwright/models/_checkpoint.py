@@ -56,7 +56,11 @@ def _files(folder: Path) -> list[Path]:
             "when it is opened, so it is refused. `maskwright convert` makes model.safetensors of it, in a process of "
             "its own and as weights only."
         )
-    raise UserError(f"{folder} holds no model.safetensors. It holds: {_listing(folder)}.")
+    raise UserError(
+        f"{folder} holds no model.safetensors. It holds: {_listing(folder)}. Of a model on the hub pickles are not "
+        "fetched: where it has a pytorch_model.bin, `maskwright convert OWNER/NAME --out FOLDER` fetches it and makes "
+        "model.safetensors of it."
+    )
 
 
 def shards(index: Path) -> list[Path]:

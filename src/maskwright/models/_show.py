@@ -48,7 +48,8 @@ class Shown:
     sizes: dict[str, Any]  #: the family's configuration: layers, width, heads, positions, vocabulary, ...
     rows: list[Row]
     tokens: int = 128  #: of the text that operations are counted for
-    limit: int = 0  #: how many tokens of a text it reads
+    limit: int | None = None  #: how many tokens of a text it can read; None where no table of positions ends
+    usual: int = 0  #: how many it reads unless another number is asked for
     changes: dict[str, str] = field(default_factory=dict)  #: what the family has otherwise than BERT
     diagram: list[str] = field(default_factory=list)  #: the network drawn, line by line
     encoder: int = 0
@@ -90,8 +91,9 @@ def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown
             if head is not None or not row.new:
                 row.flops = work.get(row.part, 0)
                 rows.setdefault(row.part, row)
-    sizes, limit = config.model_dump(mode="json"), network.encoder.limit or config.positions
-    return Shown(name, name_of(kind), head, sizes, list(rows.values()), tokens, limit, changes(kind), diagram(network))
+    sizes, limit = config.model_dump(mode="json"), network.encoder.limit
+    told = {"limit": limit, "usual": limit or config.positions, "changes": changes(kind), "diagram": diagram(network)}
+    return Shown(name, name_of(kind), head, sizes, list(rows.values()), tokens, **told)
 
 
 def changes(kind: Any) -> dict[str, str]:
@@ -136,7 +138,8 @@ def listing() -> list[Listed]:
             network = random_network(kind, preset.config, preset.head)
         count = sum(p.numel() for p in network.parameters())
         words = network.encoder.embeddings.word.weight.numel()
-        note = "; ".join(filter(None, ["without its word vectors" * preset.without_words, preset.note]))
+        bare = f"without its {words:,} word vectors it has {count - words:,}, which the published number counts"
+        note = "; ".join(filter(None, [bare if preset.without_words else "", preset.note]))
         name, sizes = f"{name_of(kind)}-{key}", (preset.config.layers, preset.config.width)
         found.append(Listed(name, *sizes, count, preset.head, words, preset.published, preset.source, note))
     return found

@@ -127,7 +127,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2019,
+    "2019-09",
     "Lan et al., ALBERT: A Lite BERT for Self-supervised Learning of Language Representations",
     embedding="word vectors 128 wide, projected | nn.embeddings:Projected",
     objective="masked words, order of two sentences | HEADS",

@@ -184,7 +184,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2018,
+    "2018-10",
     "Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
     embedding="word + learned position + segment | nn.embeddings:Embeddings",
     attention="every token sees all of its text | nn.block:Attention",

@@ -28,7 +28,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2020,
+    "2019-11",
     "Martin et al., CamemBERT: a Tasty French Language Model",
     embedding="RoBERTa's, with 32,005 French sentencepieces | Config",
     objective="masked whole words",

@@ -16,7 +16,7 @@ from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.block import FeedForward
-from maskwright.nn.disentangled import DisentangledAttention, DisentangledBlock, RelativeVectors
+from maskwright.nn.disentangled import DisentangledAttention, DisentangledBlock, OfDistances, RelativeVectors
 from maskwright.nn.embeddings import Embeddings
 from maskwright.nn.encoder import Encoder
 from maskwright.nn.heads import Classifier, MaskedLanguageModel, Pooler
@@ -86,7 +86,7 @@ class InterleavedAttention(DisentangledAttention):
         self.q_bias, self.v_bias = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
 
     def position_projection(self, width: int) -> nn.Module:
-        return Linear(width, width, bias=False)
+        return OfDistances(width, width, bias=False)
 
     def project(self, x: Tensor, asks: Tensor) -> tuple[Tensor, Tensor]:
         q_bias, v_bias = (b.view(self.heads, -1) for b in (self.q_bias, self.v_bias))
@@ -264,7 +264,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2020,
+    "2020-06",
     "He et al., DeBERTa: Decoding-enhanced BERT with Disentangled Attention",
     embedding="no positions, no segments | embeddings",
     attention="content to content, content to distance, distance to content | nn.disentangled:DisentangledAttention",

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from maskwright.models import bert, deberta
 from maskwright.models._family import Changes, Key, Preset
-from maskwright.models._heads import First
+from maskwright.models._heads import First, Head
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.disentangled import DisentangledAttention, DisentangledBlock, Relative, RelativeVectors
 from maskwright.nn.encoder import Encoder
+from maskwright.nn.linear import Linear
 from maskwright.nn.neighbours import Convolution
 
 
@@ -72,17 +73,52 @@ class ConvolvedBlock(DisentangledBlock):
         return y
 
 
+class Replaced(nn.Module):
+    """w act(W norm(h_[CLS] + h)) + b: how surely a token was replaced, as a logit, in the network of the v3 models."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.width, eps=config.eps)
+        self.dense = Linear(config.width, config.width, activation(config.activation))
+        self.out = nn.Linear(config.width, 1)
+
+    def forward(self, x: Tensor, first: Tensor) -> Tensor:
+        """x: (N, H), and of each token its sequence's first one (N, H) -> (N,)."""
+        y: Tensor = self.out(self.dense(self.norm(first + x))).squeeze(-1)
+        return y
+
+
+def replaced(config: Config, classes: int) -> nn.Module:
+    return Replaced(config)
+
+
+class ReplacedTokens(Head):
+    """(N,) of each token, how surely it was replaced."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        states = self.encoder(batch)
+        first = states.index_select(0, batch.first.tokens).index_select(0, batch.sequence)
+        scores: Tensor = self.replaced(states, first)
+        return scores
+
+
 HEADS = {
     **deberta.heads("DebertaV2"),
+    "replaced-tokens": ReplacedTokens.of("DebertaV2WithReplacedTokens", replaced=replaced),
     "multiple-choice": First.of("DebertaV2ForMultipleChoice", pooler=deberta.pooler, classifier=bert.scorer),
 }
-OWN_HEADS = deberta.OWN_HEADS
-PREFIX, COPIES, LEGACY, BUFFERS = deberta.PREFIX, deberta.COPIES, deberta.LEGACY, deberta.BUFFERS
+OWN_HEADS = (*deberta.OWN_HEADS, "replaced-tokens")
+PREFIX, COPIES, LEGACY = deberta.PREFIX, deberta.COPIES, deberta.LEGACY
+#: beside the buffer: what the v3 models' training added to the generator's word vectors, already in theirs
+BUFFERS = (*deberta.BUFFERS, *(f"deberta.embeddings.{table}_embeddings._weight" for table in ("word", "position")))
 
 _SELF = "deberta.encoder.layer.*.attention.self"
 
 NAMES = {
     **deberta.SHARED_NAMES,
+    "replaced.norm.*": "mask_predictions.LayerNorm.*",
+    "replaced.dense.*": "mask_predictions.dense.*",
+    "replaced.out.*": "mask_predictions.classifier.*",
     "encoder.relative.norm.*": "deberta.encoder.LayerNorm.*",
     "encoder.blocks.*.attention.qkv.*": tuple(f"{_SELF}.{x}_proj.*" for x in ("query", "key", "value")),
     "encoder.blocks.*.attention.position_key.*": f"{_SELF}.pos_key_proj.*",
@@ -139,7 +175,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2021,
+    "2021-11",
     "He et al., DeBERTaV3: Improving DeBERTa using ELECTRA-Style Pre-Training (and the v2 models of 2021)",
     embedding="128,100 sentencepieces; no positions | Config",
     attention="as DeBERTa's, distances in buckets that widen | nn.disentangled:RelativeVectors",

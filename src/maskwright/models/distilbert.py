@@ -132,7 +132,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2019,
+    "2019-10",
     "Sanh et al., DistilBERT, a distilled version of BERT: smaller, faster, cheaper and lighter",
     embedding="no segments | build",
     block="half of BERT's layers; no pooler | block",

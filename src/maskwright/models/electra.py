@@ -135,7 +135,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2020,
+    "2020-03",
     "Clark et al., ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators",
     embedding="in small and in generators, narrower than the blocks and projected | build",
     objective="which tokens a small generator replaced | Replaced",

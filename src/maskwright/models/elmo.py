@@ -119,6 +119,10 @@ class NextAndPrevious(Head):
         ahead, back = (linear(side, words, self.words.bias) for side in top.chunk(2, -1))
         return ahead, back
 
+    def products(self, rows: int) -> int:
+        """Operations of the scores over the vocabulary, in both directions."""
+        return 2 * 2 * rows * self.encoder.embeddings.word.weight.numel()
+
 
 class Bias(nn.Module):
     def __init__(self, size: int) -> None:
@@ -151,7 +155,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2018,
+    "2018-02",
     "Peters et al., Deep contextualized word representations",
     embedding="a token's vector alone | Words",
     attention="none: LSTMs in each direction, which meet in a sum of all layers | BiLM",

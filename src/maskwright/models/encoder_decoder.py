@@ -113,7 +113,7 @@ PRESETS = {
 }  # fmt: skip
 
 CHANGES = Changes(
-    2017,
+    "2017-06",
     "Vaswani et al., Attention Is All You Need",
     embedding="word + sines and cosines | SineEmbeddings",
     attention="an encoder that sees all; a decoder that sees what stands before and all of the source | Decoder",

@@ -35,7 +35,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2018,
+    "2018-06",
     "Radford et al., Improving Language Understanding by Generative Pre-Training",
     embedding="word + learned position | build",
     attention="a token sees what stands before it | build",

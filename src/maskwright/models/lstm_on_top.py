@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from maskwright.models import bert
@@ -37,6 +39,9 @@ class WithLSTM(nn.Module):
         x = over_sequences(self.lstm, self.below(batch), batch)
         return x if chosen is None else x.index_select(0, chosen.tokens)
 
+    def attentions(self, batch: Batch) -> Iterator[list[Tensor]]:
+        return self.below.attentions(batch)
+
     def states(self, batch: Batch) -> list[Tensor]:
         found = self.below.states(batch)
         return [*found, over_sequences(self.lstm, found[-1], batch)]
@@ -58,7 +63,7 @@ HEADS = {
 PRESETS = {"base": Preset(Config(), "Devlin et al. 2019, table 5: as BERT-base, below a BiLSTM")}
 
 CHANGES = Changes(
-    2018,
+    "2018-10",
     "Devlin et al., BERT, table 5: left to right + BiLSTM",
     attention="a token sees what stands before it; a BiLSTM on top sees both sides | WithLSTM",
     parent="left-to-right",

@@ -151,8 +151,9 @@ class Block(nn.Module):
         a = self.feedforward_norm(drop(self.feedforward(a)) + a)
         if self.leave is not None and self.leave_norm is not None:
             wide = self.drop(self.leave(a))
-            # Without a gradient all states are in the products' format: no norm measures them.
-            a = self.leave_norm(wide + (kept if torch.is_grad_enabled() else kept.to(wide.dtype)))
+            # Without a gradient all states are in the products' format where no norm measures them.
+            low = isinstance(self.leave_norm, NoNorm) and not torch.is_grad_enabled()
+            a = self.leave_norm(wide + (kept.to(wide.dtype) if low else kept))
         return a
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -258,10 +259,10 @@ KEYS: dict[str, Key] = {
 PRESETS = {"base": Preset(Config(), "Sun et al. 2020, table 1", "25.3", note="its own sizes come to 24.8")}
 
 CHANGES = Changes(
-    2020,
+    "2020-04",
     "Sun et al., MobileBERT: a Compact Task-Agnostic BERT for Resource-Limited Devices",
     embedding="128 wide, a token with its two neighbours | TrigramEmbeddings",
     attention="queries and keys through a bottleneck, values without | Block",
     block="128 wide between 512; four feed-forwards; a norm that only scales | NoNorm",
-    objective="masked words, next sentence, a teacher's states | WideMaskedLM",
+    objective="masked words, next sentence, a teacher's states",
 )

@@ -150,6 +150,8 @@ def drop(config: Config, classes: int) -> nn.Module:
 class Pooled(Head):
     """(B, ...) from the first token or from the mean over all, as the config has it."""
 
+    pooled = True
+
     def __init__(self, config: Config, encoder: nn.Module, classes: int = 2) -> None:
         super().__init__(config, encoder, classes)
         self.pooling = config.classifier_pooling
@@ -259,7 +261,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2024,
+    "2024-12",
     "Warner et al., Smarter, Better, Faster, Longer: A Modern Bidirectional Encoder",
     embedding="word vectors alone | build",
     attention="rotary positions; two of three layers see 128 tokens | nn.block:RotaryAttention",

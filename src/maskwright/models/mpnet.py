@@ -80,7 +80,7 @@ KEYS: dict[str, Key] = {
 PRESETS = {"base": Preset(Config(), "Song et al. 2020, section 3.1: as BERT-base", "110")}
 
 CHANGES = Changes(
-    2020,
+    "2020-04",
     "Song et al., MPNet: Masked and Permuted Pre-training for Language Understanding",
     embedding="no segments; positions from 2 | build",
     attention="a number for each bucket of distances is added to scores | nn.bias:BucketBias",

@@ -98,7 +98,7 @@ KEYS: dict[str, Key] = {
 PRESETS = {"base": Preset(Config(), "Chung et al. 2021, table 5", "575", note="the paper rounds 575.9 down")}
 
 CHANGES = Changes(
-    2021,
+    "2020-10",
     "Chung et al., Rethinking Embedding Coupling in Pre-trained Language Models",
     embedding="word vectors 256 wide go in | nn.embeddings:Projected",
     objective="masked words, by vectors of its own 1,664 wide | UntiedMaskedLM",

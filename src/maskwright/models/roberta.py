@@ -97,8 +97,8 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2019,
+    "2019-07",
     "Liu et al., RoBERTa: A Robustly Optimized BERT Pretraining Approach",
     embedding="byte-level pieces; positions from 2; one segment | build",
-    objective="masked words alone, drawn anew each time | masked_lm",
+    objective="masked words alone, drawn anew each time",
 )

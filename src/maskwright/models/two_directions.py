@@ -6,6 +6,8 @@ the other, and it costs both.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +43,11 @@ class SideBySide(nn.Module):
 
     def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
         return torch.cat([side(batch, chosen) for side in (self.left, self.right)], -1)
+
+    def attentions(self, batch: Batch) -> Iterator[list[Tensor]]:
+        """Of each layer (2A, T, T) of each sequence: the left side's attention heads, then the right side's."""
+        for sides in zip(self.left.attentions(batch), self.right.attentions(batch), strict=True):
+            yield [torch.cat(pair) for pair in zip(*sides, strict=True)]
 
     def states(self, batch: Batch) -> list[Tensor]:
         return [torch.cat(pair, -1) for pair in zip(self.left.states(batch), self.right.states(batch), strict=True)]
@@ -78,7 +85,7 @@ HEADS = {
 PRESETS = {"base": Preset(Config(), "Devlin et al. 2019, section 5.1: two of BERT-base")}
 
 CHANGES = Changes(
-    2018,
+    "2018-10",
     "Devlin et al., BERT, section 5.1: two encoders, joined at the end",
     attention="one encoder sees what stands before, one what follows; their states are joined | SideBySide",
     parent="left-to-right",

@@ -28,7 +28,7 @@ PRESETS = {
 }
 
 CHANGES = Changes(
-    2020,
+    "2019-11",
     "Conneau et al., Unsupervised Cross-lingual Representation Learning at Scale",
     embedding="RoBERTa's, with 250,002 sentencepieces of 100 languages | Config",
     objective="masked words alone, languages drawn evenly",

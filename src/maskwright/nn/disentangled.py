@@ -60,6 +60,14 @@ class RelativeVectors(nn.Module):
         return torch.where(distance.abs() <= middle, distance, (wide * distance.sign()).long())
 
 
+class OfDistances(Linear):
+    """A projection of vectors of distances."""
+
+    def products(self, tokens: int) -> int:
+        """Floating-point operations for a text of so many tokens."""
+        return 2 * (2 * tokens - 1) * self.weight.numel()
+
+
 class DisentangledAttention(nn.Module):
     """terms: "c2p", "p2c" or both, beside content. shared: positions are projected as content is."""
 
@@ -80,11 +88,11 @@ class DisentangledAttention(nn.Module):
         self.out = Linear(width, width)
         own = relative and not shared
         self.position_key = self.position_projection(width) if own and "c2p" in terms else None
-        self.position_query = Linear(width, width) if own and "p2c" in terms else None
+        self.position_query = OfDistances(width, width) if own and "p2c" in terms else None
         self.position_drop = Dropout(position_dropout)
 
     def position_projection(self, width: int) -> nn.Module:
-        return Linear(width, width)
+        return OfDistances(width, width)
 
     def forward(
         self, x: Tensor, batch: Batch, chosen: Chosen | None, relative: Relative | None, asks: Tensor | None = None
@@ -133,7 +141,7 @@ class DisentangledAttention(nn.Module):
         found: Tensor = self.qkv(vectors, rows=slice(None, width)) if self.shared else self.position_query(vectors)  # type: ignore[misc]
         return found
 
-    def weights(self, x: Tensor, batch: Batch, relative: Relative | None) -> list[Tensor]:
+    def weights(self, x: Tensor, batch: Batch, relative: Relative | None = None) -> list[Tensor]:
         """What `forward` weighs values with, computed again: (A, T, T) of each sequence, in fp32."""
         q, kv = self.project(x, x)
         keys, queries = self.positions(relative, max(batch.lengths, default=1))

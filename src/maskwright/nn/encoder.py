@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -85,7 +86,8 @@ class Encoder(nn.Module):
         inputs = list(self.inputs(batch))
         relative = self.relations(batch, len(inputs[0]))
         for x, block in zip(inputs, self.layers, strict=False):
-            yield block.weights(x, batch, *relative)
+            with torch.autocast(x.device.type, enabled=False):
+                yield block.weights(x.float(), batch, *relative)
 
     def inputs(self, batch: Batch) -> Iterator[Tensor]:
         """What each block is given, and what the last one gives; with blank rows."""

@@ -12,13 +12,21 @@ from maskwright.nn.linear import Linear
 from maskwright.nn.pattern import window
 
 
+class OfMarked(Linear):
+    """A projection for tokens that see everything."""
+
+    def products(self, tokens: int) -> int:
+        """Floating-point operations of a text in which none is marked."""
+        return 0
+
+
 class SlidingAttention(Attention):
     """Every token looks at `side` tokens to either side and at the marked ones; marked tokens look at everything, with
     queries, keys and values by projections of their own."""
 
     def __init__(self, width: int, heads: int, dropout: float, side: int) -> None:
         super().__init__(width, heads, dropout, window(side, marked=True))
-        self.everywhere = Linear(width, 3 * width)
+        self.everywhere = OfMarked(width, 3 * width)
 
     def forward(self, x: Tensor, batch: Batch, chosen: Chosen | None = None) -> Tensor:  # type: ignore[override]
         """x: (N, H) -> (N, H), or (M, H) when only the chosen tokens ask."""

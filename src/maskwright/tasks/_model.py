@@ -89,7 +89,7 @@ class Model:
             notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config,
-            check_length(max_length, loaded.limit), keep, precision,
+            check_length(max_length, loaded.limit, loaded.usual), keep, precision,
             {"base": str(model), "weights": weights}, None, [n for n in notes if n],
             new, CLASSIFIER in new or weights == "random",
         )  # fmt: skip
@@ -270,16 +270,16 @@ def _absent(model: str, parts: Sequence[str]) -> str:
     return f"{model} holds no weights for: {', '.join(parts)}. They start from random ones."
 
 
-def check_length(asked: int | None, positions: int) -> int:
-    """How many pieces of a text are read: what was asked for, else one for each position of the encoder. Raises
-    UserError for more than it has."""
-    if asked is not None and asked > positions:
+def check_length(asked: int | None, positions: int | None, usual: int) -> int:
+    """How many pieces of a text are read: what was asked for, else the usual number. Raises UserError for more than
+    the encoder has positions, where it has a table of them."""
+    if asked is not None and positions is not None and asked > positions:
         raise UserError(
             f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "
             "are then cut (counted and said), at the end or, with keep=tail, at the start. Or make its table longer: "
             "positions = interpolate, tile or extend."
         )
-    return asked or positions
+    return asked or usual
 
 
 def _fit(tokenizer: Tokenizer, config: Any, model: str) -> str:

@@ -13,5 +13,5 @@ class Extend(Positions):
     as they were. The new positions mean nothing until they are trained."""
 
     def longer(self, table: Tensor, rows: int) -> Tensor:
-        drawn = torch.randn(rows - len(table), table.shape[1], dtype=table.dtype)
+        drawn = torch.randn(rows - len(table), table.shape[1], dtype=table.dtype, device=table.device)
         return torch.cat([table, drawn * table.std(0) + table.mean(0)])
