@@ -30,7 +30,6 @@ REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
 #: Its trigrams read the vector of [PAD] behind a text where the batch has padding there, and 0 where not: what a text
 #: gives depends on its neighbours. Ours is always the latter, so the reference reads one text at a time.
 ALONE = ("mobilebert",)
-#: its positions skip tokens whose id is 1, whatever the padding token is
 Stir = Callable[..., Any]
 
 

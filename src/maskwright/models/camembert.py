@@ -23,7 +23,10 @@ _PAPER = "Martin et al. 2020, section 4.3"
 PRESETS = {
     "base": Preset(Config(), _PAPER, "110", note="the paper rounds 110.6 down"),
     "large": Preset(
-        Config(layers=24, width=1024, heads=16, inner=4096), _PAPER, "335", note="the paper rounds 336.7 down"
+        Config(layers=24, width=1024, heads=16, inner=4096),
+        _PAPER,
+        "335",
+        note="the paper's number; its own sizes come to 336.7",
     ),
 }
 

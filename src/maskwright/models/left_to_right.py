@@ -30,7 +30,11 @@ HEADS = {
 }
 
 PRESETS = {
-    "gpt": Preset(Config(vocabulary=40478, segments=0), "Radford et al. 2018, section 4.1", "117"),
+    "gpt": Preset(
+        Config(vocabulary=40478, segments=0),
+        "Radford et al. 2018, section 4.1; its number: Radford et al. 2019, table 2",
+        "117",
+    ),
     "base": Preset(Config(), "Devlin et al. 2019, table 5: as BERT-base"),
 }
 

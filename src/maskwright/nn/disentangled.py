@@ -46,7 +46,7 @@ class RelativeVectors(nn.Module):
     def forward(self, batch: Batch, rows: int) -> Relative:
         there = distances(max(batch.lengths, default=1), batch.ids.device)
         places = ((there if self.furthest is None else self.bucket(there)) + self.span).clamp(0, 2 * self.span - 1)
-        first, last = int(places[0]), int(places[-1])  # buckets rise with distance
+        first, last = int(places.min()), int(places.max())
         vectors = self.weight[first : last + 1]
         return Relative(vectors if self.norm is None else self.norm(vectors), places - first)
 
