@@ -115,14 +115,18 @@ def assert_near(mine: tuple[list[Tensor], list[Tensor]], wanted: tuple[list[Tens
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", REFERENCED)
 def test_both_directions(name: str, seed: int, tmp_path: Path, stir: Stir) -> None:
+    assert_both_directions(name, seed, tmp_path, stir)
+
+
+def assert_both_directions(name: str, seed: int, folder: Path, stir: Stir) -> None:
     kind = family(name)
     config = draw_config(kind, seed)
     reads = alone if name in ALONE else theirs
     for head in heads(name):
-        both_directions(kind, config, head, seed, tmp_path / head, stir, reads)
+        assert_head(kind, config, head, seed, folder / head, stir, reads)
 
 
-def both_directions(kind: Any, config: Any, head: str, seed: int, folder: Path, stir: Stir, reads: Any) -> None:
+def assert_head(kind: Any, config: Any, head: str, seed: int, folder: Path, stir: Stir, reads: Any) -> None:
     sizes = transformers.AutoConfig.for_model(**json.loads(json.dumps(write_config(kind, config))))
     sizes.num_labels = 2 if head == "question-answering" else CLASSES
     reference = getattr(transformers, kind.HEADS[head].architecture)
@@ -156,7 +160,7 @@ def tensors(folder: Path) -> set[str]:
 @pytest.mark.parametrize("seed", range(10, 40))
 @pytest.mark.parametrize("name", REFERENCED)
 def test_both_directions_of_more(name: str, seed: int, tmp_path: Path, stir: Stir) -> None:
-    test_both_directions(name, seed, tmp_path, stir)
+    assert_both_directions(name, seed, tmp_path, stir)
 
 
 @pytest.mark.parametrize("name", REFERENCED)

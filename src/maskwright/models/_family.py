@@ -243,6 +243,11 @@ def prefixed(names: Mapping[str, str | tuple[str, ...]], old: str, new: str) -> 
     return {ours: one(t) if isinstance(t, str) else tuple(map(one, t)) for ours, t in names.items()}
 
 
+def without(keys: Mapping[str, Key], *starts: str) -> dict[str, Key]:
+    """The `KEYS` of a family but for those that begin so."""
+    return {key: meaning for key, meaning in keys.items() if not key.startswith(starts)}
+
+
 _WILD = re.compile(r"\*\*|\*")
 
 

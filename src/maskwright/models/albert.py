@@ -6,7 +6,7 @@ from pydantic import model_validator
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Ignored, Key, Preset
+from maskwright.models._family import Changes, Ignored, Key, Preset, without
 from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler, scorer
@@ -101,7 +101,7 @@ BUFFERS = ("albert.embeddings.position_ids",)
 _UNUSED = Ignored("written by the first checkpoints, read by nobody")
 
 KEYS: dict[str, Key] = {
-    **{k: v for k, v in bert.KEYS.items() if not k.startswith(("pooler_", "classifier_dropout", "directionality"))},
+    **without(bert.KEYS, "pooler_", "classifier_dropout", "directionality"),
     "embedding_size": "embedding",
     "num_hidden_groups": "groups",
     "inner_group_num": "inner_groups",

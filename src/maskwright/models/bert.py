@@ -5,6 +5,8 @@ Encoders that differ from it only in vocabulary, size or training are presets he
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
@@ -63,8 +65,12 @@ def masked_lm(config: Config, classes: int) -> nn.Module:
 
 def classifier(config: Config, classes: int) -> nn.Module:
     """One class is a regression."""
-    rate = config.dropout if config.classifier_dropout is None else config.classifier_dropout
-    return Classifier(config.width, classes, rate)
+    return Classifier(config.width, classes, rate(config))
+
+
+def rate(config: Any) -> float:
+    """Of dropout before the scores of classes."""
+    return float(config.dropout if config.classifier_dropout is None else config.classifier_dropout)
 
 
 def scorer(config: Config, classes: int) -> nn.Module:

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
+from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset, without
 from maskwright.models._heads import First, Head, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -104,9 +104,7 @@ class OwnMaskedLM(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        norm = nn.LayerNorm(config.embedding, eps=config.eps)
-        act = activation(config.activation)
-        self.own = MaskedLanguageModel(config.width, config.embedding, config.vocabulary, act, norm)
+        self.own = _words(config)
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
         scores: Tensor = self.own(states, words)
@@ -116,6 +114,10 @@ class OwnMaskedLM(nn.Module):
 def masked_lm(config: Config, classes: int) -> nn.Module:
     if not config.cls_names:
         return OwnMaskedLM(config)
+    return _words(config)
+
+
+def _words(config: Config) -> MaskedLanguageModel:
     norm = nn.LayerNorm(config.embedding, eps=config.eps)
     act = activation(config.activation)
     return MaskedLanguageModel(config.width, config.embedding, config.vocabulary, act, norm)
@@ -221,11 +223,7 @@ LEGACY = bert.LEGACY
 BUFFERS = ("deberta.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
-    **{
-        k: v
-        for k, v in bert.KEYS.items()
-        if not k.startswith(("pooler_", "classifier_dropout", "directionality", "position_embedding"))
-    },
+    **without(bert.KEYS, "pooler_", "classifier_dropout", "directionality", "position_embedding"),
     "embedding_size": "embedding",
     "relative_attention": "relative",
     "max_relative_positions": "furthest",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed
+from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models.bert import ends, scorer
 from maskwright.nn.activations import activation
@@ -62,7 +62,7 @@ def masked_lm(config: Config, classes: int) -> nn.Module:
 
 def classifier(config: Config, classes: int) -> nn.Module:
     """W_out drop(gelu(W drop(h_[CLS])))."""
-    rate = config.dropout if config.classifier_dropout is None else config.classifier_dropout
+    rate = bert.rate(config)
     return DenseClassifier(config.width, classes, F.gelu, rate, first=rate)
 
 
@@ -109,7 +109,7 @@ LEGACY = bert.LEGACY
 BUFFERS = ("electra.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
-    **{k: v for k, v in bert.KEYS.items() if not k.startswith(("pooler_", "directionality"))},
+    **without(bert.KEYS, "pooler_", "directionality"),
     "embedding_size": "embedding",
     "summary_last_dropout": "summary_dropout",
     "summary_type": Fixed("first", "multiple choice reads the first token, as ELECTRA does"),

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert, roberta
-from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset, prefixed
+from maskwright.models._family import Changes, Ignored, Key, Preset, prefixed
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler
@@ -148,10 +148,9 @@ LEGACY = roberta.LEGACY
 BUFFERS = ("longformer.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
-    **{k: v for k, v in roberta.KEYS.items() if k not in ("classifier_dropout", "position_embedding_type")},
+    **roberta.KEYS,
     "attention_window": "window",
     "sep_token_id": "separator",
-    "position_embedding_type": Fixed("absolute", "relative positions are other families"),
     "classifier_dropout": Ignored("heads drop as blocks do"),
     "attention_mode": Ignored("the first checkpoints' name of the window's kernel"),
     "attention_dilation": Ignored("of the first checkpoints, 1 in each"),

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Ignored, Key, Preset, prefixed
+from maskwright.models._family import Changes, Ignored, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -243,7 +243,7 @@ LEGACY = {**bert.LEGACY, "FakeLayerNorm": "LayerNorm"}
 BUFFERS = ("mobilebert.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
-    **{k: v for k, v in bert.KEYS.items() if not k.startswith(("pooler_", "directionality", "position_embedding"))},
+    **without(bert.KEYS, "pooler_", "directionality", "position_embedding"),
     "embedding_size": "embedding",
     "trigram_input": "trigrams",
     "use_bottleneck": "bottleneck",

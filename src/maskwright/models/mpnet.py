@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from maskwright.models import bert, roberta
-from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed
+from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler
@@ -73,7 +73,7 @@ BUFFERS = ("mpnet.embeddings.position_ids",)
 _ABSENT = ("type_vocab_size", "classifier_dropout", "position_embedding_type", "directionality")
 
 KEYS: dict[str, Key] = {
-    **{k: v for k, v in bert.KEYS.items() if not k.startswith(("pooler_", *_ABSENT))},
+    **without(bert.KEYS, "pooler_", *_ABSENT),
     "relative_attention_num_buckets": Fixed(BUCKETS, "the reference computes with 32 buckets whatever the key says"),
 }
 

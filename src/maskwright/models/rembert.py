@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed
+from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -88,7 +88,7 @@ BUFFERS = ("rembert.embeddings.position_ids",)
 _OTHERS = ("pooler_", "classifier_dropout", "directionality", "position_embedding", "tie_word")
 
 KEYS: dict[str, Key] = {
-    **{k: v for k, v in bert.KEYS.items() if not k.startswith(_OTHERS)},
+    **without(bert.KEYS, *_OTHERS),
     "input_embedding_size": "embedding",
     "output_embedding_size": "out_embedding",
     "classifier_dropout_prob": "classifier_dropout",

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Preset, prefixed
+from maskwright.models._family import Changes, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models.bert import ends, pooler, scorer
 from maskwright.nn.encoder import Encoder
@@ -41,7 +41,7 @@ def masked_lm(config: Config, classes: int) -> nn.Module:
 
 def classifier(config: Config, classes: int) -> nn.Module:
     """W_out drop(tanh(W drop(h_<s>)))."""
-    rate = config.dropout if config.classifier_dropout is None else config.classifier_dropout
+    rate = bert.rate(config)
     return DenseClassifier(config.width, classes, torch.tanh, rate, first=rate)
 
 
@@ -83,7 +83,7 @@ COPIES = {
 }
 LEGACY = bert.LEGACY
 BUFFERS = ("roberta.embeddings.position_ids",)
-KEYS = {k: v for k, v in bert.KEYS.items() if not k.startswith(("pooler_", "directionality"))}
+KEYS = without(bert.KEYS, "pooler_", "directionality")
 
 _FAIRSEQ = "Liu et al. 2019; github.com/facebookresearch/fairseq, examples/roberta"
 _BERTWEET = "Nguyen et al. 2020; github.com/VinAIResearch/BERTweet"

@@ -66,8 +66,7 @@ def masked_lm(config: Config, classes: int) -> nn.Module:
 
 
 def classifier(config: Config, classes: int) -> nn.Module:
-    rate = config.dropout if config.classifier_dropout is None else config.classifier_dropout
-    return Classifier(2 * config.width, classes, rate)
+    return Classifier(2 * config.width, classes, bert.rate(config))
 
 
 def ends(config: Config, classes: int) -> nn.Module:
