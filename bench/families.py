@@ -80,7 +80,7 @@ def one(name: str, repeats: int, quick: bool, quiet: measure.Quiet) -> dict[str,
         best = {key: min(rows, key=lambda cell: rows[cell]) for key, rows in probes.items()}
         times: list[dict[str, Any]] = []
         for i, work, workload in product(range(repeats), WORKS, WORKLOADS):
-            if work == "step" and i > 0:  # steps take six times as long, and lie far from their limits
+            if work == "step" and i > 0:  # steps take several times as long
                 continue
             quiet.check(f"{name}, {work}, {workload}")
             for side, child in (("ours", ours), ("peer", peer)):
