@@ -43,7 +43,14 @@ def test_auto_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch, f
 @pytest.mark.skipif(runtime.device().type != "cpu", reason="an accelerator is used instead of the processor")
 @pytest.mark.parametrize(
     ("facts", "fast"),
-    [("X [avx2 avx512f avx512_bf16]", True), ("X [amx_bf16]", True), ("X [avx2 avx512f]", False), ("X", False)],
+    [
+        ("X [avx2 avx512f avx512_bf16]", True),
+        ("X [amx_bf16]", True),
+        ("X [avx2 avx512f]", False),
+        ("X", False),
+        ("Intel X [avx512f avx512_bf16]", False),
+        ("Intel X [avx512f avx512_bf16 amx_bf16]", True),
+    ],
 )
 def test_fast_bf16_is_read_from_the_instruction_sets(monkeypatch: pytest.MonkeyPatch, facts: str, fast: bool) -> None:
     monkeypatch.setattr(runtime, "processor", lambda: facts)

@@ -30,7 +30,11 @@ def processor() -> str:
 
 
 def has_fast_bf16(on: Any = None) -> bool:
-    """Whether bf16 matrix products are faster than fp32 on a device: a GPU that has them, or AVX512-BF16 or AMX."""
+    """Whether bf16 matrix products are faster than fp32 on a device: a GPU that has them, AMX, or AVX512-BF16.
+
+    The last not on Intel's processors, which have two units for fp32 and one for bf16
+    (docs/decisions/0005-products.md).
+    """
     import torch
 
     where = on or device()
@@ -39,7 +43,7 @@ def has_fast_bf16(on: Any = None) -> bool:
     if where.type != "cpu":
         return False
     facts = processor()
-    return "avx512_bf16" in facts or "amx_bf16" in facts
+    return "amx_bf16" in facts or ("avx512_bf16" in facts and "Intel" not in facts)
 
 
 def device(name: str = "auto") -> Any:
