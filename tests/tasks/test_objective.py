@@ -50,7 +50,7 @@ def setup(sober: Path, reviews: Reviews) -> Callable[..., Any]:
         examples = chosen.examples(table, labels)
         common = {"precision": "fp32", "optimizer": ADAM, "lr": 1e-3, "batch_size": 16, "log_steps": 1, "epochs": 1}
         train = Train(**{**common, "checkpoint_minutes": None, **settings})
-        feed = ExampleFeed(model.encode(examples.texts), examples.targets, train, seed)
+        feed = ExampleFeed(model.encode(examples.texts), examples.targets, train, seed, chosen.marks)
         return TaskObjective(model.network, chosen), feed, train
 
     return make

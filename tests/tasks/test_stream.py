@@ -133,7 +133,10 @@ def test_an_example_that_is_none_is_said_behind_the_answers_before_it(
     with pytest.raises(UserError) as caught:
         answers.extend(model.stream([*good, bad, *good]))  # list.extend keeps what came before the error
     assert str(caught.value).startswith(said)
-    assert answers == list(model.stream(good))
+    alone = list(model.stream(good))  # in a batch of other neighbours, so equal within tolerance
+    assert [a["label"] for a in answers] == [a["label"] for a in alone]
+    for answer, one in zip(answers, alone, strict=True):
+        assert answer["probabilities"] == pytest.approx(one["probabilities"], abs=1e-5)
 
 
 def test_a_window_that_makes_no_sense(build: Build) -> None:

@@ -112,7 +112,7 @@ def _trained(
 
     loop = Loop(
         objective,
-        ExampleFeed(splits["train"].encodings, scale.learnt(targets), asked.train, seed),
+        ExampleFeed(splits["train"].encodings, scale.learnt(targets), asked.train, seed, model.task.marks),
         asked.train,
         folder,
         evaluate,

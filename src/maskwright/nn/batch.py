@@ -6,7 +6,7 @@ V vocabulary, L layers, M chosen tokens (M <= N).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -39,7 +39,9 @@ class Batch:
         return len(self.lengths)
 
     @staticmethod
-    def packed(ids: Tensor, lengths: Sequence[int], segments: Tensor | None = None) -> Batch:
+    def packed(
+        ids: Tensor, lengths: Sequence[int], segments: Tensor | None = None, marked: Tensor | None = None
+    ) -> Batch:
         """From N ids and the B lengths that cut them into sequences."""
         sizes = torch.tensor(lengths, dtype=torch.int64)
         offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
@@ -48,14 +50,19 @@ class Batch:
         assert len(ids) == len(positions), f"{len(ids)} ids, but the lengths sum to {len(positions)}"
         segments = torch.zeros_like(ids) if segments is None else segments.to(torch.int64)
         offsets, positions = offsets.to(ids.device), positions.to(ids.device)
-        return Batch(ids, positions, segments, offsets, tuple(int(n) for n in lengths))
+        marked = None if marked is None else marked.to(ids.device, torch.bool)
+        return Batch(ids, positions, segments, offsets, tuple(int(n) for n in lengths), None, marked)
 
     @staticmethod
-    def from_encodings(encodings: Any, rows: Sequence[int] | None = None) -> Batch:
-        """From `text.Encodings`, all of them or the given rows in that order."""
+    def from_encodings(
+        encodings: Any, rows: Sequence[int] | None = None, marks: Callable[[Any], Any] | None = None
+    ) -> Batch:
+        """From `text.Encodings`, all of them or the given rows in that order. marks: (N,) bool of the encodings that
+        are taken, the tokens that see and are seen from everywhere."""
         chosen = encodings if rows is None else encodings.select(rows)
-        segments = torch.from_numpy(chosen.segments.astype("int64"))
-        return Batch.packed(torch.from_numpy(chosen.ids.astype("int64")), chosen.lengths.tolist(), segments)
+        ids, segments = (torch.from_numpy(a.astype("int64")) for a in (chosen.ids, chosen.segments))
+        marked = None if marks is None else torch.from_numpy(marks(chosen))
+        return Batch.packed(ids, chosen.lengths.tolist(), segments, marked)
 
     @staticmethod
     def dense(ids: Tensor, real: Tensor, segments: Tensor | None = None, marked: Tensor | None = None) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,7 @@ class ExampleFeed:
     targets: np.ndarray
     settings: Train
     seed: int
+    marks: Callable[[Encodings], np.ndarray]  #: `Task.marks`
 
     def epoch(self, number: int) -> list[np.ndarray]:
         rows = batching.order(len(self.encodings), self.seed, number)
@@ -76,5 +78,5 @@ class ExampleFeed:
         return np.unique(self.encodings.ids)
 
     def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Labelled, int]:
-        batch = Batch.from_encodings(self.encodings, rows).to(device)
+        batch = Batch.from_encodings(self.encodings, rows, self.marks).to(device)
         return Labelled(batch, torch.from_numpy(self.targets[rows]).to(device)), len(batch.ids)

@@ -64,7 +64,8 @@ def scores(model: Model, encodings: Encodings) -> np.ndarray:
     try:
         with torch.inference_mode(), precision(runtime.resolve_precision(model.precision, device), device):
             for some in batching.by_tokens(rows, encodings.lengths, TOKENS):
-                parts.append(model.network(Batch.from_encodings(encodings, some).to(device)).float().cpu())
+                batch = Batch.from_encodings(encodings, some, model.task.marks).to(device)
+                parts.append(model.network(batch).float().cpu())
     finally:
         model.network.train(was_training)
     out = np.empty((len(rows), model.task.classes(model.labels)), dtype=np.float32)

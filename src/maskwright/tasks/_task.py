@@ -18,6 +18,7 @@ from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._scale import Scale
+from maskwright.text.encodings import Encodings
 
 Example = tuple[str, str | None]  #: a text, and its second text where the task has pairs
 
@@ -84,6 +85,14 @@ class Task(Part):
     def strata(self, examples: Examples) -> np.ndarray | None:
         """What a split keeps in proportion: (B,) a class a row, (B, C) 0 and 1 for each label of a row, or None."""
         return None
+
+    def marks(self, pieces: Encodings) -> np.ndarray:
+        """(N,) bool: the pieces that see everything and are seen from everywhere, where an encoder has such ones
+        (Longformer's global attention): those that an answer is read from. The first of each text, unless a task says
+        otherwise."""
+        marked = np.zeros(len(pieces.ids), dtype=bool)
+        marked[pieces.offsets[:-1][pieces.lengths > 0]] = True
+        return marked
 
     def notes(self, examples: Examples, labels: Labels | None) -> list[str]:
         """What to tell about labelled rows, one sentence each, such as how many have no label."""
