@@ -213,6 +213,9 @@ def section(result: dict[str, Any]) -> str:
         f"{', '.join(SAME)} have BERT's blocks and are not timed again.",
         measure.table(head, rows),
         measure.targets_table(result["targets"]),
+        f"What chose the peer's cell: milliseconds of {PROBED} texts, once, on all cores (a step takes the attention "
+        "that was fastest forward):",
+        grid_table(result["families"]),
     ]
     if result["curve"]:
         table = [
@@ -226,6 +229,17 @@ def section(result: dict[str, Any]) -> str:
             "![Seconds and memory by length](../docs/longformer.svg)",
         ]
     return "\n\n".join(parts)
+
+
+def grid_table(found: list[dict[str, Any]]) -> str:
+    """Milliseconds of every cell that was probed; "-": the reference has none, or it was not tried."""
+    names = list(dict.fromkeys(cell for row in found for cells in row["probes"].values() for cell in cells))
+    rows = []
+    for row in found:
+        for work, cells in row["probes"].items():
+            said = [measure.number(1e3 * cells[name]) if name in cells else "-" for name in names]
+            rows.append([row["name"], work, *said])
+    return measure.table(["family", "work", *names], rows)
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
