@@ -15,13 +15,17 @@ from tiny import tiny as tiny_config
 import maskwright as mw
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
-from maskwright.models import families, family, random_network, save_network, show
+from maskwright.models import families, family, load_network, random_network, save_network, show
 from maskwright.text.tokenizer import Tokenizer
 from maskwright.training import loop
 from maskwright.training.stop import Interrupted
 
 FAMILIES = [name for name in families() if "classification" in family(name).HEADS]
 TEXTS = ["a wonderful film", "the dull and boring play was awful", ""]
+OTHERS = ["i liked it", "", "dull"]
+
+#: tensors that learn nothing: of Longformer's last block only the first token is read, which has projections of its own
+UNASKED = {"longformer": [f"encoder.blocks.1.attention.qkv.{kind}" for kind in ("weight", "bias")]}
 
 
 def test_one_arm_alone_has_no_classes() -> None:
@@ -37,6 +41,8 @@ def encoder(tiny: Path, tmp_path: Path) -> Callable[[str], Path]:
         kind, tokenizer = family(name), Tokenizer.from_folder(tiny)
         config = tiny_config(kind)
         changes = {"vocabulary": tokenizer.size, "initial_std": 0.2, "padding": 0, "width": 24, "positions": 40}
+        if "segments" in kind.Config.model_fields and config.segments == 1:
+            changes["segments"] = 2  # the tokenizer is BERT's, which numbers the texts of a pair
         changes = {k: v for k, v in changes.items() if k in kind.Config.model_fields}
         config = kind.Config(**{**config.model_dump(), **changes})
         torch.manual_seed(0)
@@ -75,22 +81,32 @@ def stopped_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_from_rows_to_answers(
-    name: str, encoder: Callable[[str], Path], tune: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    encoder: Callable[[str], Path],
+    tune: Callable[..., Any],
+    reviews: dict[str, list[Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = encoder(name)
     assert show(folder).family == name
-    run = tune(model=folder, out="straight")
-    answers = run.predict(TEXTS)
-    assert [a["label"] in ("good", "bad") for a in answers] == [True] * 3
+    pairs = {"train": {**reviews, "other": reviews["text"]}, "pair": "other"}
+    run = tune(model=folder, out="straight", **pairs)
+    answers = run.predict(TEXTS, OTHERS)
+    for answer in answers:
+        assert answer["label"] in ("good", "bad")
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
     model = mw.load(tmp_path / "straight" / "model")
-    assert [a["label"] for a in model.predict(TEXTS)] == [a["label"] for a in answers]
-    assert show(tmp_path / "straight").total > show(folder).total - 1000
-    losses = [line for line in (tmp_path / "straight/seeds/0/log.jsonl").read_text().splitlines() if '"loss' in line]
-    assert losses
+    assert model.predict(TEXTS, OTHERS) == answers
+    assert show(tmp_path / "straight").total == sum(p.numel() for p in model.network.parameters())
+    before = load_network(folder, "classification").network.state_dict()
+    after = model.network.state_dict()
+    still = [n for n in before if n.startswith("encoder.") and torch.equal(before[n], after[n])]
+    assert still == UNASKED.get(name, [])
 
     with stopped_after(7, monkeypatch), pytest.raises(Interrupted):
-        tune(model=folder, out="stopped")
-    tune(model=folder, out="stopped", resume=True)
+        tune(model=folder, out="stopped", **pairs)
+    tune(model=folder, out="stopped", resume=True, **pairs)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "straight")
 
 

@@ -100,6 +100,15 @@ def test_a_vocabulary_of_another_model(say: Say, copy: Callable[..., str], tiny:
     assert (f"only {size - 5} rows" if change < 0 else f"{size + 300} rows, 300 too many to be padding") in message
 
 
+def test_pairs_for_a_model_of_one_segment(say: Say, copy: Callable[..., str]) -> None:
+    folder = copy(segments=1)
+    message = say(model=folder, pair="text")
+    assert message == (
+        f"The tokenizer of {folder} numbers the texts of a pair 0 and 1, its embedding has one segment. "
+        "The tokenizer belongs to another model."
+    )
+
+
 def test_a_model_without_a_tokenizer(say: Say, copy: Callable[..., str]) -> None:
     folder = Path(copy())
     for name in ("tokenizer.json", "vocab.txt"):

@@ -9,6 +9,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ import pytest
 import torch
 import transformers
 from safetensors import safe_open
-from tiny import LENGTHS, SPECIALS, draw_config, switches
+from tiny import LENGTHS, SPECIALS, cases, draw_config
 from torch import Tensor, nn
 
 from maskwright.models import families, family, load_network, random_network, save_network
-from maskwright.models._family import read_config, write_config
+from maskwright.models._family import names_of, prefix_of, read_config, write_config
 from maskwright.nn import Batch
 
 TOLERANCE = 1e-5
@@ -167,22 +168,49 @@ def test_both_directions_of_more(name: str, seed: int, tmp_path: Path, stir: Sti
 def test_ten_configurations_turn_every_switch(name: str) -> None:
     kind = family(name)
     drawn = [draw_config(kind, seed) for seed in SEEDS]
-    for field, values in switches(kind).items():
-        assert {getattr(config, field) for config in drawn} == values, field
+    for field, (case, all_of) in cases(kind).items():
+        assert {case(config) for config in drawn} == all_of, field
     assert sum(config.width % 2 for config in drawn) >= 1 or name == "modernbert"  # pairs are turned there
     assert len({config.layers for config in drawn}) > 1
 
 
 @pytest.mark.parametrize("name", REFERENCED)
-def test_gradients_are_theirs(name: str, tmp_path: Path, stir: Stir) -> None:
+def test_each_rate_of_dropout_acts_where_theirs_does(name: str, tmp_path: Path, stir: Stir) -> None:
+    """Which hidden states, and whether the output of a head, are others in training than in evaluation."""
+    kind = family(name)
+    rates = [field for field in kind.Config.model_fields if "dropout" in field]
+    calm = draw_config(kind, 5).model_copy(update=dict.fromkeys(rates, 0.0))
+    batch, padding, acted = draw(calm, 0), calm.padding or 0, set()
+    for head in heads(name):
+        for rate in [None, *rates]:
+            config = calm if rate is None else calm.model_copy(update={rate: 0.5})
+            sizes = transformers.AutoConfig.for_model(**json.loads(json.dumps(write_config(kind, config))))
+            source = stir(getattr(transformers, kind.HEADS[head].architecture)(sizes), 0)
+            source.save_pretrained(tmp_path / f"{head}-{rate}")
+            network = load_network(tmp_path / f"{head}-{rate}", head).network
+            found = changed(network, ours, batch)
+            assert found == changed(source, theirs, batch, head, padding), (head, rate)
+            if any(found):
+                acted.add(rate)
+    assert acted == set(rates)
+
+
+def changed(network: nn.Module, say: Callable[..., tuple[list[Tensor], list[Tensor]]], *given: Any) -> list[bool]:
+    quiet, loud = (list(chain(*say(network.train(mode), *given))) for mode in (False, True))
+    return [not torch.equal(a, b) for a, b in zip(quiet, loud, strict=True)]
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("name", REFERENCED)
+def test_gradients_are_theirs(name: str, seed: int, tmp_path: Path, stir: Stir) -> None:
     """Of every parameter, from a sum over the last hidden states that weighs each number differently."""
     kind = family(name)
-    config = draw_config(kind, 3)
+    config = draw_config(kind, seed)
     sizes = transformers.AutoConfig.for_model(**json.loads(json.dumps(write_config(kind, config))))
-    source = stir(getattr(transformers, kind.HEADS["bare"].architecture)(sizes), 3)
+    source = stir(getattr(transformers, kind.HEADS["bare"].architecture)(sizes), seed)
     source.save_pretrained(tmp_path)
     network = load_network(tmp_path, "bare").network.eval()
-    batch = draw(config, 3)
+    batch = draw(config, seed)
     weigh = torch.randn(len(batch.ids), config.width, generator=torch.Generator().manual_seed(0))
     (network.encoder(batch) * weigh).sum().backward()
     total = torch.zeros(())
@@ -198,8 +226,6 @@ def test_gradients_are_theirs(name: str, tmp_path: Path, stir: Stir) -> None:
         said = source(**{k: v for k, v in given.items() if k in known})
         total = total + (said.last_hidden_state[0] * mine).sum()
     total.backward()
-    from maskwright.models._family import names_of, prefix_of
-
     names, gradients = names_of(kind), {n: p.grad for n, p in source.named_parameters()}
     for own, parameter in network.named_parameters():
         if not own.startswith("encoder."):

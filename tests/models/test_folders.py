@@ -21,7 +21,7 @@ from torch import Tensor
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
 from maskwright.models import bert, families, family, load_network, random_network, save_network
-from maskwright.models._family import names_of, prefix_of, write_config
+from maskwright.models._family import names_of, prefix_of, read_config, write_config
 from maskwright.nn import Batch
 
 REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
@@ -248,7 +248,7 @@ def test_the_v3_models_of_deberta_as_they_are_published(tmp_path: Path, stir: St
     """With the heads of generator and discriminator, absolute positions for the decoder alone, and what training added
     to the word vectors."""
     kind = family("deberta-v2")
-    config = kind.Config(**{**tiny(kind).model_dump(), "absolute": False})
+    config = kind.Config(**{**tiny(kind).model_dump(), "absolute": False, "embedding": tiny(kind).width})
     save_network(tmp_path, stir(random_network(kind, config, "bare")), kind, config, {})
     found = dict(load_file(tmp_path / "model.safetensors"))
     network = stir(random_network(kind, config, "replaced-tokens"))
@@ -267,6 +267,24 @@ def test_the_v3_models_of_deberta_as_they_are_published(tmp_path: Path, stir: St
     assert {name.split(".")[0] for name in loaded.unused} == {"mask_predictions", "lm_predictions", "deberta"}
     for head in ("replaced-tokens", "enhanced-masked-lm"):
         assert load_network(tmp_path, head).new == []
+    with pytest.raises(UserError, match=r'by the later head: put "legacy": false into config.json, or ask for enh'):
+        load_network(tmp_path, "masked-lm")
+    write_json(tmp_path / "config.json", {**read_json(tmp_path / "config.json"), "legacy": False})
+    assert load_network(tmp_path, "masked-lm").new == []
+
+
+@pytest.mark.parametrize(
+    ("buckets", "furthest", "positions", "fits"),
+    [(8, 5, 30, False), (8, 6, 30, True), (8, 5, 5, True), (1, 9, 30, False), (2, 9, 30, True), (-1, 2, 30, True)],
+)
+def test_buckets_of_distances_have_room_to_grow(buckets: int, furthest: int, positions: int, fits: bool) -> None:
+    config = {"max_position_embeddings": positions, "max_relative_positions": furthest, "position_buckets": buckets}
+    whole = {"model_type": "deberta-v2", "relative_attention": True, **config}
+    if fits:
+        assert read_config(family("deberta-v2"), whole, "config.json").buckets == buckets
+    else:
+        with pytest.raises(UserError, match="buckets of distances are at least 2 and end at a distance above half"):
+            read_config(family("deberta-v2"), whole, "config.json")
 
 
 def test_replaced_tokens_by_the_equation(stir: Stir) -> None:

@@ -15,6 +15,13 @@ from tiny import tiny
 
 from maskwright.models import _hub, bert, load_network, random_network, save_network
 
+SHOW = """
+import sys
+from maskwright.models import show
+for name in sys.argv[1:]:
+    print(show(name).total)
+"""
+
 LOAD = """
 import sys
 from maskwright.base.errors import UserError
@@ -47,7 +54,7 @@ def load(name: str, cache: Path, url: str, **more: str) -> str:
     return said
 
 
-def load_each(names: list[str], cache: Path, url: str, **more: str) -> list[str]:
+def load_each(names: list[str], cache: Path, url: str, code: str = LOAD, **more: str) -> list[str]:
     """What a process of its own says of each: the sum of the word vectors, or the error."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING_FACE"))}
     env |= {
@@ -58,7 +65,7 @@ def load_each(names: list[str], cache: Path, url: str, **more: str) -> list[str]
         **more,
     }
     env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run([sys.executable, "-c", LOAD, *names], capture_output=True, text=True, env=env, check=True)
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, env=env, check=True)
     return done.stdout.strip().splitlines()[-len(names) :]
 
 
@@ -77,6 +84,13 @@ def test_an_id_is_fetched_once_and_then_read_from_the_cache(hub: Hub, model: Pat
     hub.asked.clear()
     assert float(load("owner/name", cache, hub.url, HF_HUB_OFFLINE="1")) == total(model)
     assert not hub.asked
+
+
+def test_an_id_without_an_owner_is_fetched_too(hub: Hub, model: Path, tmp_path: Path) -> None:
+    """As the oldest models are called, also where only sizes are asked for."""
+    hub.add("first-of-all", model)
+    (count,) = load_each(["first-of-all"], tmp_path / "cache", hub.url, SHOW)
+    assert int(count) == sum(p.numel() for p in load_network(model, "bare").network.parameters())
 
 
 def test_a_revision_is_a_branch_or_a_commit(hub: Hub, model: Path, tmp_path: Path) -> None:

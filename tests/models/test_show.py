@@ -119,7 +119,9 @@ def test_it_is_plain_json() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UserError, match=r"no model 'bert-bse'. Did you mean 'bert-base'\?.*Or give a model's folder"):
+    with pytest.raises(
+        UserError, match=r"no model 'bert-bse'. Did you mean 'bert-base'\?.*no model folder 'bert-bse', and"
+    ):
         show("bert-bse")
     with pytest.raises(UserError, match=r"no head of bert 'pretrain'. Did you mean 'pretraining'\?"):
         show("bert-tiny", "pretrain")

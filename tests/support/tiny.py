@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import typing
 from typing import Any
@@ -52,11 +53,11 @@ def _fields(kind: Any, source: random.Random, seed: int) -> dict[str, Any]:
         "buckets": source.choice([-1, 4, 6]),
         "furthest": source.choice([-1, 5, 9]),
         "norm_relative": source.choice(["none", "layer_norm"]),
-        "convolution": source.choice([0, 3]),
-        "convolution_groups": 1,
-        "terms": source.choice([["c2p"], ["p2c"], ["c2p", "p2c"], ["p2c", "c2p"], []]),
+        "convolution": [0, 3][seed % 2],
+        "convolution_groups": [1, each][seed // 2 % 2],
+        "terms": [["c2p"], ["p2c"], ["c2p", "p2c"], ["p2c", "c2p"], []][seed % 5],
         "kinds": [source.choice(["full_attention", "sliding_attention"]) for _ in range(layers)],
-        "window": source.choice([2, 4, 8] if rotary else [4, 8, [source.choice([4, 8]) for _ in range(layers)]]),
+        "window": source.choice([2, 4, 8] if rotary else [4, 8] if seed % 2 else [[4, 8, 4][:layers]]),
         "feedforwards": source.choice([1, 2, 3]),
         "full_base": source.choice([160_000.0, 500.0]),
         "sliding_base": source.choice([10_000.0, 80.0]),
@@ -64,7 +65,7 @@ def _fields(kind: Any, source: random.Random, seed: int) -> dict[str, Any]:
     }
     if "segments" in kind.Config.model_fields:
         default = kind.Config.model_fields["segments"].default
-        known["segments"] = default if default == 1 else source.choice([default, 1])
+        known["segments"] = [default, 1, 2][seed % 3]
     drawn = {}
     for name, field in kind.Config.model_fields.items():
         if name in known:
@@ -76,14 +77,31 @@ def _fields(kind: Any, source: random.Random, seed: int) -> dict[str, Any]:
     return drawn
 
 
-def switches(kind: Any) -> dict[str, set[Any]]:
-    """Fields with few values, and these values."""
-    found: dict[str, set[Any]] = {}
+#: of fields that are no plain switches: what says which case of it a configuration is, and all of the cases
+CASES: dict[str, tuple[Any, set[Any]]] = {
+    "norm_relative": (lambda c: c.norm_relative, {"none", "layer_norm"}),
+    "convolution": (lambda c: c.convolution > 0, {True, False}),
+    "convolution_groups": (lambda c: c.convolution > 0 and c.convolution_groups > 1, {True, False}),
+    "buckets": (lambda c: c.relative and c.buckets > 0, {True, False}),
+    "furthest": (lambda c: c.relative and c.furthest > 0, {True, False}),
+    "terms": (lambda c: frozenset(c.terms), {frozenset(t) for t in ((), ("c2p",), ("p2c",), ("c2p", "p2c"))}),
+    "kinds": (lambda c: frozenset(k[0] for k in c.layer_kinds), {frozenset(k) for k in ("f", "s", "fs")}),
+    "window": (lambda c: type(c.window), {int, list}),
+    "embedding": (lambda c: c.embedding == c.width, {True, False}),
+    "segments": (lambda c: c.segments > 1, {True, False}),
+}
+
+
+def cases(kind: Any) -> dict[str, tuple[Any, set[Any]]]:
+    """Fields with few cases: what says which one a configuration is, and all that there are."""
+    found: dict[str, tuple[Any, set[Any]]] = {}
     for name, field in kind.Config.model_fields.items():
         if field.annotation is bool:
-            found[name] = {True, False}
+            found[name] = operator.attrgetter(name), {True, False}
         elif typing.get_origin(field.annotation) is typing.Literal:
-            found[name] = set(typing.get_args(field.annotation))
+            found[name] = operator.attrgetter(name), set(typing.get_args(field.annotation))
+        elif name in CASES and not (name == "window" and field.annotation is int):
+            found[name] = CASES[name]
     return found
 
 

@@ -12,8 +12,12 @@ import pytest
 
 from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, write_json
 from maskwright.data.labels import Labels
+from maskwright.models import convert
+from maskwright.nn.positions import Positions
 from maskwright.tasks import Model, Task, load
+from maskwright.tasks._calibration import Calibration
 
 Build = Callable[..., Model]
 
@@ -93,3 +97,32 @@ def test_a_head_that_does_not_fit_its_own_description_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=r"classifier\.weight has the shape \(5, 32\), expected \(2, 32\)"):
         load(make_tiny(tmp_path, head="classification", classes=5))
+
+
+def test_a_longer_table_takes_longer_texts_and_no_old_calibration(build: Build, tmp_path: Path) -> None:
+    saved = build("single")
+    saved.calibration = Calibration("eval", 10, temperature=2.0)
+    saved.save(tmp_path / "short")
+    positions: Positions = resolve(Positions, "tile")
+    done = convert(tmp_path / "short", tmp_path / "long", positions, 60)
+    assert "60 positions now instead of 24" in done.lengthened
+    assert done.lengthened.endswith("Its calibration was made for the old table and is left out.")
+    model = load(tmp_path / "long")
+    assert (model.max_length, model.calibration) == (60, None)
+    assert model.provenance["positions"] in done.lengthened
+    text = "the film was lovely " * 9
+    assert model.encode([text]).lengths.tolist() == [38]
+    assert model.predict(text)[0]["label"] in ("bad", "good")
+
+
+def test_a_classifier_of_another_network_is_not_kept(make_tiny: Callable[..., Path], tmp_path: Path) -> None:
+    """Of the same shape and name, for labels called alike: but for each token."""
+    folder = make_tiny(tmp_path / "tokens", "token-classification")
+    config = read_json(folder / "config.json") | {"id2label": {"0": "bad", "1": "good"}}
+    write_json(folder / "config.json", config)
+    model, said = start(folder, "bad", "good")
+    assert model.new_head
+    assert said == (
+        f"The head of {folder} is for token-classification of the labels bad, good; a new one was started for "
+        "classification of the labels bad, good."
+    )

@@ -111,7 +111,7 @@ def _tokenizer(asked: Finetune) -> tuple[Tokenizer | None, int | None]:
     """The tokenizer of the model and the most pieces that it would see, when a model was named."""
     if "model" not in asked.model_fields_set:
         return None, None
-    tokenizer = Tokenizer.from_folder(locate(asked.model), asked.normalise)
-    shown = show(asked.model)
+    folder = locate(asked.model)
+    tokenizer, shown = Tokenizer.from_folder(folder, asked.normalise), show(folder)
     limit = None if asked.positions is not None else shown.limit
     return tokenizer, check_length(asked.max_length, limit, shown.usual)

@@ -16,7 +16,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_folder, write_json
 from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors, shards
-from maskwright.models._family import keys_of, names_of, prefix_of
+from maskwright.models._family import buffers_of, keys_of, names_of, prefix_of
 from maskwright.models._load import PACKAGED, load_network, locate
 from maskwright.models._positions import lengthen, tables
 from maskwright.nn.positions import Positions
@@ -102,13 +102,19 @@ def _lengthen(folder: Path, way: Positions, tokens: int) -> str:
         (named,) = names_of(kind).theirs(ours)
         name = next(n for n in (named, named.removeprefix(prefix_of(kind))) if n in tensors)
         tensors[name] = table.position.weight.detach().to(tensors[name].dtype)
-    stale = {n for buffer in getattr(kind, "BUFFERS", ()) for n in (buffer, buffer.removeprefix(prefix_of(kind)))}
+    stale = {n for buffer in buffers_of(kind) for n in (buffer, buffer.removeprefix(prefix_of(kind)))}
     _write({n: tensor for n, tensor in tensors.items() if n not in stale}, folder)
     key = next(theirs for theirs, ours in keys_of(kind).items() if ours == "positions")
     write_json(folder / "config.json", {**read_json(folder / "config.json"), key: loaded.config.positions})
     beside = folder / "tokenizer_config.json"
     if beside.exists() and "model_max_length" in (said := read_json(beside)):
         write_json(beside, {**said, "model_max_length": tokens})
+    finished = folder / "maskwright.json"
+    if finished.exists():  # of a fine-tuned model, whose probabilities were calibrated with the old table
+        said = read_json(finished)
+        provenance = {**said.get("provenance", {}), "positions": done}
+        write_json(finished, {**said, "max_length": tokens, "calibration": None, "provenance": provenance})
+        done += " Its calibration was made for the old table and is left out."
     return done
 
 

@@ -9,8 +9,10 @@ A family is one file `models/<hf_model_type>.py` with
 - `KEYS`: every key of the Hugging Face config: a field of `Config`, `Fixed(value)` or `Ignored(reason)`; a dotted key
   stands in a dictionary of the config;
 - `PRESETS`: published sizes by name; `CHANGES`: what it has otherwise than BERT;
-- `PREFIX`, `COPIES`, `LEGACY`, `BUFFERS`: what checkpoints in the wild do with names (see `bert.py`); `settle(theirs)`
-  where older versions spelled keys of the config otherwise.
+- `PREFIX`: what the encoder's tensors are called under where there is more than the encoder; `COPIES`: their tensors
+  that repeat another of theirs; `LEGACY`, `BUFFERS`: old parts of names, and tensors that hold nothing, beside those of
+  every family; `HINTS`: what to do where tensors that begin so do not fit; `settle(theirs)` where older versions
+  spelled keys of the config otherwise.
 
 An arm of an experiment, which no other library has, is a file without `NAMES` and `KEYS`: its folders carry our names.
 """
@@ -32,7 +34,7 @@ from maskwright.base.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Fixed:
-    """A key that we read only with this value."""
+    """A key that we read only with this value, or null where the value is false or nothing."""
 
     value: Any
     why: str
@@ -155,7 +157,7 @@ def read_config(kind: Any, theirs: Mapping[str, Any], source: str) -> Config:
         meaning = keys[key]
         if isinstance(meaning, str):
             ours[meaning] = value
-        elif isinstance(meaning, Fixed) and value != meaning.value and value is not None:
+        elif isinstance(meaning, Fixed) and value != meaning.value and (value is not None or meaning.value):
             raise UserError(
                 f"{source}: {key} = {value!r} is not supported for {name!r}, only {meaning.value!r}: {meaning.why}."
             )
@@ -202,6 +204,20 @@ def prefix_of(kind: Any) -> str:
     """What the encoder's tensors are called under, in the folder of a network that has more than the encoder."""
     prefix: str = getattr(kind, "PREFIX", "")
     return prefix
+
+
+#: Names that TensorFlow gave, in the oldest folders of any family.
+TENSORFLOW = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+
+
+def legacy_of(kind: Any) -> dict[str, str]:
+    """Old parts of tensors' names -> what they are called now, in the order in which they are replaced."""
+    return {**TENSORFLOW, **getattr(kind, "LEGACY", {})}
+
+
+def buffers_of(kind: Any) -> tuple[str, ...]:
+    """Tensors that hold nothing; of every family the numbers 0, 1, 2, ..., which old versions stored."""
+    return (f"{prefix_of(kind)}embeddings.position_ids", *getattr(kind, "BUFFERS", ()))
 
 
 def _flat(theirs: Mapping[str, Any], keys: Mapping[str, Key], before: str = "") -> Iterator[tuple[str, Any]]:

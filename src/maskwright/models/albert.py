@@ -95,8 +95,6 @@ COPIES = {
     "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
     "predictions.decoder.bias": "predictions.bias",
 }
-LEGACY = bert.LEGACY
-BUFFERS = ("albert.embeddings.position_ids",)
 
 _UNUSED = Ignored("written by the first checkpoints, read by nobody")
 

@@ -123,8 +123,6 @@ COPIES = {  #: tensors that repeat another one; read only to check that they agr
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.bias",
 }
-LEGACY = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  #: TensorFlow's names
-BUFFERS = ("bert.embeddings.position_ids",)  #: 0, 1, 2, ...: stored by old versions, holds nothing
 
 _POOLER = Ignored("written by the first multilingual checkpoints, read by nobody")
 

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset, without
+from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Head, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -215,12 +215,11 @@ NAMES = {
     "encoder.blocks.*.attention.position_query.*": f"{_LAYER}.attention.self.pos_q_proj.*",
 }
 
-COPIES = {
-    "cls.predictions.decoder.weight": "deberta.embeddings.word_embeddings.weight",
-    "cls.predictions.decoder.bias": "cls.predictions.bias",
+COPIES = prefixed(bert.COPIES, "bert.", PREFIX)
+HINTS = {
+    "lm_predictions.": 'its scores of words are by the later head: put "legacy": false into config.json, or ask for '
+    "enhanced-masked-lm",
 }
-LEGACY = bert.LEGACY
-BUFFERS = ("deberta.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", "classifier_dropout", "directionality", "position_embedding"),
@@ -249,16 +248,16 @@ def settle(theirs: dict[str, Any]) -> dict[str, Any]:
     return theirs
 
 
-_PAPER = "He et al. 2021; github.com/microsoft/DeBERTa"
+_TABLE = "github.com/microsoft/DeBERTa, table of models"
 
 _LARGE = {"width": 1024, "embedding": 1024, "heads": 16, "inner": 4096}
 
 PRESETS = {
-    "base": Preset(Config(), _PAPER, "140", note="the repository rounds 139 up"),
+    "base": Preset(Config(), _TABLE, "100", without_words=True),
     "large": Preset(
-        Config(layers=24, **_LARGE), _PAPER, "400", note="the paper says 350, which leaves the word vectors out"
+        Config(layers=24, **_LARGE), _TABLE, "350", without_words=True, note="the table and the paper round down"
     ),
-    "xlarge": Preset(Config(layers=48, **_LARGE), _PAPER, "750", note="the repository rounds 757 down"),
+    "xlarge": Preset(Config(layers=48, **_LARGE), _TABLE, "700", without_words=True, note="the table rounds down"),
 }
 
 CHANGES = Changes(

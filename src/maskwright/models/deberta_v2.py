@@ -30,6 +30,17 @@ class Config(deberta.Config):
     convolution_groups: int = 1
 
     @model_validator(mode="after")
+    def _buckets_grow(self) -> Config:
+        """Half of them are one distance each, the others grow from there to the furthest, if texts are so long."""
+        half = self.buckets // 2
+        if self.relative and (self.buckets == 1 or self.reach - 1 <= half < self.positions - 1):
+            raise ValueError(
+                f"buckets of distances are at least 2 and end at a distance above half of their number + 1; these are "
+                f"{self.buckets} and end at {self.reach}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _there_is_what_to_normalise(self) -> Config:
         if "layer_norm" in self.norm_relative and not self.relative:
             raise ValueError("norm_relative = 'layer_norm', but there are no vectors of distances (relative = false)")
@@ -108,9 +119,9 @@ HEADS = {
     "multiple-choice": First.of("DebertaV2ForMultipleChoice", pooler=deberta.pooler, classifier=bert.scorer),
 }
 OWN_HEADS = (*deberta.OWN_HEADS, "replaced-tokens")
-PREFIX, COPIES, LEGACY = deberta.PREFIX, deberta.COPIES, deberta.LEGACY
-#: beside the buffer: what the v3 models' training added to the generator's word vectors, already in theirs
-BUFFERS = (*deberta.BUFFERS, *(f"deberta.embeddings.{table}_embeddings._weight" for table in ("word", "position")))
+PREFIX, COPIES, HINTS = deberta.PREFIX, deberta.COPIES, deberta.HINTS
+#: what the v3 models' training added to the generator's word vectors, already in theirs
+BUFFERS = tuple(f"deberta.embeddings.{table}_embeddings._weight" for table in ("word", "position"))
 
 _SELF = "deberta.encoder.layer.*.attention.self"
 
@@ -149,8 +160,8 @@ def settle(theirs: dict[str, Any]) -> dict[str, Any]:
     return theirs
 
 
-_V2 = "github.com/microsoft/DeBERTa"
-_V3 = "He et al. 2023; github.com/microsoft/DeBERTa"
+_V2 = "github.com/microsoft/DeBERTa, news of 2021-02"
+_V3 = "github.com/microsoft/DeBERTa, table of models"
 
 
 def _size(layers: int, width: int, heads: int, **more: Any) -> Config:
@@ -162,10 +173,13 @@ PRESETS = {
         _size(24, 1536, 24, convolution=3, convolution_activation="gelu"),
         _V2,
         "900",
-        note="the repository rounds 885 up",
+        note="rounded up; the table of models says 710 without word vectors, its sizes come to 687.8",
     ),
     "v2-xxlarge": Preset(
-        _size(48, 1536, 24, convolution=3, convolution_activation="gelu"), _V2, "1500", note="it rounds 1,565 down"
+        _size(48, 1536, 24, convolution=3, convolution_activation="gelu"),
+        _V2,
+        "1500",
+        note="rounded down; the table of models says 1,320 without word vectors, its sizes come to 1,367.8",
     ),
     "v3-xsmall": Preset(_size(12, 384, 6), _V3, "22", without_words=True),
     "v3-small": Preset(_size(6, 768, 12), _V3, "44", without_words=True, note="its sizes come to 42.9"),

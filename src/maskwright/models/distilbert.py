@@ -104,8 +104,6 @@ NAMES = {
 }
 
 COPIES = {"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"}
-LEGACY = bert.LEGACY
-BUFFERS = ("distilbert.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
     "vocab_size": "vocabulary",

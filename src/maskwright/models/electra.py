@@ -105,8 +105,6 @@ NAMES = {
 }
 
 COPIES = {"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"}
-LEGACY = bert.LEGACY
-BUFFERS = ("electra.embeddings.position_ids",)
 
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", "directionality"),

@@ -140,12 +140,7 @@ NAMES = {
     "encoder.blocks.*.attention.everywhere.*": tuple(f"{_SELF}.{x}_global.*" for x in ("query", "key", "value")),
 }
 
-COPIES = {
-    "lm_head.decoder.weight": "longformer.embeddings.word_embeddings.weight",
-    "lm_head.decoder.bias": "lm_head.bias",
-}
-LEGACY = roberta.LEGACY
-BUFFERS = ("longformer.embeddings.position_ids",)
+COPIES = prefixed(roberta.COPIES, "roberta.", PREFIX)
 
 KEYS: dict[str, Key] = {
     **roberta.KEYS,

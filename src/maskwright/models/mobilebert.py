@@ -235,12 +235,8 @@ NAMES = {
     "masked_lm.extra": "cls.predictions.dense.weight",
 }
 
-COPIES = {
-    "cls.predictions.decoder.weight": "mobilebert.embeddings.word_embeddings.weight",
-    "cls.predictions.decoder.bias": "cls.predictions.bias",
-}
-LEGACY = {**bert.LEGACY, "FakeLayerNorm": "LayerNorm"}
-BUFFERS = ("mobilebert.embeddings.position_ids",)
+COPIES = prefixed(bert.COPIES, "bert.", PREFIX)
+LEGACY = {"FakeLayerNorm": "LayerNorm"}
 
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", "directionality", "position_embedding"),

@@ -63,12 +63,7 @@ NAMES = {
     **roberta.HEAD_NAMES,
 }
 
-COPIES = {
-    "lm_head.decoder.weight": "mpnet.embeddings.word_embeddings.weight",
-    "lm_head.decoder.bias": "lm_head.bias",
-}
-LEGACY = bert.LEGACY
-BUFFERS = ("mpnet.embeddings.position_ids",)
+COPIES = prefixed(roberta.COPIES, "roberta.", PREFIX)
 
 _ABSENT = ("type_vocab_size", "classifier_dropout", "position_embedding_type", "directionality")
 

@@ -82,8 +82,6 @@ NAMES = {
 }
 
 COPIES = {"cls.predictions.bias": "cls.predictions.decoder.bias"}
-LEGACY = bert.LEGACY
-BUFFERS = ("rembert.embeddings.position_ids",)
 
 _OTHERS = ("pooler_", "classifier_dropout", "directionality", "position_embedding", "tie_word")
 

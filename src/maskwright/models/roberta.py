@@ -81,8 +81,6 @@ COPIES = {
     "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
     "lm_head.decoder.bias": "lm_head.bias",
 }
-LEGACY = bert.LEGACY
-BUFFERS = ("roberta.embeddings.position_ids",)
 KEYS = without(bert.KEYS, "pooler_", "directionality")
 
 _FAIRSEQ = "Liu et al. 2019; github.com/facebookresearch/fairseq, examples/roberta"

@@ -16,7 +16,7 @@ class Config(roberta.Config):
 build = roberta.build
 HEADS = renamed(roberta.HEADS, "Roberta", "XLMRoberta")
 PREFIX, NAMES, COPIES = roberta.PREFIX, roberta.NAMES, roberta.COPIES
-LEGACY, BUFFERS, KEYS = roberta.LEGACY, roberta.BUFFERS, roberta.KEYS
+KEYS = roberta.KEYS
 
 _PAPER = "Conneau et al. 2020, table 12"
 

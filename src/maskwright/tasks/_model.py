@@ -75,7 +75,7 @@ class Model:
         was, now = heads(model, task, labels)
         other = not finished and was != now
         loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
-        notes = [_fit(tokenizer, loaded.config, str(model))]
+        notes = [_fit(tokenizer, loaded.config, str(model), task.pair is not None)]
         if positions is not None and max_length is not None:
             notes.append(lengthen(loaded, positions, max_length))
         new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
@@ -282,8 +282,9 @@ def check_length(asked: int | None, positions: int | None, usual: int) -> int:
     return asked or usual
 
 
-def _fit(tokenizer: Tokenizer, config: Any, model: str) -> str:
-    """Refuse a vocabulary that is not the embedding's; a few rows of padding at its end are usual and said."""
+def _fit(tokenizer: Tokenizer, config: Any, model: str, pairs: bool) -> str:
+    """Refuse a vocabulary that is not the embedding's, and of pairs segments that it has no row for; a few rows of
+    padding at its end are usual and said."""
     rows, size = config.vocabulary, tokenizer.size
     if size > rows:
         raise UserError(
@@ -295,5 +296,11 @@ def _fit(tokenizer: Tokenizer, config: Any, model: str) -> str:
         raise UserError(
             f"The vocabulary of {model} has {size:,} pieces, its embedding {rows:,} rows, {spare:,} too many to be "
             "padding. The tokenizer belongs to another model."
+        )
+    kinds = getattr(config, "segments", 0)
+    if pairs and 0 < kinds <= tokenizer.encode(["a"], ["a"]).segments.max():
+        raise UserError(
+            f"The tokenizer of {model} numbers the texts of a pair 0 and 1, its embedding has one segment. "
+            "The tokenizer belongs to another model."
         )
     return f"The embedding of {model} has {spare} rows of padding." if spare else ""

@@ -11,7 +11,7 @@ from maskwright.base.choice import names as choices
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.data.labels import Labels
-from maskwright.models import count_outputs, locate
+from maskwright.models import count_outputs, describe, locate
 from maskwright.runs import RunFolder
 from maskwright.tasks._task import Task
 
@@ -81,7 +81,10 @@ def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
 def heads(model: str | Path, task: Task, labels: Labels | None) -> tuple[Head, Head]:
     """What a head of the folder would be for, as its config.json says, and what one for this task and these labels is
     for. Only where the two are equal does an output mean in the one what it means in the other."""
-    return _head(read_json(locate(model) / "config.json")), _head(task.describe(labels))
+    was, known = _head(read_json(locate(model) / "config.json")), describe(model).heads
+    if not {"bare", task.head} & set(known):  # it says that it is another network, whose layers may be called alike
+        was = known[0], was[1]
+    return was, _head(task.describe(labels))
 
 
 def _head(config: Mapping[str, Any]) -> Head:
