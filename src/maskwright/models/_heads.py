@@ -82,6 +82,13 @@ class Words(Head):
         scores: Tensor = self.masked_lm(self.encoder(batch, chosen), self.encoder.embeddings.word.weight)
         return scores
 
+    def before(self, batch: Batch, chosen: Chosen | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What the product that gives the scores is of (`nn.heads.MaskedLanguageModel.before`)."""
+        found: tuple[Tensor, Tensor, Tensor | None] = self.masked_lm.before(
+            self.encoder(batch, chosen), self.encoder.embeddings.word.weight
+        )
+        return found
+
 
 class WordsAndOrder(Head):
     """Both objectives of a paper at once, words (N, V) and a pair's order (B, 2)."""

@@ -110,6 +110,10 @@ class OwnMaskedLM(nn.Module):
         scores: Tensor = self.own(states, words)
         return scores
 
+    def before(self, states: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        found: tuple[Tensor, Tensor, Tensor | None] = self.own.before(states, words)
+        return found
+
 
 def masked_lm(config: Config, classes: int) -> nn.Module:
     if not config.cls_names:
@@ -141,6 +145,16 @@ class EnhancedWords(Head):
     steps = 2
 
     def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
+        scores: Tensor = self.masked_lm(self.states(batch, chosen), self.encoder.embeddings.word.weight)
+        return scores
+
+    def before(self, batch: Batch, chosen: Chosen | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        found: tuple[Tensor, Tensor, Tensor | None] = self.masked_lm.before(
+            self.states(batch, chosen), self.encoder.embeddings.word.weight
+        )
+        return found
+
+    def states(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
         encoder = self.encoder
         *_, before = islice(encoder.inputs(batch), len(encoder.layers))
         relative = encoder.relations(batch, len(before))
@@ -148,9 +162,7 @@ class EnhancedWords(Head):
         asks = before + self.absolute(places)
         for _ in range(self.steps):
             asks = encoder.layers[-1](before, batch, None, *relative, asks=asks)
-        states = asks[: len(batch.ids)] if chosen is None else asks.index_select(0, chosen.tokens)
-        scores: Tensor = self.masked_lm(states, encoder.embeddings.word.weight)
-        return scores
+        return asks[: len(batch.ids)] if chosen is None else asks.index_select(0, chosen.tokens)
 
 
 def pooler(config: Config, classes: int) -> nn.Module:

@@ -183,8 +183,8 @@ class WideMaskedLM(MaskedLanguageModel):
         super().__init__(config.width, config.width, config.vocabulary, activation(config.activation), plain)
         self.extra = nn.Parameter(torch.empty(config.width - config.embedding, config.vocabulary))
 
-    def forward(self, states: Tensor, words: Tensor) -> Tensor:
-        return super().forward(states, torch.cat([words, self.extra.t()], 1))
+    def before(self, states: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        return super().before(states, torch.cat([words, self.extra.t()], 1))
 
 
 def masked_lm(config: Config, classes: int) -> nn.Module:

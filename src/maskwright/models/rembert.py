@@ -49,8 +49,8 @@ class UntiedMaskedLM(MaskedLanguageModel):
         super().__init__(config.width, config.out_embedding, config.vocabulary, act, norm)
         self.words = nn.Parameter(torch.empty(config.vocabulary, config.out_embedding))
 
-    def forward(self, states: Tensor, words: Tensor) -> Tensor:
-        return super().forward(states, self.words)
+    def before(self, states: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        return super().before(states, self.words)
 
 
 def masked_lm(config: Config, classes: int) -> nn.Module:

@@ -86,7 +86,12 @@ class MaskedLanguageModel(nn.Module):
 
     def forward(self, states: Tensor, words: Tensor) -> Tensor:
         """states: (M, H) of the scored positions; words: (V, E) -> (M, V)."""
-        return linear(self.norm(self.dense(states)), words, self.bias)
+        return linear(*self.before(states, words))
+
+    def before(self, states: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What the last product is of: (M, E), the vectors (V, E) and the bias. A loss takes it in portions
+        (`nn.cross_entropy`)."""
+        return self.norm(self.dense(states)), words, self.bias
 
     def products(self, rows: int) -> int:
         """Floating-point operations with the word vectors, which stand elsewhere."""

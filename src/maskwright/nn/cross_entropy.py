@@ -1,0 +1,77 @@
+"""The loss of words over a vocabulary, a portion of the positions at a time.
+
+Shapes: M scored positions, E the width before the last product, V the vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PORTION = 1024  #: positions whose scores are held at once
+
+
+def cross_entropy(
+    x: Tensor, vectors: Tensor, bias: Tensor | None, labels: Tensor, z: float = 0.0, portion: int = PORTION
+) -> tuple[Tensor, Tensor, Tensor]:
+    """sum_m [ -log softmax(x_m vectors^T + bias)[label_m] + z (log sum exp)^2 ], without all M x V scores at once.
+
+    x: (M, E); vectors: (V, E); bias: (V,); labels: (M,) int64. z keeps the scores from drifting (Chowdhery et al. 2022,
+    PaLM, section 5). Returns the sum, which has a gradient; and without one: the sum of the first term alone, and how
+    many labels have the highest score. Gradients are computed with the scores, so that backward holds none of these.
+    """
+    found: tuple[Tensor, Tensor, Tensor] = _Portions.apply(x, vectors, bias, labels, z, portion)
+    return found
+
+
+class _Portions(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, vectors: Tensor, bias: Tensor | None, labels: Tensor, z: float, portion: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        device = x.device.type
+        low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        wanted = any(ctx.needs_input_grad[:3])
+        rows = vectors.to(low)
+        grads = [torch.empty_like(x), torch.zeros_like(vectors), None if bias is None else torch.zeros_like(bias)]
+        total, plain = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
+        hits = torch.zeros((), dtype=torch.int64, device=x.device)
+        with torch.autocast(device, enabled=False):
+            for start in range(0, len(x), portion):
+                here, wanted_ids = x[start : start + portion].to(low), labels[start : start + portion]
+                scores = F.linear(here, rows).float()
+                if bias is not None:
+                    scores += bias
+                top = scores.logsumexp(-1)
+                loss = (top - scores.gather(-1, wanted_ids[:, None])[:, 0]).sum()
+                plain += loss
+                total += loss + z * top.square().sum() if z else loss
+                hits += (scores.argmax(-1) == wanted_ids).sum()
+                if wanted:
+                    _Portions.gradients(grads, start, here, rows, scores, top, wanted_ids, z)
+        ctx.save_for_backward(*(g for g in grads if g is not None))
+        ctx.mark_non_differentiable(plain, hits)
+        return total, plain, hits
+
+    @staticmethod
+    def gradients(
+        grads: list[Any], start: int, here: Tensor, rows: Tensor, scores: Tensor, top: Tensor, labels: Tensor, z: float
+    ) -> None:
+        """Of this portion: softmax - one-hot, and of z's term 2 z log sum exp softmax; in the place of the scores."""
+        slope = scores.sub_(top[:, None]).exp_()
+        if z:
+            slope *= (1 + 2 * z * top)[:, None]
+        slope[torch.arange(len(labels), device=labels.device), labels] -= 1
+        if grads[2] is not None:
+            grads[2] += slope.sum(0)
+        low = slope.to(rows.dtype)
+        grads[0][start : start + len(here)] = low @ rows
+        grads[1] += low.t() @ here
+
+    @staticmethod
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
+        scaled = [g * given[0] for g in ctx.saved_tensors]
+        return scaled[0], scaled[1], scaled[2] if len(scaled) > 2 else None, None, None, None

@@ -1,0 +1,56 @@
+"""Masked words, and whether the second text follows the first (Devlin et al. 2019, section 3.1)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from maskwright.base.choice import Choice
+from maskwright.nn.cross_entropy import cross_entropy
+from maskwright.pretraining.formats import Format
+from maskwright.pretraining.formats.segment_pair import SegmentPair
+from maskwright.pretraining.objectives._objective import Asked, Masks, facts, with_first
+from maskwright.training.objective import Objective
+
+
+class NextSentence(Masks):
+    """The mean loss of the masked words plus the mean loss of the pairs, as BERT was trained. With the format
+    sentence-order it is ALBERT's second task (Lan et al. 2020, section 3.1), with sentence-pair one of RoBERTa's
+    arms."""
+
+    head: ClassVar[str] = "pretraining"
+
+    format: Choice[Format] = Field(SegmentPair(), description="how pairs are cut out of documents")
+
+    @model_validator(mode="after")
+    def _there_are_pairs(self) -> NextSentence:
+        if not self.format.pairs:
+            raise ValueError(f"format = {self.format.name}: it has no pairs, whose order is asked for")
+        return self
+
+    def build(self, network: nn.Module) -> Objective:
+        return WordsAndPairs(network, self.z)
+
+
+class WordsAndPairs(Objective):
+    """words / M + pairs / B is what descends; times M it is a sum over the words, which the loop divides by M."""
+
+    def __init__(self, network: nn.Module, z: float = 0.0) -> None:
+        super().__init__()
+        self.network, self.z = network, z
+
+    def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
+        assert asked.order is not None
+        network, count = self.network, len(asked.labels)
+        read, masked, first = with_first(asked.batch, asked.chosen)
+        states = network.encoder(asked.batch, read)
+        x, vectors, bias = network.masked_lm.before(states[masked], network.encoder.embeddings.word.weight)
+        loss, words, hits = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        scores = network.next_sentence(network.pooler(states[first])).float()
+        pairs = F.cross_entropy(scores, asked.order, reduction="mean") * count
+        right = (scores.argmax(-1) == asked.order).float().mean() * count
+        said = facts(words=words, accuracy=hits, pairs=pairs.detach(), pairs_accuracy=right)
+        return loss + pairs, count, said

@@ -1,0 +1,56 @@
+"""The loss in portions is the loss in one, and so are its gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from maskwright.nn.cross_entropy import cross_entropy
+from maskwright.nn.precision import precision
+
+
+def drawn(rows: int, width: int, words: int) -> list[torch.Tensor]:
+    source = torch.Generator().manual_seed(rows)
+    shapes = (rows, width), (words, width), (words,)
+    return [torch.randn(*shape, generator=source).requires_grad_() for shape in shapes]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("z", [0.0, 0.01])
+@pytest.mark.parametrize(("rows", "portion"), [(23, 5), (23, 23), (20, 10), (1, 64), (0, 8)])
+def test_portions_change_nothing(rows: int, portion: int, z: float, bias: bool) -> None:
+    x, vectors, maybe = drawn(rows, 7, 31)
+    b = maybe if bias else None
+    labels = torch.randint(31, (rows,), generator=torch.Generator().manual_seed(1))
+    scores = F.linear(x, vectors, b)
+    plain = F.cross_entropy(scores, labels, reduction="sum")
+    whole = plain + z * scores.logsumexp(-1).square().sum()
+    inputs = [t for t in (x, vectors, b) if t is not None]
+    wanted = torch.autograd.grad(3 * whole, inputs)
+    total, alone, hits = cross_entropy(x, vectors, b, labels, z, portion)
+    torch.testing.assert_close(total, whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(alone, plain.detach(), rtol=1e-5, atol=1e-5)
+    assert int(hits) == int((scores.argmax(-1) == labels).sum())
+    for mine, theirs in zip(torch.autograd.grad(3 * total, inputs), wanted, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_products_are_in_bf16_where_they_are_asked_for() -> None:
+    """As near to fp32 as autocast's own."""
+    x, vectors, b = drawn(200, 64, 500)
+    labels = torch.randint(500, (200,), generator=torch.Generator().manual_seed(1))
+    exact = torch.autograd.grad(cross_entropy(x, vectors, b, labels)[0], [x, vectors, b])
+    with precision("bf16"):
+        rough = torch.autograd.grad(cross_entropy(x, vectors, b, labels, portion=64)[0], [x, vectors, b])
+        theirs = torch.autograd.grad(F.cross_entropy(F.linear(x, vectors, b), labels, reduction="sum"), [x, vectors, b])
+    for one, other, peer in zip(exact, rough, theirs, strict=True):
+        assert 0 < (one - other).abs().mean() <= 1.5 * (one - peer).abs().mean()
+
+
+def test_without_a_gradient_none_is_computed() -> None:
+    x, vectors, b = drawn(9, 4, 11)
+    with torch.no_grad():
+        total, plain, _ = cross_entropy(x, vectors, b, torch.arange(9))
+    assert not total.requires_grad
+    torch.testing.assert_close(total, plain)
