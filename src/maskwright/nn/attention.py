@@ -46,6 +46,7 @@ def attend(
     q: (N, A, D), or (M, A, D) when only `chosen` tokens ask; kv: (N, 2, A, D), keys and values side by side, as one
     product gives them. `dropout` is the rate on the attention probabilities. Returns the shape of q.
     """
+    pattern = batch.within(pattern)
     half = q.dtype in (torch.bfloat16, torch.float16) and q.shape[-1] % 8 == 0
     plain = dropout == 0 and bias is None and batch.real is None and pattern.covers(max(batch.lengths, default=0))
     if plain and half and q.is_cuda:
@@ -75,7 +76,7 @@ def look(q: Tensor, k: Tensor, batch: Batch, pattern: Pattern = FULL, bias: Bias
         scores = mine[0] @ mine[1].transpose(1, 2) / math.sqrt(q.shape[-1])
         if bias is not None:
             scores = scores + bias.between_cells(length)
-        seen = pattern.sees(places[None], places[None], batch.marked)[0]
+        seen = batch.within(pattern).sees(places[None], places[None], batch.marked)[0]
         if batch.real is not None:
             seen = seen & batch.real[places]
         found.append(scores.masked_fill(~seen, -torch.inf).softmax(-1))

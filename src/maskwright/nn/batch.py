@@ -34,6 +34,7 @@ class Batch:
     lengths: tuple[int, ...]  #: B lengths on the host, so that no kernel has to wait for the device
     real: Tensor | None = None  #: (N,) bool in the dense twin, None when every token is text
     marked: Tensor | None = None  #: (N,) bool: tokens that look everywhere and are seen from everywhere (Longformer's)
+    causal: bool = False  #: attention looks at nothing that comes later, whatever the network's patterns say
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -86,7 +87,7 @@ class Batch:
         if self.marked is not None:
             marked = torch.zeros_like(real)
             marked[there] = self.marked
-        return Batch.dense(ids, real, segments, marked)
+        return replace(Batch.dense(ids, real, segments, marked), causal=self.causal)
 
     def to(self, device: torch.device | str) -> Batch:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # not vars(self): that has cached ones too
@@ -114,12 +115,17 @@ class Batch:
 
     def rectangles(self, chosen: Chosen | None = None, pattern: Pattern = FULL) -> Rectangles:
         """Sequences on lines side by side: what attention takes in one matrix product. Made once for a batch."""
+        pattern = self.within(pattern)
         if pattern.covers(max(self.lengths, default=0)):
             pattern = FULL  # so that layers of either kind share one plan
         found = self._rectangles.get((chosen, pattern))
         if found is None:
             found = self._rectangles[chosen, pattern] = self._plan(chosen, pattern)
         return found
+
+    def within(self, pattern: Pattern) -> Pattern:
+        """What a query of this batch looks at, where the network has this pattern."""
+        return replace(pattern, after=0) if self.causal else pattern
 
     def _plan(self, chosen: Chosen | None, pattern: Pattern) -> Rectangles:
         cuts = pattern if self.real is None else None  # a dense row stays whole

@@ -15,22 +15,36 @@ PORTION = 1024  #: positions whose scores are held at once
 
 
 def cross_entropy(
-    x: Tensor, vectors: Tensor, bias: Tensor | None, labels: Tensor, z: float = 0.0, portion: int = PORTION
+    x: Tensor,
+    vectors: Tensor,
+    bias: Tensor | None,
+    labels: Tensor,
+    z: float = 0.0,
+    lots: Tensor | None = None,
+    portion: int = PORTION,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """sum_m [ -log softmax(x_m vectors^T + bias)[label_m] + z (log sum exp)^2 ], without all M x V scores at once.
 
     x: (M, E); vectors: (V, E); bias: (V,); labels: (M,) int64. z keeps the scores from drifting (Chowdhery et al. 2022,
-    PaLM, section 5). Returns the sum, which has a gradient; and without one: the sum of the first term alone, and how
-    many labels have the highest score. Gradients are computed with the scores, so that backward holds none of these.
+    PaLM, section 5). Returns the sum, which has a gradient; and without one: the sum of the first term alone, and
+    (M,) int64 the word with the highest score, or with lots, (M,) in [0, 1), words drawn by their probabilities.
+    Gradients are computed with the scores, so that backward holds none of these.
     """
-    found: tuple[Tensor, Tensor, Tensor] = _Portions.apply(x, vectors, bias, labels, z, portion)
+    found: tuple[Tensor, Tensor, Tensor] = _Portions.apply(x, vectors, bias, labels, z, lots, portion)
     return found
 
 
 class _Portions(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, vectors: Tensor, bias: Tensor | None, labels: Tensor, z: float, portion: int
+        ctx: Any,
+        x: Tensor,
+        vectors: Tensor,
+        bias: Tensor | None,
+        labels: Tensor,
+        z: float,
+        lots: Tensor | None,
+        portion: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         device = x.device.type
         low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
@@ -38,7 +52,7 @@ class _Portions(torch.autograd.Function):
         rows = vectors.to(low)
         grads = [torch.empty_like(x), torch.zeros_like(vectors), None if bias is None else torch.zeros_like(bias)]
         total, plain = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
-        hits = torch.zeros((), dtype=torch.int64, device=x.device)
+        picks = torch.empty_like(labels)
         with torch.autocast(device, enabled=False):
             for start in range(0, len(x), portion):
                 here, wanted_ids = x[start : start + portion].to(low), labels[start : start + portion]
@@ -49,12 +63,15 @@ class _Portions(torch.autograd.Function):
                 loss = (top - scores.gather(-1, wanted_ids[:, None])[:, 0]).sum()
                 plain += loss
                 total += loss + z * top.square().sum() if z else loss
-                hits += (scores.argmax(-1) == wanted_ids).sum()
+                if lots is None:
+                    picks[start : start + portion] = scores.argmax(-1)
+                else:
+                    picks[start : start + portion] = _drawn(scores, top, lots[start : start + portion])
                 if wanted:
                     _Portions.gradients(grads, start, here, rows, scores, top, wanted_ids, z)
         ctx.save_for_backward(*(g for g in grads if g is not None))
-        ctx.mark_non_differentiable(plain, hits)
-        return total, plain, hits
+        ctx.mark_non_differentiable(plain, picks)
+        return total, plain, picks
 
     @staticmethod
     def gradients(
@@ -74,4 +91,11 @@ class _Portions(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
         scaled = [g * given[0] for g in ctx.saved_tensors]
-        return scaled[0], scaled[1], scaled[2] if len(scaled) > 2 else None, None, None, None
+        return scaled[0], scaled[1], scaled[2] if len(scaled) > 2 else None, None, None, None, None
+
+
+def _drawn(scores: Tensor, top: Tensor, lots: Tensor) -> Tensor:
+    """The word at which the sum of the probabilities passes the lot."""
+    sums = (scores - top[:, None]).exp().cumsum(-1)
+    found = torch.searchsorted(sums, lots.to(sums.dtype)[:, None] * sums[:, -1:], right=True)[:, 0]
+    return found.clamp(max=scores.shape[-1] - 1)

@@ -21,6 +21,7 @@ from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.block import PostNormBlock
 from maskwright.nn.dropout import Dropout, noise
 from maskwright.nn.linear import Linear
+from maskwright.nn.pattern import FULL
 from maskwright.nn.skew import by_distance, by_key, distances
 
 Terms = tuple[Tensor | None, Tensor | None]  #: keys and queries of positions
@@ -151,6 +152,8 @@ class DisentangledAttention(nn.Module):
             cells = [t[mine].float().transpose(0, 1) for t in (q, kv[:, 0])]
             terms = fitted(keys, length), fitted(queries, length)
             scores = _scores(cells[0], cells[1], terms, 1, self.scale(q))
+            places = torch.arange(length, device=x.device)[None]
+            scores = scores.masked_fill(~batch.within(FULL).sees(places, places, None)[0], -torch.inf)
             if batch.real is not None:
                 scores = scores.masked_fill(~batch.real[mine], -torch.inf)
             found.append(scores.softmax(-1))

@@ -15,6 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.base.choice import Choice, Part
+from maskwright.base.errors import UserError
+from maskwright.models._family import name_of
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.doc_sentences import DocSentences
@@ -22,24 +24,29 @@ from maskwright.pretraining.masking import Draw, Masking, Pieces, Vocabulary
 from maskwright.pretraining.masking.token import Token
 from maskwright.training.objective import Objective
 
+_LOTS = 3  # stream of random numbers
+
 
 @dataclass(frozen=True)
 class Asked:
     """A batch and what is asked of it. chosen: the M scored pieces; labels (M,) int64: what stands there; units (M,)
     int64: pieces that were masked as one have the same number; order (B,) int64: of pairs, whether the second text
-    follows the first."""
+    follows the first; lots (M,) in [0, 1): for an objective that draws something at each scored piece."""
 
     batch: Batch
     chosen: Chosen
     labels: Tensor
     units: Tensor | None = None
     order: Tensor | None = None
+    lots: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Asked:
-        moved = [None if t is None else t.to(device, non_blocking=True) for t in (self.labels, self.units, self.order)]
-        assert moved[0] is not None
-        chosen = Chosen(self.chosen.tokens.to(device, non_blocking=True), self.chosen.counts)
-        return Asked(self.batch.to(device), chosen, moved[0], moved[1], moved[2])
+        def there(tensor: Tensor | None) -> Any:
+            return None if tensor is None else tensor.to(device, non_blocking=True)
+
+        chosen = Chosen(there(self.chosen.tokens), self.chosen.counts)
+        rest = map(there, (self.labels, self.units, self.order, self.lots))
+        return Asked(self.batch.to(device), chosen, *rest)
 
 
 class PretrainingObjective(Part):
@@ -63,9 +70,18 @@ class PretrainingObjective(Part):
         share of the training that is behind."""
 
     @abstractmethod
-    def build(self, network: nn.Module) -> Objective:
-        """The module whose forward takes `Asked`. network: the family's `head`. It may hold parts of its own, which are
-        trained and not saved with the model."""
+    def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
+        """The module whose forward takes `Asked`. network: the `head` of the family `kind` in the size `config`. The
+        module may hold parts of its own, which are trained and not saved with the model."""
+
+    def head_of(self, kind: Any) -> str:
+        """The network that it trains in a family. Raises UserError where the family has none."""
+        if self.head not in kind.HEADS:
+            raise UserError(
+                f"The objective {self.name!r} trains the network {self.head!r}, which the family "
+                f"{name_of(kind)!r} does not have. It has: {', '.join(kind.HEADS)}."
+            )
+        return self.head
 
 
 class Masks(PretrainingObjective):
@@ -92,17 +108,16 @@ class Masks(PretrainingObjective):
             torch.from_numpy(masked.labels),
             torch.from_numpy(masked.units),
             None if order is None else torch.from_numpy(order),
+            torch.from_numpy(draw.of_pieces(pieces, _LOTS)[masked.chosen]),
         )
 
 
-def with_first(batch: Batch, chosen: Chosen) -> tuple[Chosen, Tensor, Tensor]:
-    """The chosen pieces and the first of each sequence together, none twice, so that one pass serves words and pairs;
-    and where the chosen (M,) and the first (B,) stand among them. A special piece such as the first is never chosen."""
-    tokens, places = torch.cat([batch.first.tokens, chosen.tokens]).sort()
-    where = torch.empty_like(places)
-    where[places] = torch.arange(len(places), device=places.device)
-    counts = tuple(count + 1 for count in chosen.counts)
-    return Chosen(tokens, counts), where[len(batch) :], where[: len(batch)]
+def reading(batch: Batch, *groups: Tensor) -> tuple[Chosen, list[Tensor]]:
+    """Several groups of pieces as one choice, none twice, so that one pass serves all; and where each group stands in
+    it."""
+    tokens, places = torch.unique(torch.cat(groups), return_inverse=True)
+    counts = torch.bincount(batch.sequence[tokens], minlength=len(batch))
+    return Chosen(tokens, tuple(counts.tolist())), list(places.split([len(group) for group in groups]))
 
 
 def facts(**sums: Any) -> dict[str, float]:

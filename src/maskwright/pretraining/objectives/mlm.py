@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
+from maskwright.nn.batch import Chosen
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.pretraining.objectives._objective import Asked, Masks, facts
 from maskwright.training.objective import Objective
@@ -16,18 +18,26 @@ class Mlm(Masks):
 
     head: ClassVar[str] = "masked-lm"
 
-    def build(self, network: nn.Module) -> Objective:
-        return MaskedWords(network, self.z)
+    shift: bool = Field(
+        False,
+        description="read the answer from the piece before the masked one, as next words are (masked next-token "
+        "prediction, Charpentier and Samuel 2024, section 2.2)",
+    )
+
+    def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
+        return MaskedWords(network, self.z, self.shift)
 
 
 class MaskedWords(Objective):
     """Scores at the masked pieces alone, a portion of them at a time."""
 
-    def __init__(self, network: nn.Module, z: float = 0.0) -> None:
+    def __init__(self, network: nn.Module, z: float = 0.0, shift: bool = False) -> None:
         super().__init__()
-        self.network, self.z = network, z
+        self.network, self.z, self.shift = network, z, shift
 
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
-        x, vectors, bias = self.network.before(asked.batch, asked.chosen)
-        loss, words, hits = cross_entropy(x, vectors, bias, asked.labels, self.z)
-        return loss, len(asked.labels), facts(words=words, accuracy=hits)
+        chosen = asked.chosen  # [CLS] is never masked, so that there is a piece before each
+        read = Chosen(chosen.tokens - 1, chosen.counts) if self.shift else chosen
+        x, vectors, bias = self.network.before(asked.batch, read)
+        loss, words, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        return loss, len(asked.labels), facts(words=words, accuracy=(best == asked.labels).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from pydantic import Field, model_validator
@@ -12,7 +12,7 @@ from maskwright.base.choice import Choice
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.segment_pair import SegmentPair
-from maskwright.pretraining.objectives._objective import Asked, Masks, facts, with_first
+from maskwright.pretraining.objectives._objective import Asked, Masks, facts, reading
 from maskwright.training.objective import Objective
 
 
@@ -31,7 +31,7 @@ class NextSentence(Masks):
             raise ValueError(f"format = {self.format.name}: it has no pairs, whose order is asked for")
         return self
 
-    def build(self, network: nn.Module) -> Objective:
+    def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return WordsAndPairs(network, self.z)
 
 
@@ -45,12 +45,13 @@ class WordsAndPairs(Objective):
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         assert asked.order is not None
         network, count = self.network, len(asked.labels)
-        read, masked, first = with_first(asked.batch, asked.chosen)
+        read, (masked, first) = reading(asked.batch, asked.chosen.tokens, asked.batch.first.tokens)
         states = network.encoder(asked.batch, read)
         x, vectors, bias = network.masked_lm.before(states[masked], network.encoder.embeddings.word.weight)
-        loss, words, hits = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        loss, words, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
         scores = network.next_sentence(network.pooler(states[first])).float()
         pairs = F.cross_entropy(scores, asked.order, reduction="mean") * count
         right = (scores.argmax(-1) == asked.order).float().mean() * count
+        hits = (best == asked.labels).sum()
         said = facts(words=words, accuracy=hits, pairs=pairs.detach(), pairs_accuracy=right)
         return loss + pairs, count, said

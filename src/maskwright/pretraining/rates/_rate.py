@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+
 from pydantic import Field
 
 from maskwright.base.choice import Part

@@ -8,7 +8,7 @@ from maskwright.pretraining.rates._rate import Rate
 
 
 class Linear(Rate):
-    """start + (end - start) progress; from 30 to 15 % it is the time-variant masking of Yang et al. 2023, section 3.1."""
+    """start + (end - start) progress (time-variant masking of Yang et al. 2023, section 3.1)."""
 
     start: float = Field(0.3, gt=0, lt=1)
     end: float = Field(0.15, gt=0, lt=1)

@@ -1,0 +1,104 @@
+"""Several objectives of one network: masked and causal (Charpentier and Samuel 2024), causal and then masked
+(Gisserot-Boukhlef et al. 2025)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from maskwright.base import draws
+from maskwright.base.choice import Choice
+from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
+from maskwright.pretraining.objectives._objective import Asked, PretrainingObjective
+from maskwright.pretraining.objectives.causal import Causal
+from maskwright.pretraining.objectives.mlm import Mlm
+from maskwright.training.objective import Objective
+
+_WHICH = 4  # stream of random numbers
+
+
+class Mixture(PretrainingObjective):
+    """Sequences are dealt to the parts by their shares: each anew in each epoch, or the parts one after the other over
+    the whole training. All parts train the same network and read sequences of this format."""
+
+    head: ClassVar[str] = "masked-lm"
+
+    parts: list[Choice[PretrainingObjective]] = Field(
+        [Mlm(shift=True), Causal()], description="the objectives", min_length=2
+    )
+    shares: list[float] = Field([0.5, 0.5], description="of the sequences, or of the training, that each gets")
+    order: Literal["mixed", "then"] = Field("mixed", description="mixed: sequence by sequence; then: one after another")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Mixture:
+        if len(self.shares) != len(self.parts) or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"shares = {self.shares}: give {len(self.parts)} numbers above 0 that come to 1")
+        if heads := {part.head for part in self.parts} - {self.head}:
+            raise ValueError(f"parts of a mixture train the network {self.head!r}, not {', '.join(sorted(heads))}")
+        if self.format.pairs:
+            raise ValueError("parts of a mixture read single texts; give a format without pairs")
+        return self
+
+    def ask(  # type: ignore[override]
+        self,
+        pieces: Pieces,
+        segments: np.ndarray,
+        order: np.ndarray | None,
+        vocabulary: Vocabulary,
+        draw: Draw,
+        progress: float,
+    ) -> Several:
+        ends = np.cumsum(self.shares)
+        if self.order == "then":
+            which = np.full(len(pieces), min(int(np.searchsorted(ends, progress, side="right")), len(ends) - 1))
+        else:
+            lots = draws.uniform(draw.seed, draw.epoch, _WHICH, pieces.rows)
+            which = np.minimum(np.searchsorted(ends, lots, side="right"), len(ends) - 1)
+        found = []
+        for number in np.unique(which).tolist():
+            some, kinds = taken(pieces, segments, np.flatnonzero(which == number))
+            found.append((number, self.parts[number].ask(some, kinds, None, vocabulary, draw, progress)))
+        return Several(found)
+
+    def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
+        return Parts([part.build(network, kind, config) for part in self.parts], [part.name for part in self.parts])
+
+
+@dataclass(frozen=True)
+class Several:
+    """What each of some parts is asked, with its number."""
+
+    parts: list[tuple[int, Asked]]
+
+    def to(self, device: torch.device | str) -> Several:
+        return Several([(number, asked.to(device)) for number, asked in self.parts])
+
+
+class Parts(Objective):
+    """The mean loss of each part's items, weighed by the pieces that it read, so that a part that asks at every piece
+    does not outweigh one that asks at some."""
+
+    def __init__(self, parts: list[Objective], names: list[str]) -> None:
+        super().__init__()
+        self.parts, self.names = nn.ModuleList(parts), names
+
+    def forward(self, several: Several) -> tuple[Tensor, int, dict[str, float]]:
+        total = sum(len(asked.batch.ids) for _, asked in several.parts)
+        losses, said = [], {}
+        for number, asked in several.parts:
+            loss, count, facts = self.parts[number](asked)
+            losses.append(loss * (len(asked.batch.ids) / max(count, 1)))
+            said |= {f"{self.names[number]}.{name}": value / max(count, 1) * total for name, value in facts.items()}
+        return torch.stack(losses).sum(), total, said
+
+
+def taken(pieces: Pieces, segments: np.ndarray, which: np.ndarray) -> tuple[Pieces, np.ndarray]:
+    """Some of the sequences of a batch, and their segments."""
+    kept = np.isin(pieces.owner, which)
+    offsets = np.concatenate([[0], np.cumsum(pieces.lengths[which])]).astype(np.int64)
+    return Pieces(pieces.ids[kept], offsets, pieces.rows[which]), segments[kept]

@@ -1,0 +1,144 @@
+"""A generator fills masks, a discriminator finds what it replaced (Clark et al. 2020, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from maskwright.base.choice import Choice
+from maskwright.models import random_network
+from maskwright.nn.batch import Batch
+from maskwright.nn.cross_entropy import cross_entropy
+from maskwright.nn.embeddings import Embeddings
+from maskwright.nn.lookup import Lookup
+from maskwright.pretraining.masking import Masking
+from maskwright.pretraining.masking.token import Token
+from maskwright.pretraining.objectives._objective import Asked, Masks, facts
+from maskwright.training.objective import Objective
+
+Sharing = Literal["all", "gradient-disentangled", "none"]
+
+
+class ReplacedTokens(Masks):
+    """L = L_MLM(generator) + weight L_Disc(discriminator), each a mean: over the masked pieces, and over all pieces.
+
+    The discriminator is the model. A piece counts as replaced where the generator's differs from what stood there.
+    """
+
+    head: ClassVar[str] = "replaced-tokens"
+
+    masking: Choice[Masking] = Field(
+        Token(masked=0.85, random=0.0),  # as in ELECTRA's code; the paper says [MASK] in the place of all
+        description="which pieces the generator is asked for, and what stands in their place",
+    )
+    width: float = Field(0.25, gt=0, le=1, description="width of the generator as a share; 1/3 in ELECTRA-base")
+    depth: float = Field(1.0, gt=0, le=1, description="layers of the generator as a share; 1/2 in DeBERTa-v3, width 1")
+    weight: float = Field(50.0, gt=0, description="weight of the discriminator's loss")
+    sharing: Sharing = Field(
+        "all", description="word vectors: of both, as in ELECTRA; gradient-disentangled as in DeBERTa-v3; or none"
+    )
+
+    def head_of(self, kind: Any) -> str:
+        return (
+            "pretraining"
+            if kind.HEADS.get("pretraining") and "replaced" in kind.HEADS["pretraining"].parts
+            else (super().head_of(kind))
+        )
+
+    def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
+        generator = random_network(kind, self.smaller(config), "masked-lm")
+        return GeneratorAndDiscriminator(network, generator, self.sharing, self.weight, self.z)
+
+    def smaller(self, config: Any) -> Any:
+        """The generator's size: as many heads less as width, and word vectors of the same width."""
+        heads = max(1, round(config.heads * self.width))
+        each = config.width // config.heads
+        changes = {
+            "heads": heads,
+            "width": heads * each,
+            "inner": max(1, round(config.inner * heads / config.heads)),
+            "layers": max(1, round(config.layers * self.depth)),
+        }
+        return type(config)(**{**config.model_dump(), **changes})
+
+
+class GeneratorAndDiscriminator(Objective):
+    """`network` is the discriminator; the generator is trained here and not part of the model."""
+
+    def __init__(self, network: nn.Module, generator: nn.Module, sharing: Sharing, weight: float, z: float) -> None:
+        super().__init__()
+        self.network, self.generator, self.weight, self.z = network, generator, weight, z
+        if sharing != "none":
+            share(table_of(network), table_of(generator), sharing)
+
+    def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
+        assert asked.lots is not None
+        count, tokens = len(asked.labels), asked.chosen.tokens
+        x, vectors, bias = self.generator.before(asked.batch, asked.chosen)
+        loss, words, drawn = cross_entropy(x, vectors, bias, asked.labels, self.z, asked.lots)
+        scores = self.network(corrupted(asked.batch, tokens, drawn)).float()
+        replaced = torch.zeros_like(scores).index_copy(0, tokens, (drawn != asked.labels).to(scores.dtype))
+        found = F.binary_cross_entropy_with_logits(scores, replaced)
+        with torch.no_grad():
+            right = ((scores > 0) == (replaced > 0.5)).float().mean()
+            share = replaced.mean()
+        said = facts(words=words, found=found.detach() * count, found_accuracy=right * count, replaced=share * count)
+        return loss + self.weight * count * found, count, said
+
+    def finished(self) -> nn.Module:
+        """The discriminator with plain word vectors."""
+        table = table_of(self.network)
+        if isinstance(table.word, Disentangled):
+            table.word = table.word.plain()
+        return self.network
+
+
+def corrupted(batch: Batch, tokens: Tensor, drawn: Tensor) -> Batch:
+    """The text with the generator's pieces in the masked places. Where a piece was kept, the generator is asked too."""
+    return replace(batch, ids=batch.ids.index_copy(0, tokens, drawn))
+
+
+class Disentangled(nn.Module):
+    """E_D = sg(E_G) + E_delta (He et al. 2023, equation 5): the generator's word vectors, which the discriminator's
+    loss does not move, and what it adds to them, 0 at first."""
+
+    def __init__(self, generator: Lookup) -> None:
+        super().__init__()
+        self.generator = [generator]  # in a list: it is the generator's own part and no part of this one
+        self.delta = Lookup(*generator.weight.shape)
+        nn.init.zeros_(self.delta.weight)
+
+    @property
+    def weight(self) -> Tensor:
+        return self.generator[0].weight.detach() + self.delta.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(N,) -> (N, E)."""
+        return F.embedding(ids, self.generator[0].weight.detach()) + self.delta(ids)
+
+    def plain(self) -> Lookup:
+        found = Lookup(*self.delta.weight.shape)
+        with torch.no_grad():
+            found.weight.copy_(self.weight)
+        return found
+
+
+def table_of(network: nn.Module) -> Embeddings:
+    """The embeddings that hold the word vectors."""
+    return next(module for module in network.modules() if isinstance(module, Embeddings))
+
+
+def share(mine: Embeddings, generator: Embeddings, sharing: Sharing) -> None:
+    """Let discriminator and generator have word vectors together; in ELECTRA positions and segments too."""
+    if sharing == "gradient-disentangled":
+        mine.word = Disentangled(generator.word)  # type: ignore[assignment]
+        return
+    for part in ("word", "position", "segment"):
+        own, other = getattr(mine, part), getattr(generator, part)
+        if own is not None and other is not None and own.weight.shape == other.weight.shape:
+            setattr(generator, part, own)

@@ -1,0 +1,80 @@
+"""Masked spans, each of their words also from the span's two neighbours alone (Joshi et al. 2020, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from maskwright.base.choice import Choice
+from maskwright.nn.cross_entropy import cross_entropy
+from maskwright.nn.linear import Linear
+from maskwright.nn.lookup import Lookup
+from maskwright.pretraining.masking import Masking
+from maskwright.pretraining.masking.span import Span
+from maskwright.pretraining.objectives._objective import Asked, Masks, facts, reading
+from maskwright.training.objective import Objective
+
+
+class SpanBoundary(Masks):
+    """L = sum over masked x_i of -log p(x_i | state i) - log p(x_i | states s - 1 and e + 1, place i - s + 1), where
+    (s, ..., e) is the span that holds x_i (equation 2)."""
+
+    head: ClassVar[str] = "masked-lm"
+
+    masking: Choice[Masking] = Field(Span(), description="which pieces are asked for, and what stands in their place")
+    places: int = Field(20, ge=1, description="places in a span that have a vector; those behind share the last")
+
+    def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
+        return SpansAndBoundaries(network, config.width, config.initial_std, self.places, self.z)
+
+
+class Boundary(nn.Module):
+    """h0 = [x_{s-1}; x_{e+1}; p_{i-s+1}], h1 = norm(gelu(W1 h0)), y = norm(gelu(W2 h1))."""
+
+    def __init__(self, width: int, out: int, places: int, std: float) -> None:
+        super().__init__()
+        self.place = Lookup(places, width)
+        self.one, self.two = Linear(3 * width, width, F.gelu), Linear(width, out, F.gelu)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(out)])
+        for weight in (self.place.weight, self.one.weight, self.two.weight):
+            nn.init.normal_(weight, std=std)
+
+    def forward(self, before: Tensor, behind: Tensor, place: Tensor) -> Tensor:
+        """before, behind: (M, H) states; place: (M,) int64 from 0 -> (M, E)."""
+        x = torch.cat([before, behind, self.place(place.clamp(max=len(self.place.weight) - 1))], -1)
+        y: Tensor = self.norms[1](self.two(self.norms[0](self.one(x))))
+        return y
+
+
+class SpansAndBoundaries(Objective):
+    """The boundary's layers are trained here and not part of the model, as SpanBERT's are not."""
+
+    def __init__(self, network: nn.Module, width: int, std: float, places: int, z: float = 0.0) -> None:
+        super().__init__()
+        self.network, self.z = network, z
+        self.boundary = Boundary(width, network.encoder.embeddings.word.weight.shape[1], places, std)
+
+    def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
+        assert asked.units is not None
+        network, tokens = self.network, asked.chosen.tokens
+        first, last = ends(asked.units)
+        read, (masked, before, behind) = reading(asked.batch, tokens, tokens[first] - 1, tokens[last] + 1)
+        states, words = network.encoder(asked.batch, read), network.encoder.embeddings.word.weight
+        x, vectors, bias = network.masked_lm.before(states[masked], words)
+        loss, plain, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        y = self.boundary(states[before], states[behind], tokens - tokens[first])
+        beside, boundary, _ = cross_entropy(y.to(x.dtype), vectors, bias, asked.labels, self.z)
+        said = facts(words=plain, accuracy=(best == asked.labels).sum(), boundary=boundary)
+        return loss + beside, len(asked.labels), said
+
+
+def ends(units: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each masked piece, (M,) int64 twice: which of the masked pieces are the first and the last of its span. The
+    pieces of a span follow one another."""
+    _, of, counts = torch.unique_consecutive(units, return_inverse=True, return_counts=True)
+    stops = counts.cumsum(0)
+    return (stops - counts)[of], (stops - 1)[of]

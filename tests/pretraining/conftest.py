@@ -1,0 +1,51 @@
+"""A small vocabulary, sequences over it, and networks of random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny
+from torch import nn
+
+from maskwright.models import family, random_network
+from maskwright.pretraining.masking import Pieces, Vocabulary
+
+WORDS, CLS, SEP, MASK = 53, 1, 2, 3
+LENGTHS = [12, 30, 7, 24, 3, 19]
+
+
+@pytest.fixture(autouse=True)
+def _quick(one_thread: None) -> None:
+    """Tiny matrices are slower on several threads."""
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    special = np.arange(WORDS) < 4
+    return Vocabulary(MASK, special, (np.arange(WORDS) % 3 > 0) & ~special)
+
+
+@pytest.fixture
+def pieces() -> Pieces:
+    source = np.random.default_rng(0)
+    ids = [np.concatenate([[CLS], source.integers(4, WORDS, n - 2), [SEP]]) for n in LENGTHS]
+    return Pieces(np.concatenate(ids), np.concatenate([[0], np.cumsum(LENGTHS)]), np.arange(len(LENGTHS)))
+
+
+@pytest.fixture
+def network() -> Callable[..., tuple[nn.Module, Any, Any]]:
+    """A family's network in a tiny size, without dropout unless asked, the family, and the size."""
+
+    def make(name: str = "bert", head: str = "masked-lm", seed: int = 0, **changes: Any) -> tuple[nn.Module, Any, Any]:
+        kind = family(name)
+        config = tiny(kind)
+        calm = {field: 0.0 for field in kind.Config.model_fields if "dropout" in field}
+        config = kind.Config(**{**config.model_dump(), **calm, "initial_std": 0.3, **changes})
+        torch.manual_seed(seed)
+        return random_network(kind, config, head), kind, config
+
+    return make
