@@ -6,7 +6,7 @@ Shapes: N pieces of B sequences end to end, M of them chosen, V the vocabulary.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,9 +17,10 @@ from maskwright.base import draws
 from maskwright.base.choice import Choice, Part
 from maskwright.pretraining.rates import Rate
 from maskwright.pretraining.rates.constant import Constant
+from maskwright.text.tokenizer import Tokenizer
 
 MASKED, RANDOM, KEPT = 0, 1, 2  #: what stands in the place of a chosen piece
-RULES = ("[MASK]", "a random piece", "the piece itself")
+RULES = ("masked", "random", "kept")  #: the same in words: [MASK], any ordinary piece, the piece itself
 
 _CHOICE, _RULE, _WORD = 0, 1, 2  # streams of random numbers
 
@@ -29,12 +30,14 @@ class Vocabulary:
     """What a masking knows of pieces.
 
     mask: the id of [MASK]. special (V,) bool: [CLS], [SEP] and their like, never chosen and never put in. starts (V,)
-    bool: the piece begins a word. ordinary (K,) int64: the ids that may stand as a random piece, all but the special.
+    bool: the piece begins a word. ends (V,) bool: the piece ends a word, so that the next one begins another; None: no
+    piece says so of itself. ordinary (K,) int64: the ids that may stand as a random piece, all but the special.
     """
 
     mask: int
     special: np.ndarray
     starts: np.ndarray
+    ends: np.ndarray | None = None
 
     @cached_property
     def ordinary(self) -> np.ndarray:
@@ -69,9 +72,10 @@ class Pieces:
 
     def words(self, vocabulary: Vocabulary) -> np.ndarray:
         """(N,) int64 the word of each piece, rising through the batch; -1 for special pieces. A word begins with a
-        piece that begins words, behind a special piece, and with each sequence."""
+        piece that begins words, behind one that ends them, behind a special piece, and with each sequence."""
         special = vocabulary.special[self.ids]
-        behind = np.concatenate([[True], special[:-1]])
+        over = special if vocabulary.ends is None else special | vocabulary.ends[self.ids]
+        behind = np.concatenate([[True], over[:-1]])
         begins = (vocabulary.starts[self.ids] | behind | (self.positions == 0)) & ~special
         return np.where(special, -1, np.cumsum(begins) - 1)
 
@@ -114,6 +118,9 @@ class Masking(Part):
     rate: Choice[Rate] = Field(Constant(), description="share of the pieces that are chosen")
     masked: float = Field(0.8, ge=0, le=1, description="share of the chosen in whose place [MASK] stands")
     random: float = Field(0.1, ge=0, le=1, description="share in whose place any ordinary piece stands; the rest is kept")
+    copies: int | None = Field(
+        None, ge=1, description="masks of a text: so many in turn (static masking), or new ones in each epoch"
+    )
 
     @field_validator("rate", mode="before")
     @classmethod
@@ -126,13 +133,25 @@ class Masking(Part):
             raise ValueError(f"masked = {self.masked} and random = {self.random} come to more than 1")
         return self
 
+    def prepare(self, tokenizer: Tokenizer) -> Masking:
+        """This masking, ready for texts of a tokenizer: a run calls it once, before anything is masked. Maskings that
+        look words up read their file here, and raise UserError for one that is absent or of another tokenizer."""
+        return self
+
     @abstractmethod
     def choose(self, pieces: Pieces, vocabulary: Vocabulary, budget: np.ndarray, draw: Draw) -> np.ndarray:
         """(N,) int64: the unit of each chosen piece, -1 for the others. budget (B,) float64: how many pieces of each
         sequence, in expectation. Never a special piece."""
 
     def apply(self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float = 0.0) -> Masked:
-        """progress: the share of the training that is behind, in [0, 1], which the rate may follow."""
+        """progress: the share of the training that is behind, in [0, 1], which the rate may follow.
+
+        With `copies` = k the masks of epoch e are those of epoch e mod k. BERT's were written to disk ten times
+        (github.com/google-research/bert, create_pretraining_data.py, dupe_factor); RoBERTa compares both ways (Liu et
+        al. 2019, section 4.1).
+        """
+        if self.copies is not None:
+            draw = replace(draw, epoch=draw.epoch % self.copies)
         ordinary = np.bincount(pieces.owner[~vocabulary.special[pieces.ids]], minlength=len(pieces))
         units = self.choose(pieces, vocabulary, self.rate.at(progress) * ordinary, draw)
         chosen = np.flatnonzero(units >= 0)
