@@ -1,0 +1,107 @@
+"""How well an encoder fills masks in text that it has not read: one frozen set of masks for all who are compared.
+
+Shapes: M masked pieces, V the vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from maskwright.base.errors import UserError
+from maskwright.data import batching
+from maskwright.nn.precision import precision
+from maskwright.pretraining.encoded import Encoded
+from maskwright.pretraining.formats.doc_sentences import DocSentences
+from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
+from maskwright.pretraining.masking.token import Token
+from maskwright.pretraining.objectives import Asked
+from maskwright.pretraining.objectives.mlm import MaskedWords, Mlm
+from maskwright.text.tokenizer import Tokenizer
+
+TOKENS = 8192  #: pieces that are judged at once
+EPOCH = 2**31  #: a pass that no training reaches, so that these masks are nobody's training masks
+#: 15 % of the pieces, [MASK] in the place of all: nobody trained with other replacements is favoured by seeing them
+QUESTIONS = Mlm(masking=Token(masked=1.0, random=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The questions, and how many bytes of text each of the M labels stands for."""
+
+    asked: list[Asked]
+    sizes: np.ndarray  #: (V,) bytes of each piece
+
+    @property
+    def count(self) -> int:
+        return sum(len(one.labels) for one in self.asked)
+
+    @property
+    def bytes(self) -> int:
+        return int(sum(self.sizes[one.labels.numpy()].sum() for one in self.asked))
+
+
+def frozen(
+    corpus: Encoded,
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+    length: int = 128,
+    sequences: int | None = 1000,
+    seed: int = 0,
+) -> HeldOut:
+    """Masks over `sequences` sequences of the held-out documents (None: all), the same for the same corpus and seed.
+
+    Raises UserError for a corpus that holds nothing.
+    """
+    found = DocSentences().sequences(corpus, length, seed, EPOCH)
+    if not len(found):
+        raise UserError("No held-out text is left to judge by. Build the corpus with a larger --held-out.")
+    rows = np.sort(batching.order(len(found), seed, EPOCH)[:sequences])
+    rows = rows[np.argsort(found.lengths[rows], kind="stable")]
+    asked = []
+    for some in batching.by_tokens(rows, found.lengths, TOKENS):
+        ids, segments, offsets = found.assemble(some, corpus.ids, tokenizer.cls_id, tokenizer.sep_id)
+        asked.append(QUESTIONS.ask(Pieces(ids, offsets, some), segments, None, vocabulary, Draw(seed, EPOCH), 0.0))
+    return HeldOut(asked, sizes_of(tokenizer))
+
+
+def sizes_of(tokenizer: Tokenizer) -> np.ndarray:
+    """(V,) bytes in UTF-8 of what each piece stands for in a text, without the mark of its continuation."""
+    out = np.zeros(tokenizer.size, np.int64)
+    for piece, number in tokenizer.vocabulary.items():
+        out[number] = len(piece.removeprefix("##").removesuffix("@@").lstrip("▁Ġ").encode())
+    return out
+
+
+@torch.inference_mode()
+def judge(
+    network: Any, held: HeldOut, device: torch.device | str = "cpu", format: Literal["fp32", "bf16"] = "fp32"
+) -> dict[str, float]:
+    """The loss in nats a masked piece (`loss`), in bits a byte of the masked text, and how often the likeliest piece is
+    the right one. `likelihood`, the negative loss, stands first, since more of it is better."""
+    words, training = MaskedWords(network), network.training
+    network.eval()
+    total, right = 0.0, 0.0
+    with precision(format, device):
+        for one in held.asked:
+            loss, _, facts = words(one.to(device))
+            total, right = total + float(loss), right + facts["accuracy"]
+    network.train(training)
+    loss = total / held.count
+    bits = total / math.log(2) / max(held.bytes, 1)
+    return {"likelihood": -loss, "loss": loss, "bits_per_byte": bits, "accuracy": right / held.count}
+
+
+def unigram(corpus: Sequence[Encoded], held: HeldOut, vocabulary: int) -> float:
+    """Nats a masked piece of knowing how often each piece comes in these corpora, one added to each count: the plateau
+    that a network must leave."""
+    counts = np.ones(vocabulary)
+    for one in corpus:
+        counts += np.bincount(one.ids, minlength=vocabulary)
+    costs = -np.log(counts / counts.sum())
+    return float(sum(costs[one.labels.numpy()].sum() for one in held.asked) / held.count)
