@@ -16,22 +16,23 @@ from torch import Tensor, nn
 
 from maskwright.nn.dropout import Dropout, noise
 from maskwright.training.loop import Loop
-from maskwright.training.objective import Objective
+from maskwright.training.objective import Moment, Objective
 from maskwright.training.settings import Train
 
 ROWS = 20
 
 
 class Squares(Objective):
-    """Squared error of a network with one hidden layer; `dropout` makes its steps depend on the generator's state."""
+    """Squared error of a network with one block; `dropout` makes its steps depend on the generator's state."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
         self.into, self.norm, self.drop, self.out = nn.Linear(3, 8), nn.LayerNorm(8), Dropout(dropout), nn.Linear(8, 1)
+        self.blocks = nn.Sequential(nn.Linear(8, 8), nn.Tanh())
 
     def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:
         x, y = batch
-        found = self.out(self.drop(self.norm(torch.tanh(self.into(x))))).squeeze(-1)
+        found = self.out(self.drop(self.norm(self.blocks(torch.tanh(self.into(x)))))).squeeze(-1)
         return F.mse_loss(found.float(), y, reduction="sum"), len(y), {"offset": float((found - y).sum().detach())}
 
 
@@ -57,7 +58,7 @@ class Rows:
     def vocabulary(self) -> None:
         return None
 
-    def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Any, int]:
+    def fetch(self, rows: np.ndarray, device: torch.device, at: Moment) -> tuple[Any, int]:
         return (self.x[rows], self.y[rows]), 3 * len(rows)
 
 

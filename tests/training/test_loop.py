@@ -6,14 +6,17 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from maskwright.training.log import Bar
-from maskwright.training.loop import Loop, Plan
+from maskwright.training.loop import Loop
+from maskwright.training.objective import Moment
+from maskwright.training.plan import Epochs
 from maskwright.training.state import load_weights
 
 Make = Callable[..., Any]
@@ -43,7 +46,7 @@ class Planted:
     ("epochs", "steps"), [(1, 5), (2, 10), (0.5, 2), (0.01, 1), (1.4, 7), (2.5, 12), (0.6, 3), (3.0, 15)]
 )
 def test_a_fraction_of_an_epoch_ends_at_a_whole_step(rows: Make, epochs: float, steps: int) -> None:
-    plan = Plan(rows(), epochs)
+    plan = Epochs(rows(), epochs)
     assert plan.total == steps
     taken = [plan.rows(step) for step in range(plan.total)]
     whole = [row for epoch in range(math.ceil(epochs)) for row in rows().epoch(epoch)][:steps]
@@ -65,7 +68,7 @@ def test_a_fraction_of_an_epoch_ends_at_a_whole_step(rows: Make, epochs: float, 
 def test_evaluations_stand_at_equal_distances_and_at_each_end(
     rows: Make, epochs: float, per_epoch: int, at: list[int]
 ) -> None:
-    plan = Plan(rows(), epochs)
+    plan = Epochs(rows(), epochs)
     assert [done for done in range(1, plan.total + 1) if plan.evaluates(done, per_epoch)] == at
 
 
@@ -232,3 +235,52 @@ def test_the_loop_is_quiet_when_asked(loop: Make, capsys: pytest.CaptureFixture[
     assert made.quiet
     made.run()
     assert capsys.readouterr() == ("", "")
+
+
+class Every3:
+    """Seven steps over the rows 0 .. 5, evaluated behind every third."""
+
+    total = 7
+
+    def rows(self, step: int) -> np.ndarray:
+        return np.arange(step % 3, 6)
+
+    def moment(self, step: int) -> Moment:
+        return Moment(step, self.total, step // 3)
+
+    def evaluates(self, done: int, per_epoch: int) -> bool:
+        return done % (3 * per_epoch) == 0
+
+
+def test_a_plan_of_ones_own_says_what_each_step_takes_and_when(loop: Make, rows: Make, tmp_path: Path) -> None:
+    class Watched(rows):  # type: ignore[misc,valid-type]
+        taken: ClassVar[list[tuple[Moment, int]]] = []
+
+        def fetch(self, rows: np.ndarray, device: torch.device, at: Moment) -> tuple[Any, int]:
+            self.taken.append((at, len(rows)))
+            return super().fetch(rows, device, at)
+
+    made = loop(feed=Watched(piece=9), evaluate=lambda: {"score": 1.0}, schedule={"name": "linear", "warmup": 0.0})
+    made.plan = Every3()
+    assert made.run().step == 7
+    assert Watched.taken == [(Moment(step, 7, step // 3), 6 - step % 3) for step in range(7)]
+    logged = lines(tmp_path)
+    assert [line["step"] for line in logged if "evaluation" in line] == [3, 6]
+    assert [line["lr"] for line in logged if "lr" in line] == pytest.approx([0.01 * (1 - s / 7) for s in range(7)])
+
+
+def test_epochs_know_the_moment_of_each_step(rows: Make) -> None:
+    plan = Epochs(rows(), 1.4)
+    assert [plan.moment(step) for step in (0, 4, 5, 6)] == [
+        Moment(s, 7, e) for s, e in ((0, 0), (4, 0), (5, 1), (6, 1))
+    ]
+    assert [plan.moment(step).progress for step in range(7)] == [step / 7 for step in range(7)]
+
+
+def test_no_best_weights_are_kept_when_none_are_wanted(loop: Make, tmp_path: Path) -> None:
+    made = loop(evaluate=dict, epochs=3)  # it need not even measure anything
+    made.keep_best = False
+    progress = made.run()
+    assert (progress.best, progress.best_step) == (None, None)
+    assert [e["step"] for e in progress.evaluations] == [5, 10, 15]
+    assert [f.name for f in (tmp_path / "checkpoints").iterdir()] == ["last"]

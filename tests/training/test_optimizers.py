@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,12 @@ def descend(network: nn.Module, optimizer: Mover, steps: int, scale: float = 1.0
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 8), nn.LayerNorm(8), nn.Linear(8, 1))
+    blocks = nn.Sequential(nn.Linear(8, 8), nn.Tanh())
+    return nn.Sequential(OrderedDict(into=nn.Linear(3, 8), norm=nn.LayerNorm(8), blocks=blocks, out=nn.Linear(8, 1)))
 
 
-def test_the_folder_holds_adamw() -> None:
-    assert "adamw" in NAMES
+def test_the_folder_holds_the_optimizers_of_the_field() -> None:
+    assert {"adamw", "lamb", "muon"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,8 +74,10 @@ def test_decay_shrinks_matrices_alone_when_there_is_no_gradient(name: str) -> No
     for parameter in ours.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
+    rate = {p: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    decay = 1.0 if name == "lamb" else 0.5  # its ratio makes every step as long as the weight
     for parameter_name, parameter in ours.named_parameters():
-        share = 0.95 if parameter.dim() > 1 else 1.0
+        share = 1 - rate[parameter] * decay if parameter.dim() > 1 else 1.0
         assert torch.allclose(parameter, before[parameter_name] * share, atol=1e-7), parameter_name
 
 
@@ -82,7 +86,7 @@ def test_frozen_weights_are_left_out(name: str) -> None:
     ours = network()
     ours[0].requires_grad_(False)
     optimizer = find(Optimizer, name)().build(ours.named_parameters(), lr=0.01)
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == 4
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 6
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,11 +144,13 @@ def test_a_run_does_not_load_torchs_compiler() -> None:
     """It is slow, and torch.optim's classes load it only to tell it to keep away."""
     code = """
 import sys, torch
-from maskwright.training.optimizers.adamw import AdamW
-layer = torch.nn.Linear(2, 2)
-optimizer = AdamW().build(layer.named_parameters(), 0.1)
-layer(torch.ones(1, 2)).sum().backward()
-optimizer.step(); optimizer.zero_grad(); optimizer.load_state_dict(optimizer.state_dict())
+from maskwright.base.choice import find, names
+from maskwright.training.optimizers import Optimizer
+layer = torch.nn.ModuleDict({"blocks": torch.nn.Linear(2, 2)})
+for name in names(Optimizer):
+    optimizer = find(Optimizer, name)().build(layer.named_parameters(), 0.1)
+    layer["blocks"](torch.ones(1, 2)).sum().backward()
+    optimizer.step(); optimizer.zero_grad(); optimizer.load_state_dict(optimizer.state_dict())
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

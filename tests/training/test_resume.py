@@ -15,8 +15,11 @@ import pytest
 import torch
 
 from maskwright.base import runtime
+from maskwright.base.choice import names
 from maskwright.base.errors import UserError
 from maskwright.training import state
+from maskwright.training.optimizers import Optimizer
+from maskwright.training.schedules import Schedule
 from maskwright.training.stop import Interrupted
 
 Make = Callable[..., Any]
@@ -79,16 +82,36 @@ def test_a_signal_during_the_last_save_is_obeyed_too(
 ) -> None:
     save = state.save
 
-    def slow(folder: Path, network: Any, optimizer: Any, progress: state.Progress) -> None:
+    def slow(folder: Path, network: Any, optimizer: Any, progress: state.Progress, *rest: Any) -> None:
         if progress.step == 10:
             os.kill(os.getpid(), signal.SIGTERM)
-        save(folder, network, optimizer, progress)
+        save(folder, network, optimizer, progress, *rest)
 
     monkeypatch.setattr(state, "save", slow)
     folder, settings = tmp_path / "stopped", {"checkpoint_minutes": checkpoints}
     with pytest.raises(Interrupted, match="after step 10"):
         loop(squares(dropout=0.3), folder=folder, evaluate=lambda: {"score": 0.0}, **settings).run()
     monkeypatch.undo()
+    network = squares(dropout=0.3)
+    loop(network, folder=folder, evaluate=lambda: {"score": 0.0}, **settings).run()
+    assert same(network, folder, straight)
+
+
+PARTS = [("optimizer", name) for name in names(Optimizer)] + [("schedule", name) for name in names(Schedule)]
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+@pytest.mark.parametrize("at", [1, 3])
+def test_with_every_part_a_resume_is_equal_to_the_bit(
+    loop: Make, squares: Make, tmp_path: Path, kind: str, name: str, at: int
+) -> None:
+    settings = {kind: name, "epochs": 4, "averaging": {"name": "ema", "start": 0.5}, "clip": 0.1}
+    network = squares(dropout=0.3)
+    loop(network, folder=tmp_path / "straight", evaluate=lambda: {"score": 0.0}, **settings).run()
+    straight = network.state_dict(), (tmp_path / "straight" / "log.jsonl").read_bytes()
+    folder = tmp_path / "stopped"
+    with pytest.raises(Interrupted):
+        loop(squares(dropout=0.3), folder=folder, evaluate=stopper(at, signal.SIGTERM), **settings).run()
     network = squares(dropout=0.3)
     loop(network, folder=folder, evaluate=lambda: {"score": 0.0}, **settings).run()
     assert same(network, folder, straight)

@@ -21,7 +21,7 @@ totals = st.integers(1, 500)
 
 
 def test_the_folder_holds_the_schedules_of_the_field() -> None:
-    assert {"constant", "cosine", "linear"} <= set(NAMES)
+    assert {"constant", "cosine", "linear", "stable-decay"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,10 +68,40 @@ def test_after_the_warm_up_it_is_the_published_formula(name: str, warmup: float,
     assert found == pytest.approx([FORMULAS[name](step, left) for step in range(left)], abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["linear", "cosine"])
+@pytest.mark.parametrize("name", ["linear", "cosine", "stable-decay"])
 def test_the_last_step_is_small_and_still_moves(name: str) -> None:
     last = resolve(Schedule, name).factor(999, 1000)
-    assert 0 < last < 0.002
+    assert 0 < last < 0.006
+
+
+@pytest.mark.parametrize("shape", ["linear", "1-sqrt"])
+@pytest.mark.parametrize("final", [0.0, 0.1, 1.0])
+@given(warmup=st.floats(0, 0.5), decay=shares, total=st.integers(2, 300))
+def test_stable_decay_is_level_and_then_falls(
+    shape: str, final: float, warmup: float, decay: float, total: int
+) -> None:
+    part = {"name": "stable-decay", "warmup": warmup, "decay": decay, "shape": shape, "final": final}
+    rise = round(warmup * total)
+    fall = round(decay * (total - rise))
+    found = [resolve(Schedule, part).factor(step, total) for step in range(rise, total)]
+    shares = [i / fall for i in range(fall)]
+    falling = [final + (1 - final) * (1 - (x if shape == "linear" else math.sqrt(x))) for x in shares]
+    assert found == pytest.approx([1.0] * (total - rise - fall) + falling, abs=1e-12)
+
+
+def test_stable_decay_at_its_corners() -> None:
+    def factors(**settings: object) -> list[float]:
+        schedule = resolve(Schedule, {"name": "stable-decay", "warmup": 0.2, **settings})
+        return [schedule.factor(step, 10) for step in range(10)]
+
+    assert factors(decay=0.0) == factors(final=1.0) == pytest.approx([1 / 3, 2 / 3, *[1.0] * 8])
+    linear = resolve(Schedule, {"name": "linear", "warmup": 0.2})
+    assert factors(decay=1.0) == pytest.approx([linear.factor(step, 10) for step in range(10)])
+    assert factors(decay=0.5)[-5:] == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.25])
+    assert factors(decay=0.5, final=0.2)[-1] == pytest.approx(0.4)
+    assert factors(decay=0.5, shape="1-sqrt")[-3:] == pytest.approx([0.5, 1 - math.sqrt(0.5), 1 - math.sqrt(0.75)])
+    with pytest.raises(UserError, match="decay"):
+        factors(decay=1.2)
 
 
 @pytest.mark.parametrize("name", NAMES)

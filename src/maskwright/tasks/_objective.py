@@ -13,7 +13,7 @@ from maskwright.data import batching
 from maskwright.nn.batch import Batch
 from maskwright.tasks._task import Task
 from maskwright.text.encodings import Encodings
-from maskwright.training.objective import Objective
+from maskwright.training.objective import Moment, Objective
 from maskwright.training.settings import Train
 
 WINDOW = 50  #: steps whose rows are sorted by length together when training in grouped order
@@ -77,6 +77,6 @@ class ExampleFeed:
     def vocabulary(self) -> np.ndarray:
         return np.unique(self.encodings.ids)
 
-    def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Labelled, int]:
+    def fetch(self, rows: np.ndarray, device: torch.device, at: Moment | None = None) -> tuple[Labelled, int]:
         batch = Batch.from_encodings(self.encodings, rows, self.marks).to(device)
         return Labelled(batch, torch.from_numpy(self.targets[rows]).to(device)), len(batch.ids)

@@ -19,8 +19,10 @@ from maskwright.nn.embeddings import Embeddings
 from maskwright.nn.lookup import gradients, kept_gradients, narrowed
 from maskwright.nn.precision import precision
 from maskwright.training import state
+from maskwright.training.averaging import Average
 from maskwright.training.log import Log
 from maskwright.training.objective import Feed, Objective
+from maskwright.training.plan import Epochs, Plan
 from maskwright.training.settings import Train
 from maskwright.training.state import Progress
 from maskwright.training.stop import Interrupted, Signals, bad_gradient, explain_nan, listening
@@ -33,7 +35,8 @@ Evaluate = Callable[[], dict[str, float]]
 class Loop:
     """Trains an objective on a feed; `folder` receives log.jsonl, timings.jsonl and checkpoints/last and best.
 
-    `evaluate` returns metrics; the first of them, higher being better, decides which checkpoint is best.
+    `evaluate` returns metrics; the first of them, higher being better, decides which checkpoint is best, unless
+    `keep_best` says that none is wanted but the last.
     """
 
     objective: Objective
@@ -46,21 +49,28 @@ class Loop:
     allow_drift: bool = False
     progress: Progress = field(default_factory=Progress)
     tracking: Tracking = field(default_factory=Tracking)
+    plan: Plan = None  # type: ignore[assignment]  # by default the settings' epochs of the feed
+    keep_best: bool = True
+
+    def __post_init__(self) -> None:
+        if self.plan is None:
+            self.plan = Epochs(self.feed, self.settings.epochs)
 
     def run(self) -> Progress:
         """From the last checkpoint, or from the start, to the end. Raises Interrupted after saving on a signal."""
         self.device = runtime.device(self.settings.device)
         self.format = runtime.resolve_precision(self.settings.precision, self.device)
         self.objective.to(self.device).train()
-        self.plan = Plan(self.feed, self.settings.epochs)
         used = self.feed.vocabulary()
         words = [module.word for module in self.objective.modules() if isinstance(module, Embeddings)]
         with narrowed(self.objective, words, None if used is None else torch.from_numpy(used)) as self.tables:
             self.optimizer = self.settings.optimizer.build(self.objective.named_parameters(), self.settings.lr)
+            self.average = Average(self.settings.averaging, self.objective)
             with self.tables.whole():
-                restored = state.restore(self.last, self.objective, self.optimizer, self.allow_drift)
+                restored = state.restore(self.last, self.objective, self.optimizer, self.allow_drift, self.average)
             self.progress = restored or self.progress
             self._logged_steps(restored is not None)
+            self.average.settle()
         return self.progress
 
     def _logged_steps(self, resumed: bool) -> None:
@@ -93,6 +103,7 @@ class Loop:
             started = time.monotonic()
             facts = self._step(self.plan.rows(p.step))
             p.step += 1
+            self.average.add(p.step, self.plan.total)
             p.seconds += time.monotonic() - started
             self._note(log, facts, time.monotonic() - started)
             if self.evaluate and self.plan.evaluates(p.step, self.settings.evaluations):
@@ -113,10 +124,10 @@ class Loop:
         batches: list[Any] = []
         loss_sum, items, tokens = 0.0, 0, 0
         sums: Counter[str] = Counter()
-        began = noise.state()
+        began, at = noise.state(), self.plan.moment(self.progress.step)
         for piece in self.feed.pieces(rows):
             before = noise.state()  # should this piece fail, it is repeated with the same masks
-            batch, size = self.feed.fetch(piece, self.device)
+            batch, size = self.feed.fetch(piece, self.device, at)
             batches.append(batch)
             with precision(self.format, self.device):
                 loss, count, said = self.objective(batch)
@@ -134,7 +145,7 @@ class Loop:
             raise self._not_finite(batches, bad_gradient(self.objective))
         rate = self.settings.lr * self.settings.schedule.factor(self.progress.step, self.plan.total)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         shrink = min(1.0, self.settings.clip / (norm + 1e-6)) if self.settings.clip else 1.0
         self._move(shrink / items)
         return {"loss_sum": loss_sum, "items": items, "tokens": tokens, "lr": rate, "norm": norm, "sums": sums}
@@ -176,25 +187,30 @@ class Loop:
         assert self.evaluate is not None
         p = self.progress
         self.objective.eval()
-        with self.tables.whole():
+        with self.average.applied(), self.tables.whole():
             metrics = self.evaluate()
+            if self.keep_best:
+                self._compare(next(iter(metrics.values())))
         self.objective.train()
         log.fact(step=p.step, evaluation={k: v if math.isfinite(v) else None for k, v in metrics.items()})
         self.tracking.log(p.step, {"evaluation": metrics})
         p.evaluations.append({"step": p.step, **{k: v if math.isfinite(v) else None for k, v in metrics.items()}})
-        main = next(iter(metrics.values()))
-        if p.best is None or (math.isfinite(main) and main > p.best):
-            p.best, p.best_step = main if math.isfinite(main) else None, p.step
-            if p.step < self.plan.total:  # the last step's weights need no copy
-                with self.tables.whole():
-                    state.save_weights(self.best, self.objective)
-            if not self.last.exists():  # no checkpoint needs an older one
-                self._tidy()
+
+    def _compare(self, main: float) -> None:
+        """Keep the weights, whose tables are whole, if no evaluation was better."""
+        p = self.progress
+        if p.best is not None and not (math.isfinite(main) and main > p.best):
+            return
+        p.best, p.best_step = main if math.isfinite(main) else None, p.step
+        if p.step < self.plan.total:  # the last step's weights need no copy
+            state.save_weights(self.best, self.objective)
+        if not self.last.exists():  # no checkpoint needs an older one
+            self._tidy()
 
     def _save(self, log: Log) -> None:
         self.progress.log_bytes = log.position()
         with self.tables.whole():
-            state.save(self.last, self.objective, self.optimizer, self.progress)
+            state.save(self.last, self.objective, self.optimizer, self.progress, self.average)
         self._tidy()
 
     def _tidy(self) -> None:
@@ -211,31 +227,3 @@ class Loop:
 
         where = self.folder / "not_finite.json"
         return explain_nan(self.objective, again, batches, self.progress.step + 1, where, culprit)
-
-
-class Plan:
-    """Which rows each step takes, over all epochs; a fraction of an epoch at the end is cut at a whole step."""
-
-    def __init__(self, feed: Feed, epochs: float) -> None:
-        self.feed = feed
-        whole, part = int(epochs), epochs - int(epochs)
-        sizes = [len(feed.epoch(e)) for e in range(whole)]
-        if part:
-            sizes.append(max(1, round(part * len(feed.epoch(whole)))))
-        self.ends = np.cumsum(sizes).tolist()
-        self.total = int(self.ends[-1])
-        self._cached: tuple[int, list[np.ndarray]] = (-1, [])
-
-    def rows(self, step: int) -> np.ndarray:
-        epoch = int(np.searchsorted(self.ends, step, side="right"))
-        if self._cached[0] != epoch:
-            self._cached = (epoch, self.feed.epoch(epoch))
-        return self._cached[1][step - (self.ends[epoch - 1] if epoch else 0)]
-
-    def evaluates(self, done: int, per_epoch: int) -> bool:
-        """Whether an evaluation falls after `done` steps: at equal distances, the last at each epoch's end."""
-        epoch = int(np.searchsorted(self.ends, done, side="left"))
-        start = self.ends[epoch - 1] if epoch else 0
-        size = self.ends[epoch] - start
-        marks = {start + round(size * (i + 1) / per_epoch) for i in range(per_epoch)}
-        return done in marks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,8 +27,22 @@ class Objective(nn.Module):
         """
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Where a step stands in its run; all counted from 0."""
+
+    step: int
+    total: int  #: steps of the run
+    epoch: int  #: the pass over the rows
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is behind, in [0, 1)."""
+        return self.step / self.total
+
+
 class Feed(Protocol):
-    """Where a loop's batches come from. Any step of any epoch can be asked for, so resuming needs no replay."""
+    """Where a loop's batches come from. Each is a function of its rows and the moment, so resuming needs no replay."""
 
     def epoch(self, number: int) -> list[np.ndarray]:
         """The rows of each step of an epoch, in an order that the seed and the number fix."""
@@ -38,5 +53,8 @@ class Feed(Protocol):
     def vocabulary(self) -> np.ndarray | None:
         """(K,) every piece that a batch may hold, once; None where that is not known before."""
 
-    def fetch(self, rows: np.ndarray, device: torch.device) -> tuple[Any, int]:
-        """The batch of these rows and its number of tokens."""
+    def fetch(self, rows: np.ndarray, device: torch.device, at: Moment) -> tuple[Any, int]:
+        """The batch of these rows and its number of tokens.
+
+        at: when that is; masks, for one, differ from pass to pass, and may become fewer in the course of a run.
+        """

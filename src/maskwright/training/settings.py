@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from maskwright.base.choice import Choice
 from maskwright.base.config import Config
+from maskwright.training.averaging import Averaging
 from maskwright.training.optimizers import Optimizer
 from maskwright.training.optimizers.adamw import AdamW
 from maskwright.training.schedules import Schedule
@@ -26,6 +27,9 @@ class Train(Config):
     lr: float = Field(5e-5, gt=0, description="peak learning rate")
     optimizer: Choice[Optimizer] = Field(AdamW(), description="how gradients move weights")
     schedule: Choice[Schedule] = Field(Linear(), description="how the learning rate moves")
+    averaging: Choice[Averaging] | None = Field(
+        None, description="judge and keep an average of the last weights; none: those of the last step"
+    )
     clip: float | None = Field(1.0, gt=0, description="largest gradient norm; none: not clipped")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16 where the processor is fast at it")
     device: str = Field("auto", description="auto, cpu, cuda")
@@ -35,7 +39,7 @@ class Train(Config):
     log_steps: int = Field(10, ge=1, description="steps between lines of log.jsonl")
     tracker: Choice[Tracker] | None = Field(None, description="shows the run elsewhere too; none: nowhere")
 
-    @field_validator("batch_tokens", "clip", "threads", "checkpoint_minutes", "tracker", mode="before")
+    @field_validator("batch_tokens", "clip", "threads", "checkpoint_minutes", "tracker", "averaging", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         """TOML has no word for nothing; here it is "none"."""

@@ -17,7 +17,10 @@ from maskwright.base import runtime
 from maskwright.base.errors import UserError
 from maskwright.base.files import open_folder, read_json, write_bytes, write_folder, write_json
 from maskwright.nn.dropout import noise
+from maskwright.training.averaging import Average
 from maskwright.training.optimizers import Mover
+
+AVERAGE = "average.safetensors"  #: in checkpoints of a run that averages, once it has begun to
 
 
 @dataclass
@@ -36,12 +39,16 @@ class Progress:
     evaluations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def save(folder: Path, network: nn.Module, optimizer: Mover, progress: Progress) -> None:
+def save(
+    folder: Path, network: nn.Module, optimizer: Mover, progress: Progress, average: Average | None = None
+) -> None:
     """Write a checkpoint atomically, with checksums."""
 
     def fill(into: Path) -> None:
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, str(into / "weights.safetensors"))
         save_file(_moments(optimizer), str(into / "optimizer.safetensors"))
+        if average is not None and average.count:
+            save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(into / AVERAGE))
         save_file(_generators(), str(into / "random.safetensors"))
         write_json(into / "state.json", {"progress": asdict(progress), "noise": noise.state(), **_random_state()})
         write_json(into / "facts.json", runtime.facts(_device(network)))
@@ -49,7 +56,9 @@ def save(folder: Path, network: nn.Module, optimizer: Mover, progress: Progress)
     write_folder(folder, fill)
 
 
-def restore(folder: Path, network: nn.Module, optimizer: Mover, allow_drift: bool = False) -> Progress | None:
+def restore(
+    folder: Path, network: nn.Module, optimizer: Mover, allow_drift: bool = False, average: Average | None = None
+) -> Progress | None:
     """Continue from a checkpoint, or None when there is none.
 
     Raises UserError when the machine or its settings differ in a way that changes bits, unless `allow_drift`.
@@ -65,6 +74,8 @@ def restore(folder: Path, network: nn.Module, optimizer: Mover, allow_drift: boo
         )
     network.load_state_dict(load_file(str(folder / "weights.safetensors")))
     _restore_moments(optimizer, load_file(str(folder / "optimizer.safetensors")))
+    if average is not None and (folder / AVERAGE).exists():
+        average.load_state_dict(load_file(str(folder / AVERAGE)))
     _restore_generators(load_file(str(folder / "random.safetensors")))
     state = read_json(folder / "state.json")
     noise.restore(state["noise"])

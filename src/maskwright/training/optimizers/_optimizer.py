@@ -27,7 +27,8 @@ class Mover(Protocol):
 
 
 class Optimizer(Part):
-    """Builds what moves the weights; the loop sets the learning rate of its groups before each step."""
+    """Builds what moves the weights; before each step the loop sets the learning rate of its groups, times the
+    `factor` of those that have one."""
 
     scales_gradients: ClassVar[bool] = False
     """Whether its step divides the gradients by `grad_scale`, an attribute set on it (torch's fused kernels do)."""
