@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from tokenizers import Tokenizer as Backend
+from tokenizers import models
 
 from maskwright.base.errors import UserError
 from maskwright.text import explanation, folder, wordpiece
@@ -23,6 +24,7 @@ from maskwright.text.encodings import Encodings, join
 from maskwright.text.extension import Extension
 
 Keep = Literal["head", "tail"]
+Mark = Literal["begins", "continues", "goes on", "ends", "none"]
 _BLOCK = 16_384  # texts encoded at once: enough for every core, while the library's own objects stay small in memory
 _CUTTERS = 4  # truncating copies kept
 
@@ -245,6 +247,38 @@ class Tokenizer:
     def size(self) -> int:
         """One more than the highest id, added pieces included: the rows an embedding must have at least."""
         return max(self.vocabulary.values()) + 1
+
+    @cached_property
+    def added_ids(self) -> dict[int, bool]:
+        """Ids of the pieces that were added to the vocabulary and are never cut; True for those that are special."""
+        found = self._backend.get_added_tokens_decoder().values()
+        return {self.vocabulary[t.content]: t.special for t in found if t.content in self.vocabulary}
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of the special pieces: those with a role, such as [CLS], and those added as special."""
+        roles = {self.vocabulary[piece] for piece in self._specials.values() if piece in self.vocabulary}
+        return frozenset(roles | {i for i, special in self.added_ids.items() if special})
+
+    @property
+    def word_mark(self) -> tuple[Mark, str]:
+        """How pieces show words: what the mark does, and the mark.
+
+        "begins": a piece that starts with it begins a word ("Ġ" of byte-level BPE, "▁" of sentencepiece); "continues":
+        one that starts with it does not ("##" of WordPiece); "goes on": the word of a piece that ends with it goes on
+        with the next ("@@" of BERTweet); "ends": such a piece is the last of a word ("</w>"); "none": each piece is a
+        word.
+        """
+        model = self._backend.model
+        if self._extension is not None:
+            return "goes on", "@@"
+        if isinstance(model, models.WordPiece):
+            return "continues", model.continuing_subword_prefix
+        if getattr(model, "end_of_word_suffix", None):
+            return "ends", model.end_of_word_suffix
+        if "ByteLevel(" in repr(self._backend.pre_tokenizer):
+            return "begins", "Ġ"
+        return ("begins", "▁") if any(piece.startswith("▁") for piece in self.vocabulary) else ("none", "")
 
     @property
     def lowercase(self) -> bool:

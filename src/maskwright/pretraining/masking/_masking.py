@@ -117,7 +117,9 @@ class Masking(Part):
 
     rate: Choice[Rate] = Field(Constant(), description="share of the pieces that are chosen")
     masked: float = Field(0.8, ge=0, le=1, description="share of the chosen in whose place [MASK] stands")
-    random: float = Field(0.1, ge=0, le=1, description="share in whose place any ordinary piece stands; the rest is kept")
+    random: float = Field(
+        0.1, ge=0, le=1, description="share in whose place any ordinary piece stands; the rest is kept"
+    )
     copies: int | None = Field(
         None, ge=1, description="masks of a text: so many in turn (static masking), or new ones in each epoch"
     )
