@@ -80,6 +80,18 @@ def test_models_stand_side_by_side(run: Run) -> None:
     assert "--compare sets them side by side" in err
 
 
+def test_one_draws_one_model_or_compares_several(run: Run) -> None:
+    for args, said in (
+        (("--compare", "--diagram", "bert", "gpt"), "--compare and --diagram are both given"),
+        (("--compare", "bert"), "name at least two, not 1"),
+        (("--compare",), "name at least two, not 0"),
+        (("--diagram",), "--diagram draws a model, and none is named"),
+    ):
+        code, out, err = run(*args)
+        assert (code, out) == (2, "")
+        assert said in err
+
+
 def test_the_diagram_has_the_shapes_of_the_network(run: Run) -> None:
     code, out, _ = run("albert-base", "--diagram")
     assert code == 0

@@ -143,6 +143,19 @@ def test_longer_positions_are_trained_and_saved(
     assert any("60 positions now instead of 40, made by 'tile'" in note for note in run.notes)
     assert read_json(tmp_path / "long" / "model" / "config.json")["max_position_embeddings"] == 60
     assert mw.load(tmp_path / "long" / "model").max_length == 60
+    beside = tmp_path / "long" / "model" / "tokenizer_config.json"
+    assert read_json(beside).get("model_max_length", 60) == 60
+    assert "60 positions now" in read_json(tmp_path / "long" / "model" / "maskwright.json")["provenance"]["positions"]
+
+
+@pytest.mark.parametrize(
+    ("length", "said"), [(None, "needs both"), (30, "takes texts of 30 tokens as it is; there is nothing to lengthen")]
+)
+def test_positions_that_lengthen_nothing_are_refused(
+    length: int | None, said: str, encoder: Callable[[str], Path], tune: Callable[..., Any]
+) -> None:
+    with pytest.raises(UserError, match=said):
+        tune(model=encoder("bert"), out="run", positions="tile", max_length=length)
 
 
 def test_where_no_table_ends_any_length_may_be_asked_for(

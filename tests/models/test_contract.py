@@ -120,6 +120,13 @@ def test_every_key_of_the_reference_is_known(name: str) -> None:
     assert all(m.why for m in {**COMMON_KEYS, **kind.KEYS}.values() if isinstance(m, Fixed | Ignored))
 
 
+@pytest.mark.parametrize("name", REFERENCED)
+def test_what_a_config_does_not_say_is_as_the_reference_takes_it(name: str) -> None:
+    kind = family(name)
+    theirs = transformers.AutoConfig.for_model(name).to_dict()
+    assert read_config(kind, {"model_type": name}, "empty") == read_config(kind, theirs, "full")
+
+
 @pytest.mark.parametrize("name", families())
 def test_configurations_survive_both_directions(name: str) -> None:
     kind = family(name)

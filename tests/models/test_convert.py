@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +124,34 @@ def with_config(folder: Path, **changes: Any) -> Path:
         ({"model_type": "vit"}, "'vit' is a model of pictures"),
         ({"auto_map": {"AutoModel": "modeling_x.X"}}, r"asks for code of its own \(auto_map\)"),
         ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "the weights are quantised by gptq"),
+        ({"quantization_config": "awq"}, "the weights are quantised by awq"),
+        ({"model_type": None}, "does not say its model_type"),
+        ({"num_attention_heads": 0}, "heads = 0: at least 1"),
+        ({"intermediate_size": -3}, "inner = -3: at least 1"),
+        ({"hidden_dropout_prob": 1.0}, "dropout = 1.0: at least 0 and less than 1"),
     ],
 )
 def test_what_is_not_for_us_is_named(folder: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         load_network(with_config(folder, **changes), "bare")
+
+
+def test_what_says_nothing_of_the_numbers_is_no_hindrance(folder: Path) -> None:
+    left = {"_num_labels": 9, "xla_device": True, "sentence_transformers": {"version": "5"}, "num_labels": None}
+    load_network(with_config(folder, sbert_ce_default_activation_function="torch.nn.Identity", **left), "bare")
+
+
+def test_pickles_that_convert_does_not_open_are_not_sent_there(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model.pt")
+    with pytest.raises(UserError, match=r"\(model.pt\).*Save the model again as safetensors"):
+        load_network(folder, "bare")
+
+
+def test_the_folder_of_a_sentence_transformers_model_is_found(pickled: Path, tmp_path: Path) -> None:
+    shutil.copytree(pickled, tmp_path / "st" / "0_Transformer")
+    write_json(tmp_path / "st" / "modules.json", [{"idx": 0, "name": "0", "path": "0_Transformer", "type": "x"}])
+    convert(tmp_path / "st", tmp_path / "safe")
+    load_network(tmp_path / "safe", "bare")
 
 
 def test_tensors_of_another_family_are_named(folder: Path) -> None:

@@ -68,6 +68,15 @@ def test_a_tied_tensor_may_be_absent_or_agree_but_not_differ(name: str, copy: st
     change(tmp_path, {copy: wrong})
     with pytest.raises(UserError, match=rf"{copy} should repeat {of} but differs \(untied weights are not supported\)"):
         load_network(tmp_path, "masked-lm")
+    loaded = load_network(tmp_path, "bare")  # which has no scores of words that could differ
+    assert copy in loaded.unused
+
+    del tensors[of]
+    save_file({**tensors, copy: wrong.clone()}, tmp_path / "model.safetensors")  # the copy alone is as good
+    state = load_network(tmp_path, "masked-lm").network.state_dict()
+    names = names_of(kind)
+    (ours,) = (n for n in state if of in names.theirs(n))
+    assert torch.equal(state[ours], wrong)
 
 
 # ---------------------------------------------------------------- heads other than the one that is asked for
@@ -285,6 +294,14 @@ def test_buckets_of_distances_have_room_to_grow(buckets: int, furthest: int, pos
     else:
         with pytest.raises(UserError, match="buckets of distances are at least 2 and end at a distance above half"):
             read_config(family("deberta-v2"), whole, "config.json")
+
+
+@pytest.mark.parametrize(
+    ("said", "nearby"), [({}, 10_000.0), ({"local_rope_theta": 500.0}, 500.0), ({"local_rope_theta": None}, 7000.0)]
+)
+def test_rotations_as_the_first_version_of_modernbert_said_them(said: dict[str, Any], nearby: float) -> None:
+    config = read_config(family("modernbert"), {"model_type": "modernbert", "global_rope_theta": 7000.0, **said}, "it")
+    assert (config.full_base, config.sliding_base) == (7000.0, nearby)
 
 
 def test_replaced_tokens_by_the_equation(stir: Stir) -> None:

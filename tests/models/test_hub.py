@@ -157,6 +157,14 @@ def test_what_keeps_a_model_from_being_pushed_is_said(model: Path, tmp_path: Pat
         assert said.startswith(f"error: {model} was not sent: {why}")
 
 
+def test_a_push_without_a_token_says_how_to_get_one(hub: Hub, model: Path, tmp_path: Path) -> None:
+    done = push(model, "me/mine", tmp_path, HF_ENDPOINT=hub.url)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 2, done.stderr
+    assert said.startswith(f"error: {model} was not sent: {hub.url} does not let you do that with 'me/mine'. Log in")
+    assert "HF_TOKEN" in said
+
+
 def test_a_run_is_pushed_and_comes_back(hub: Hub, model: Path, tmp_path: Path) -> None:
     """From a run's folder its model goes, with the card."""
     (model / "README.md").write_text("# A card\n")
@@ -173,6 +181,8 @@ def test_a_run_is_pushed_and_comes_back(hub: Hub, model: Path, tmp_path: Path) -
     assert files["model.safetensors"] == (model / "model.safetensors").read_bytes()
     assert json.loads(files["config.json"])["model_type"] == "bert"
     assert float(load("me/mine", tmp_path / "other", hub.url)) == total(model)
+    again = push(tmp_path / "run", "me/mine", tmp_path, HF_ENDPOINT=hub.url, HF_TOKEN="mine")
+    assert again.returncode == 0, again.stderr
 
 
 @pytest.mark.parametrize("name", ["bert-base", "owner/name", "owner/name@v1.0", "o.w-n_er/na.me@refs/pr/1"])

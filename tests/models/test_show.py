@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from maskwright.base.files import read_json, write_json
 from maskwright.models import bert, families, family, listing, random_network, save_network, show
 from maskwright.models._family import write_config
 from maskwright.models._flops import flops, part_of
+from maskwright.nn import Batch
 
 SIZES = BertConfig(
     vocab_size=50,
@@ -229,7 +231,11 @@ def test_every_published_size_has_its_parameters() -> None:
     "name", "albert bert camembert distilbert electra mobilebert mpnet rembert roberta xlm-roberta".split()
 )
 def test_operations_are_those_that_the_reference_does(name: str) -> None:
-    """Counted by torch while transformers computes: every product of a forward pass over one text."""
+    """Counted by torch while transformers computes: every product of a forward pass over one text.
+
+    DeBERTa is not among them: its reference multiplies each token with all vectors of distances and gathers, where we
+    multiply with those in use, one for each distance. Its operations are those that our own network does, below.
+    """
     kind, tokens = family(name), 23
     config = tiny(kind)
     sizes = transformers.AutoConfig.for_model(**write_config(kind, config))
@@ -237,6 +243,45 @@ def test_operations_are_those_that_the_reference_does(name: str) -> None:
     with FlopCounterMode(display=False) as counted, torch.no_grad():
         reference.eval()(input_ids=torch.full((1, tokens), 5))
     assert sum(flops(random_network(kind, config, "bare"), tokens).values()) == counted.get_total_flops()
+
+
+@pytest.mark.parametrize("length", [5, 23])
+@pytest.mark.parametrize(
+    ("name", "head", "more"),
+    [
+        ("bert", "masked-lm", {}),
+        ("deberta", "token-classification", {"furthest": 9}),
+        ("deberta-v2", "masked-lm", {"buckets": 8, "furthest": 20, "cls_names": True}),
+        ("deberta-v2", "token-classification", {"buckets": 8, "furthest": 20, "terms": ("p2c",), "convolution": 3}),
+        ("deberta-v2", "token-classification", {"buckets": 0, "furthest": 9, "shared": False}),
+        ("deberta-v2", "token-classification", {"relative": False, "norm_relative": "none"}),
+        ("deberta-v2", "enhanced-masked-lm", {"buckets": 8, "furthest": 20}),
+    ],
+)
+def test_operations_are_those_that_the_network_does(
+    name: str, head: str, more: dict[str, Any], length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted by torch, of texts shorter and longer than the span, up to which each distance has its own vector.
+
+    torch counts no product of oneDNN's. The dense twin rounds no length up.
+    """
+    kind = family(name)
+    config = kind.Config(**{**tiny(kind).model_dump(), "embedding": 24, **more}) if name != "bert" else tiny(kind)
+    network = random_network(kind, config, head).eval().requires_grad_(False)
+    ids = torch.full((1, length), 5)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        network(Batch.dense(ids, ids > 0))
+    assert sum(flops(network, length).values()) == counted.get_total_flops()
+
+
+def test_distances_beyond_the_buckets_cost_no_projection() -> None:
+    """At 512 tokens v3-base projects 511 vectors for 1,023 distances, since distances beyond 128 share buckets."""
+    width, tokens = 768, 512
+    term = 2 * width**2 * 511 + 2 * width * tokens * (2 * tokens - 1)
+    attention = 2 * tokens * 4 * width**2 + 4 * tokens**2 * width + 2 * term
+    work = {row.part: row.flops for row in show("deberta-v2-v3-base", tokens=tokens).rows}
+    assert work["encoder.blocks.attention"] == 12 * attention
 
 
 def test_each_operation_stands_in_a_row() -> None:

@@ -167,8 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _create(self) -> None:
         asked = json.loads(self.body)
         name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]
+        if not (self.headers.get("Authorization") or "").startswith("Bearer "):
+            raise _Refused(401, "Unauthorized")
         if name in self.hub.models:
-            raise _Refused(409, "RepoExists")
+            return self._send(409, {"error": "RepoExists", "url": f"{self.hub.url}/{name}"})
         self.hub.models[name] = Repository()
         self.hub.models[name].commit({".gitattributes": b""})
         self._send(200, {"url": f"{self.hub.url}/{name}", "name": name})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import maskwright
 from maskwright.base.errors import UserError
 from maskwright.tasks import Model, _model, load
+from maskwright.tasks._model import _fit
 
 Build = Callable[..., Model]
 Reviews = dict[str, list[Any]]
@@ -161,7 +163,7 @@ def test_the_head_of_a_bare_encoder_is_new_and_said(build: Build, tiny: Path) ->
     assert build("single").notes == [f"{tiny} holds no weights for: classifier. They start from random ones."]
 
 
-@pytest.mark.parametrize(("change", "spare"), [(-1, 0), (1, 1), (200, 200)])
+@pytest.mark.parametrize(("change", "spare"), [(-1, 0), (129, 129), (200, 200)])
 def test_a_vocabulary_of_another_model_is_refused(
     make_tiny: Callable[..., Path], tmp_path: Path, change: int, spare: int
 ) -> None:
@@ -187,6 +189,16 @@ def test_rows_of_padding_are_usual_and_said(make_tiny: Callable[..., Path], tmp_
     rows = -(-size // 64) * 64
     folder = make_tiny(tmp_path / "padded", "classification", vocabulary=rows)
     assert f"The embedding of {folder} has {rows - size} rows of padding." in load(folder).notes
+
+
+@pytest.mark.parametrize(
+    ("pieces", "rows"),
+    [(128_001, 128_100), (250_102, 251_000), (250_002, 250_037), (50_280, 50_368), (30_522, 30_522)],
+    ids=["deberta-v3", "mdeberta-v3", "multilingual MiniLM", "modernbert", "bert"],
+)
+def test_published_pairs_of_vocabulary_and_embedding_fit(pieces: int, rows: int) -> None:
+    said = _fit(SimpleNamespace(size=pieces), SimpleNamespace(vocabulary=rows), "it", pairs=False)  # type: ignore[arg-type]
+    assert said == (f"The embedding of it has {rows - pieces} rows of padding." if rows > pieces else "")
 
 
 def drift(file: Path, change: Callable[[Any], None]) -> None:

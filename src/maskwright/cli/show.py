@@ -28,7 +28,8 @@ def command(
     Without a model it lists every published size with its parameters. A folder is counted as the network that it says
     it is, a published size with its pooler; --head counts another network. Operations are those of matrix products.
     Memory is in MB, 1,000,000 bytes. Training is fp32 weights, gradients and AdamW's two moments; activations, which
-    grow with the batch, come on top.
+    grow with the batch, come on top. In a diagram each line reads the one above it, unless it says what it reads; what
+    has a + is added to the one above it.
     """
     import json
     from dataclasses import asdict
@@ -37,9 +38,15 @@ def command(
     from maskwright.models import listing, show
 
     models = models or []
+    if compare and diagram:
+        raise UserError("--compare and --diagram are both given. Draw one model after the other, or only compare.")
+    if compare and len(models) < 2:
+        raise UserError(f"--compare sets models side by side: name at least two, not {len(models)}.")
+    if diagram and not models:
+        raise UserError("--diagram draws a model, and none is named. Name one, for example bert-base.")
     if len(models) > 1 and not compare:
         raise UserError(f"{len(models)} models are given; --compare sets them side by side.")
-    found = [show(model, head, tokens) for model in models] if models else listing()
+    found = [show(model, head, tokens, draw=diagram) for model in models] if models else listing()
     if as_json:
         plain = [asdict(row) for row in found]
         said = [json.dumps(plain[0] if len(models) == 1 else plain, indent=2)]

@@ -14,7 +14,7 @@ from maskwright.models._load import (
     random_network,
     save_network,
 )
-from maskwright.models._positions import lengthen
+from maskwright.models._positions import lengthen, write_length
 from maskwright.models._show import Listed, Shown, listing, show
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "random_network",
     "save_network",
     "show",
+    "write_length",
 ]

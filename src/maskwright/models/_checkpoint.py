@@ -13,6 +13,9 @@ from torch import Tensor
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 
+PICKLE = "pytorch_model.bin"
+INDEX = f"{PICKLE}.index.json"  #: of a pickle in shards
+
 #: How numbers of weights are kept.
 WEIGHTS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
@@ -51,10 +54,15 @@ def _files(folder: Path) -> list[Path]:
         return shards(index)
     pickles = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(pattern))
     if pickles:
+        known = PICKLE in pickles or (folder / INDEX).exists()
+        remedy = (
+            "`maskwright convert` makes model.safetensors of it, in a process of its own and as weights only."
+            if known
+            else "Save the model again as safetensors; of pickles `maskwright convert` takes a pytorch_model.bin alone."
+        )
         raise UserError(
             f"{folder} holds its weights as a pickle ({', '.join(pickles)}). A pickle runs any code that it contains "
-            "when it is opened, so it is refused. `maskwright convert` makes model.safetensors of it, in a process of "
-            "its own and as weights only."
+            f"when it is opened, so it is refused. {remedy}"
         )
     raise UserError(
         f"{folder} holds no model.safetensors. It holds: {_listing(folder)}. Of a model on the hub pickles are not "

@@ -15,13 +15,12 @@ from safetensors.torch import load_file, save_file
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_folder, write_json
 from maskwright.models import _hub
-from maskwright.models._checkpoint import Tensors, shards
+from maskwright.models._checkpoint import INDEX, PICKLE, Tensors, shards
 from maskwright.models._family import buffers_of, keys_of, names_of, prefix_of
 from maskwright.models._load import PACKAGED, load_network, locate
-from maskwright.models._positions import lengthen, tables
+from maskwright.models._positions import lengthen, tables, write_length
 from maskwright.nn.positions import Positions
 
-INDEX = "pytorch_model.bin.index.json"
 SAFE = ("model.safetensors", "model.safetensors.index.json")
 #: what a converted folder takes along
 KEPT = ("*.json", "vocab.txt", "bpe.codes", "merges.txt", "*.model", "README.md", "LICENSE*")
@@ -106,9 +105,7 @@ def _lengthen(folder: Path, way: Positions, tokens: int) -> str:
     _write({n: tensor for n, tensor in tensors.items() if n not in stale}, folder)
     key = next(theirs for theirs, ours in keys_of(kind).items() if ours == "positions")
     write_json(folder / "config.json", {**read_json(folder / "config.json"), key: loaded.config.positions})
-    beside = folder / "tokenizer_config.json"
-    if beside.exists() and "model_max_length" in (said := read_json(beside)):
-        write_json(beside, {**said, "model_max_length": tokens})
+    write_length(folder, tokens)
     finished = folder / "maskwright.json"
     if finished.exists():  # of a fine-tuned model, whose probabilities were calibrated with the old table
         said = read_json(finished)
@@ -120,18 +117,22 @@ def _lengthen(folder: Path, way: Positions, tokens: int) -> str:
 
 def _source(model: str | Path) -> Path:
     name = str(model)
-    if name in PACKAGED or Path(name).is_dir():
-        return locate(model) if (Path(name) / "config.json").exists() or name in PACKAGED else Path(name)
-    if not _hub.is_id(name):
-        raise UserError(f"There is no folder {name!r}, and it is no id on the hub.")
-    return _hub.download(name, pickles=True)
+    if not (name in PACKAGED or Path(name).is_dir()):
+        if not _hub.is_id(name):
+            raise UserError(f"There is no folder {name!r}, and it is no id on the hub.")
+        found = locate(model)
+        if any((found / name).exists() for name in SAFE):
+            return found
+        return locate(_hub.download(name, pickles=True))
+    inside = any((Path(name) / file).exists() for file in ("config.json", "modules.json"))
+    return locate(model) if inside or name in PACKAGED else Path(name)
 
 
 def _pickles(folder: Path) -> list[Path]:
     if (folder / INDEX).exists():
         return shards(folder / INDEX)
-    if (folder / "pytorch_model.bin").exists():
-        return [folder / "pytorch_model.bin"]
+    if (folder / PICKLE).exists():
+        return [folder / PICKLE]
     held = ", ".join(sorted(p.name for p in folder.iterdir())[:20]) or "nothing"
     raise UserError(f"{folder} holds no pytorch_model.bin to convert. It holds: {held}.")
 

@@ -12,7 +12,8 @@ A family is one file `models/<hf_model_type>.py` with
 - `PREFIX`: what the encoder's tensors are called under where there is more than the encoder; `COPIES`: their tensors
   that repeat another of theirs; `LEGACY`, `BUFFERS`: old parts of names, and tensors that hold nothing, beside those of
   every family; `HINTS`: what to do where tensors that begin so do not fit; `settle(theirs)` where older versions
-  spelled keys of the config otherwise.
+  spelled keys of the config otherwise; `ABSENT`: what the reference takes for keys that a config lacks, where our
+  defaults, which are those of the published base size, are others.
 
 An arm of an experiment, which no other library has, is a file without `NAMES` and `KEYS`: its folders carry our names.
 """
@@ -99,6 +100,9 @@ COMMON_KEYS: dict[str, Key] = {
     **dict.fromkeys(("dtype", "torch_dtype", "use_bfloat16"), Ignored("weights are kept in fp32")),
     **dict.fromkeys(("output_attentions", "output_hidden_states", "output_past", "return_dict"), _OUTPUTS),
     **dict.fromkeys(_GENERATION_KEYS.split(), Ignored("settings of generation, which an encoder does not do")),
+    **dict.fromkeys(("_num_labels", "xla_device", "attn_implementation"), Ignored("left over from an old version")),
+    "sentence_transformers": _BOOKKEEPING,
+    "sbert_ce_default_activation_function": Ignored("how a cross-encoder's score is shown; the order stays"),
     "gradient_checkpointing": Ignored("a way to save memory, same result"),
     "chunk_size_feed_forward": Ignored("a way to save memory, same result"),
     **dict.fromkeys(("_attn_implementation", "_attn_implementation_autoset"), Ignored("a kernel, same result")),
@@ -146,7 +150,8 @@ def read_config(kind: Any, theirs: Mapping[str, Any], source: str) -> Config:
     mine = keys_of(kind)
     keys: dict[str, Key] = {**COMMON_KEYS, **mine}
     name = theirs.get("model_type")
-    theirs = kind.settle(dict(theirs)) if hasattr(kind, "settle") else theirs
+    theirs = {**getattr(kind, "ABSENT", {}), **theirs}
+    theirs = kind.settle(theirs) if hasattr(kind, "settle") else theirs
     ours: dict[str, Any] = {}
     for key, value in _flat(theirs, keys):
         if key not in keys:

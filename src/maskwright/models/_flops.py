@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from maskwright.nn.disentangled import DisentangledAttention
+from maskwright.nn.disentangled import DisentangledAttention, OfDistances, RelativeVectors
 from maskwright.nn.neighbours import Convolution
 from maskwright.nn.pattern import FULL, Pattern
 
@@ -16,21 +16,27 @@ def flops(network: Any, length: int) -> dict[str, int]:
     """Of the matrix products for one text of `length` tokens, by the parts that `show` lists.
 
     Lookups, norms, activations and sums are left out: they are a hundredth of it. A block that stands at several layers
-    counts at each. What reads one vector of a text counts once for it. Of Longformer no token is marked.
+    counts at each, one that a head applies again (`steps`) at each time. What reads one vector of a text counts once
+    for it, what reads vectors of distances once for each in use. Of Longformer no token is marked.
     """
     encoder: Any = network.encoder
-    times = Counter(map(id, getattr(encoder, "layers", ())))
+    layers = list(getattr(encoder, "layers", ()))
+    layers += layers[-1:] * (getattr(network, "steps", 1) - 1)
+    times = Counter(map(id, layers))
+    relative = getattr(encoder, "relative", None)
+    vectors = relative.used(length) if isinstance(relative, RelativeVectors) else 0
     total: Counter[str] = Counter()
     inside: dict[int, int] = {}  # each module of a block -> how often the block stands
-    for layer in getattr(encoder, "layers", ()):
+    for layer in layers:
         inside |= {id(module): times[id(layer)] for module in layer.modules()}
     for name, module in network.named_modules():
         every = name.startswith(("encoder.", "masked_lm")) or not network.pooled
+        rows = vectors if isinstance(module, OfDistances) else length if every else 1
         times_here = inside.get(id(module), 1)
-        if count := products(module, length if every else 1):
+        if count := products(module, rows):
             part = part_of(f"{name}.weight")[0] or [*network.parts][-1]  # of the network itself: with its last part
             total[part] += count * times_here
-        if count := between_tokens(module, length):
+        if count := between_tokens(module, length, vectors):
             total[part_of(f"{name}.out.weight")[0]] += count * times_here
     return dict(total)
 
@@ -46,15 +52,17 @@ def products(module: nn.Module, rows: int) -> int:
     return 0
 
 
-def between_tokens(module: nn.Module, length: int) -> int:
-    """Of attention, Q K^T and P V; DeBERTa's terms by distance beside them, projections of distances included."""
+def between_tokens(module: nn.Module, length: int, vectors: int = 0) -> int:
+    """Of attention, Q K^T and P V. Each of DeBERTa's terms by distance is one more product, of every token with the
+    2 T - 1 distances; and where positions are projected as content is, of the `vectors` in use with that weight."""
     heads = getattr(module, "heads", None)
     if heads is None or not hasattr(module, "out"):
         return 0
     width = module.out.in_features
     found = 4 * width * seen(getattr(module, "pattern", FULL), length)
-    if isinstance(module, DisentangledAttention):
-        found += len(module.terms) * 2 * width * (2 * length - 1) * (length + width * module.shared)
+    if isinstance(module, DisentangledAttention) and vectors:
+        term = 2 * width * length * (2 * length - 1) + 2 * width * width * vectors * module.shared
+        found += len(module.terms) * term
     return found
 
 

@@ -17,7 +17,7 @@ from maskwright.base.errors import UserError
 
 #: What loading reads; nothing else is fetched, pickles least of all.
 READ = (
-    "*.json", "*.safetensors", "vocab.txt", "bpe.codes", "merges.txt", "*.model", "0_Transformer/*", "1_Pooling/*",
+    "*.json", "*.safetensors", "*vocab.txt", "*bpe.codes", "*merges.txt", "*.model",
 )  # fmt: skip
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _ID = re.compile(r"(?P<name>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w./-]+))?")
@@ -91,6 +91,11 @@ def _explained(start: str, name: str, revision: str | None, cached: bool = False
         why = "HF_HUB_OFFLINE is set" if offline else f"{where} cannot be reached ({_short(problem)})"
         raise UserError(f"{start}{why}{f'; {name}{at} is not in the cache either' if cached else ''}.") from None
     except errors.HfHubHTTPError as problem:
+        if problem.response is not None and problem.response.status_code in (401, 403):
+            raise UserError(
+                f"{start}{where} does not let you do that with {name!r}. Log in (hf auth login), or set HF_TOKEN to a "
+                "token that may: one with write access to push."
+            ) from None
         raise UserError(f"{where} refused {name!r}{at}: {_short(problem)}.") from None
     except errors.HFValidationError as problem:
         raise UserError(f"{start}{name!r}{at} is no id on the hub: {_short(problem)}.") from None

@@ -141,19 +141,20 @@ def describe(model: str | Path) -> Described:
 
 def _kind(theirs: Mapping[str, Any], source: str) -> Any:
     """The family that a config.json names. Raises UserError where its weights or its code are not for us."""
-    if "model_type" not in theirs:
+    if not isinstance(theirs.get("model_type"), str):
         raise UserError(
             f'{source} does not say its model_type. Old folders do not: add "model_type": "bert", or another of '
             f"{', '.join(families())}."
         )
-    name = str(theirs["model_type"])
+    name = theirs["model_type"]
     if theirs.get("auto_map"):
         raise UserError(
             f"{source} asks for code of its own (auto_map), which would run with your rights as soon as it is loaded, "
             f"so it is refused. maskwright computes what it knows itself; {name!r} with other code is another network."
         )
     if theirs.get("quantization_config"):
-        method = theirs["quantization_config"].get("quant_method", "a method that it does not name")
+        said = theirs["quantization_config"]
+        method = said.get("quant_method", "a method that it does not name") if isinstance(said, dict) else said
         raise UserError(
             f"{source}: the weights are quantised by {method}. Give the model that they were made from, in fp32, bf16 "
             "or fp16."
@@ -163,7 +164,7 @@ def _kind(theirs: Mapping[str, Any], source: str) -> Any:
 
 def count_outputs(config: Mapping[str, Any]) -> int:
     """Of the head that a Hugging Face config.json describes; two unless it says so."""
-    return len(config.get("id2label") or {}) or int(config.get("num_labels", 2))
+    return len(config.get("id2label") or {}) or int(config.get("num_labels") or 2)
 
 
 def random_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Module:
@@ -218,6 +219,8 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
     names, found, problems = names_of(kind), Match(), []
     bare = not any(name.startswith(prefix_of(kind)) for name in tensors.places)
     present = {_canonical(name, kind, bare): name for name in tensors.places}
+    copies = getattr(kind, "COPIES", {})
+    present |= {of: present.pop(copy) for copy, of in copies.items() if copy in present and of not in present}
     used: set[str] = set()
     for ours, parameter in network.state_dict().items():
         theirs = names.theirs(ours)
@@ -236,9 +239,10 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
     mine = {ours.split(".")[0] for ours in network.state_dict()}
     others = names_of(kind, lambda part: part not in mine)
     classifiers = names_of(kind, lambda part: part == CLASSIFIER)  # also of other tasks, which may have other layers
-    copies = getattr(kind, "COPIES", {})
     for extra in sorted(set(present) - used - set(buffers_of(kind))):
-        if extra in copies:
+        if extra in copies and "masked_lm" not in mine:  # nobody asks for the scores of words
+            found.unused.append(present[extra])
+        elif extra in copies:
             found.copies[present[extra]] = present.get(copies[extra], present[extra])
         elif others.knows(extra):
             found.unused.append(present[extra])

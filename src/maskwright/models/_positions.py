@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, write_json
 from maskwright.models._family import name_of
 from maskwright.models._load import Loaded
 from maskwright.nn.embeddings import Embeddings
@@ -35,6 +38,13 @@ def lengthen(loaded: Loaded, way: Positions, tokens: int) -> str:
         f"The encoder has {tokens:,} positions now instead of {limit:,}, made by {way.name!r}. It was not trained with "
         "them: train it further on texts of that length before you trust it there."
     )
+
+
+def write_length(folder: Path, tokens: int) -> None:
+    """Let the tokenizer of a folder say that texts may have so many tokens, where it says how many."""
+    beside = folder / "tokenizer_config.json"
+    if beside.exists() and "model_max_length" in (said := read_json(beside)):
+        write_json(beside, {**said, "model_max_length": tokens})
 
 
 def tables(network: nn.Module) -> dict[str, Embeddings]:

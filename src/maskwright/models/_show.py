@@ -50,7 +50,7 @@ class Shown:
     limit: int | None = None  #: how many tokens of a text it can read; None where no table of positions ends
     usual: int = 0  #: how many it reads unless another number is asked for
     changes: dict[str, str] = field(default_factory=dict)  #: what the family has otherwise than BERT
-    diagram: list[str] = field(default_factory=list)  #: the network drawn, line by line
+    diagram: list[str] = field(default_factory=list)  #: the network drawn, line by line, where it was asked for
     encoder: int = 0
     total: int = 0
     megabytes: dict[str, float] = field(default_factory=dict)  #: by precision, in 10^6 bytes, without activations
@@ -61,12 +61,13 @@ class Shown:
         self.megabytes = {what: self.total * size / 1e6 for what, size in BYTES.items()}
 
 
-def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown:
+def show(model: str | Path, head: str | None = None, tokens: int = 128, draw: bool = False) -> Shown:
     """Count a folder, a packaged model or a published size such as `bert-base`, which needs no weights.
 
     head: count this network; by default the one that the folder's config.json names, for a published size the bare
-    encoder with its pooler. No weight is read or drawn. Raises UserError for an unknown name or head, and for a
-    folder whose tensors do not fit its config.json.
+    encoder with its pooler. draw: fill in the diagram, which takes up to some seconds. No weight is read.
+
+    Raises UserError for an unknown name or head, and for a folder whose tensors do not fit its config.json.
     """
     published, name, usual = presets(), str(model), "bare"
     if not Path(name).is_dir():
@@ -89,8 +90,9 @@ def show(model: str | Path, head: str | None = None, tokens: int = 128) -> Shown
                 row.flops = work.get(row.part, 0)
                 rows.setdefault(row.part, row)
     sizes, limit = config.model_dump(mode="json"), network.encoder.limit
-    told = {"limit": limit, "usual": limit or config.positions, "changes": changes(kind), "diagram": diagram(network)}
-    return Shown(name, name_of(kind), head, sizes, list(rows.values()), tokens, **told)
+    told = {"limit": limit, "usual": limit or config.positions, "changes": changes(kind)}
+    drawn = diagram(network) if draw else []
+    return Shown(name, name_of(kind), head, sizes, list(rows.values()), tokens, **told, diagram=drawn)
 
 
 def _folder(name: str, published: Iterable[str]) -> Path:

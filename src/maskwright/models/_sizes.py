@@ -28,7 +28,14 @@ class Sizes(Config):
         return self.width
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
+    def _numbers_make_sense(self) -> Self:
+        for name in ("vocabulary", "width", "heads", "inner", "positions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: at least 1")
+        for name in type(self).model_fields:
+            rate = getattr(self, name)
+            if "dropout" in name and rate is not None and not 0 <= rate < 1:
+                raise ValueError(f"{name} = {rate}: at least 0 and less than 1")
         if self.attention_width % self.heads:
             raise ValueError(f"the width {self.attention_width} is not a multiple of the number of heads {self.heads}")
         return self

@@ -98,6 +98,8 @@ COPIES = {
 
 _UNUSED = Ignored("written by the first checkpoints, read by nobody")
 
+ABSENT = {"hidden_size": 4096, "num_attention_heads": 64, "intermediate_size": 16384}  #: xxlarge's
+
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", "classifier_dropout", "directionality"),
     "embedding_size": "embedding",

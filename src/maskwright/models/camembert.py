@@ -17,6 +17,7 @@ build = roberta.build
 HEADS = renamed(roberta.HEADS, "Roberta", "Camembert")
 PREFIX, NAMES, COPIES = roberta.PREFIX, roberta.NAMES, roberta.COPIES
 KEYS = roberta.KEYS
+ABSENT = {**roberta.ABSENT, "vocab_size": 30522}
 
 _PAPER = "Martin et al. 2020, section 4.3"
 

@@ -233,6 +233,8 @@ HINTS = {
     "enhanced-masked-lm",
 }
 
+ABSENT = {"relative_attention": False, "position_biased_input": True}
+
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", "classifier_dropout", "directionality", "position_embedding"),
     "embedding_size": "embedding",

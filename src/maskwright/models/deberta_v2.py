@@ -148,14 +148,24 @@ KEYS: dict[str, Key] = {
     "conv_groups": "convolution_groups",
 }
 
-#: What the reference takes for keys that a config does not have; our defaults are v3's.
-_ABSENT = {"position_buckets": -1, "norm_rel_ebd": "none", "share_att_key": False, "conv_kernel_size": 0}
+ABSENT = {
+    **deberta.ABSENT,
+    "hidden_size": 1536,  # xlarge's sizes
+    "num_hidden_layers": 24,
+    "num_attention_heads": 24,
+    "intermediate_size": 6144,
+    "position_buckets": -1,
+    "norm_rel_ebd": "none",
+    "share_att_key": False,
+    "conv_kernel_size": 0,
+}
 
 
 def settle(theirs: dict[str, Any]) -> dict[str, Any]:
     """As in v1, and a head's width where it is what follows from the others."""
-    theirs = {**_ABSENT, **deberta.settle(theirs)}
-    if theirs.get("attention_head_size") == theirs.get("hidden_size", 0) / theirs.get("num_attention_heads", 1):
+    theirs = deberta.settle(theirs)
+    size, heads = theirs.get("attention_head_size"), theirs.get("num_attention_heads")
+    if isinstance(size, int) and isinstance(heads, int) and size * heads == theirs.get("hidden_size"):
         del theirs["attention_head_size"]
     return theirs
 
@@ -191,7 +201,7 @@ PRESETS = {
 CHANGES = Changes(
     "2021-11",
     "He et al., DeBERTaV3: Improving DeBERTa using ELECTRA-Style Pre-Training (and the v2 models of 2021)",
-    embedding="128,100 sentencepieces; no positions | Config",
+    embedding="128,000 sentencepieces; no positions | Config",
     attention="as DeBERTa's, distances in buckets that widen | nn.disentangled:RelativeVectors",
     block="in v2 a convolution beside the first block | ConvolvedBlock",
     objective="v2 masked words; v3 replaced tokens",

@@ -136,6 +136,5 @@ CHANGES = Changes(
     "2020-03",
     "Clark et al., ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators",
     embedding="in small and in generators, narrower than the blocks and projected | build",
-    objective="which tokens a small generator replaced | Replaced",
-    sharing="generator and discriminator share word vectors",
+    objective="which tokens a small generator, with the same word vectors, replaced | Replaced",
 )

@@ -142,6 +142,8 @@ NAMES = {
 
 COPIES = prefixed(roberta.COPIES, "roberta.", PREFIX)
 
+ABSENT = {**roberta.ABSENT, "vocab_size": 30522}
+
 KEYS: dict[str, Key] = {
     **roberta.KEYS,
     "attention_window": "window",

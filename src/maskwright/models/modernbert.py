@@ -243,10 +243,10 @@ def settle(theirs: dict[str, Any]) -> dict[str, Any]:
     every = theirs.pop(_EVERY, None)
     if theirs.get("layer_types") is None and every is not None:
         theirs["layer_types"] = usual_kinds(theirs.get("num_hidden_layers", 22), every)
-    bases = {
-        "full_attention": theirs.pop("global_rope_theta", None),
-        "sliding_attention": theirs.pop("local_rope_theta", None),
-    }
+    everywhere = theirs.pop("global_rope_theta", None)
+    nearby = theirs.pop("local_rope_theta", None) if theirs.get("local_rope_theta", 0) is not None else everywhere
+    theirs.pop("local_rope_theta", None)  # null: sliding layers turn as full ones do
+    bases = {"full_attention": everywhere, "sliding_attention": nearby}
     if theirs.get("rope_parameters") is None:
         known = {kind: {"rope_theta": base, "rope_type": "default"} for kind, base in bases.items() if base is not None}
         theirs["rope_parameters"] = known or None

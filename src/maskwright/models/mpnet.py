@@ -67,6 +67,8 @@ COPIES = prefixed(roberta.COPIES, "roberta.", PREFIX)
 
 _ABSENT = ("type_vocab_size", "classifier_dropout", "position_embedding_type", "directionality")
 
+ABSENT = {"max_position_embeddings": 512, "layer_norm_eps": 1e-12}
+
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", *_ABSENT),
     "relative_attention_num_buckets": Fixed(BUCKETS, "the reference computes with 32 buckets whatever the key says"),

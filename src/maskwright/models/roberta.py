@@ -82,6 +82,7 @@ COPIES = {
     "lm_head.decoder.bias": "lm_head.bias",
 }
 KEYS = without(bert.KEYS, "pooler_", "directionality")
+ABSENT = {"max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
 
 _FAIRSEQ = "Liu et al. 2019; github.com/facebookresearch/fairseq, examples/roberta"
 _BERTWEET = "Nguyen et al. 2020; github.com/VinAIResearch/BERTweet"

@@ -17,6 +17,7 @@ build = roberta.build
 HEADS = renamed(roberta.HEADS, "Roberta", "XLMRoberta")
 PREFIX, NAMES, COPIES = roberta.PREFIX, roberta.NAMES, roberta.COPIES
 KEYS = roberta.KEYS
+ABSENT = {**roberta.ABSENT, "vocab_size": 30522}
 
 _PAPER = "Conneau et al. 2020, table 12"
 

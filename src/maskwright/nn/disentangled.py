@@ -45,11 +45,19 @@ class RelativeVectors(nn.Module):
         self.weight = nn.Parameter(torch.empty(2 * span, width))
 
     def forward(self, batch: Batch, rows: int) -> Relative:
-        there = distances(max(batch.lengths, default=1), batch.ids.device)
-        places = ((there if self.furthest is None else self.bucket(there)) + self.span).clamp(0, 2 * self.span - 1)
+        places = self.places(distances(max(batch.lengths, default=1), batch.ids.device))
         first, last = int(places.min()), int(places.max())
         vectors = self.weight[first : last + 1]
         return Relative(vectors if self.norm is None else self.norm(vectors), places - first)
+
+    def places(self, distance: Tensor) -> Tensor:
+        """Rows of the table."""
+        return ((distance if self.furthest is None else self.bucket(distance)) + self.span).clamp(0, 2 * self.span - 1)
+
+    def used(self, length: int) -> int:
+        """How many vectors are in use for a text of so many tokens: what a layer projects."""
+        places = self.places(distances(length, torch.device("cpu")))
+        return int(places.max() - places.min()) + 1
 
     def bucket(self, distance: Tensor) -> Tensor:
         """Distances below half of `span` are their own buckets; further ones grow with their logarithm."""
@@ -62,11 +70,7 @@ class RelativeVectors(nn.Module):
 
 
 class OfDistances(Linear):
-    """A projection of vectors of distances."""
-
-    def products(self, tokens: int) -> int:
-        """Floating-point operations for a text of so many tokens."""
-        return 2 * (2 * tokens - 1) * self.weight.numel()
+    """A projection of vectors of distances: of as many rows as are in use (`RelativeVectors.used`)."""
 
 
 class DisentangledAttention(nn.Module):

@@ -17,7 +17,7 @@ from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import check_sums, write_folder, write_json
 from maskwright.data.labels import Labels
-from maskwright.models import CLASSIFIER, lengthen, load_network, locate, save_network
+from maskwright.models import CLASSIFIER, Loaded, lengthen, load_network, locate, save_network, write_length
 from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
@@ -27,6 +27,8 @@ from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
+
+SPARE = 128  #: rows without a piece that an embedding may have, or 2 % where that is more: mDeBERTa's has 898
 
 #: fields that `fingerprint` takes otherwise, or that no answer follows from
 OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new", "new_head")
@@ -76,8 +78,10 @@ class Model:
         other = not finished and was != now
         loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
         notes = [_fit(tokenizer, loaded.config, str(model), task.pair is not None)]
-        if positions is not None and max_length is not None:
-            notes.append(lengthen(loaded, positions, max_length))
+        provenance = {"base": str(model), "weights": weights}
+        if positions is not None:
+            provenance["positions"] = _lengthened(loaded, positions, max_length)
+            notes.append(provenance["positions"])
         new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
         if loaded.replaced or not (CLASSIFIER in new or finished or weights == "random"):
             notes.append(head_note(model, was, now))
@@ -90,7 +94,7 @@ class Model:
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config,
             check_length(max_length, loaded.limit, loaded.usual), keep, precision,
-            {"base": str(model), "weights": weights}, None, [n for n in notes if n],
+            provenance, None, [n for n in notes if n],
             new, CLASSIFIER in new or weights == "random",
         )  # fmt: skip
 
@@ -209,6 +213,8 @@ class Model:
         def fill(into: Path) -> None:
             save_network(into, self.network, self.family, self.config, self.task.describe(self.labels))
             self.tokenizer.save(into)
+            if "positions" in self.provenance:
+                write_length(into, self.network.encoder.limit)
             described = {
                 "format": FORMAT,
                 "task": dump(self.task),
@@ -270,6 +276,18 @@ def _absent(model: str, parts: Sequence[str]) -> str:
     return f"{model} holds no weights for: {', '.join(parts)}. They start from random ones."
 
 
+def _lengthened(loaded: Loaded, positions: Positions, max_length: int | None) -> str:
+    if max_length is None:
+        raise UserError("A longer table of positions needs both: how it is made (positions) and its max_length.")
+    done = lengthen(loaded, positions, max_length)
+    if not done:
+        raise UserError(
+            f"The encoder takes texts of {max_length:,} tokens as it is; there is nothing to lengthen. Leave positions "
+            "away."
+        )
+    return done
+
+
 def check_length(asked: int | None, positions: int | None, usual: int) -> int:
     """How many pieces of a text are read: what was asked for, else the usual number. Raises UserError for more than
     the encoder has positions, where it has a table of them."""
@@ -292,7 +310,7 @@ def _fit(tokenizer: Tokenizer, config: Any, model: str, pairs: bool) -> str:
             "would have no vector. The tokenizer belongs to another model."
         )
     spare = rows - size
-    if spare >= 128 or (spare and rows % 8):
+    if spare > max(SPARE, rows // 50):
         raise UserError(
             f"The vocabulary of {model} has {size:,} pieces, its embedding {rows:,} rows, {spare:,} too many to be "
             "padding. The tokenizer belongs to another model."
