@@ -137,8 +137,11 @@ def test_what_is_not_for_us_is_named(folder: Path, changes: dict[str, Any], said
 
 
 def test_what_says_nothing_of_the_numbers_is_no_hindrance(folder: Path) -> None:
+    before = load_network(folder, "bare")
     left = {"_num_labels": 9, "xla_device": True, "sentence_transformers": {"version": "5"}, "num_labels": None}
-    load_network(with_config(folder, sbert_ce_default_activation_function="torch.nn.Identity", **left), "bare")
+    after = load_network(with_config(folder, sbert_ce_default_activation_function="torch.nn.Identity", **left), "bare")
+    assert after.config == before.config
+    assert all(torch.equal(a, b) for a, b in zip(after.network.parameters(), before.network.parameters(), strict=True))
 
 
 def test_pickles_that_convert_does_not_open_are_not_sent_there(folder: Path) -> None:
@@ -150,8 +153,11 @@ def test_pickles_that_convert_does_not_open_are_not_sent_there(folder: Path) -> 
 def test_the_folder_of_a_sentence_transformers_model_is_found(pickled: Path, tmp_path: Path) -> None:
     shutil.copytree(pickled, tmp_path / "st" / "0_Transformer")
     write_json(tmp_path / "st" / "modules.json", [{"idx": 0, "name": "0", "path": "0_Transformer", "type": "x"}])
-    convert(tmp_path / "st", tmp_path / "safe")
-    load_network(tmp_path / "safe", "bare")
+    done = convert(tmp_path / "st", tmp_path / "safe")
+    assert done.from_pickle == ["pytorch_model.bin"]
+    convert(pickled, tmp_path / "plain")
+    one, two = (load_network(tmp_path / name, "bare").network.parameters() for name in ("safe", "plain"))
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 def test_tensors_of_another_family_are_named(folder: Path) -> None:
