@@ -156,7 +156,7 @@ def test_the_folder_of_a_sentence_transformers_model_is_found(pickled: Path, tmp
     done = convert(tmp_path / "st", tmp_path / "safe")
     assert done.from_pickle == ["pytorch_model.bin"]
     convert(pickled, tmp_path / "plain")
-    one, two = (load_network(tmp_path / name, "bare").network.parameters() for name in ("safe", "plain"))
+    one, two = (load_network(tmp_path / name, "bare").encoder.parameters() for name in ("safe", "plain"))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
