@@ -43,7 +43,9 @@ def test_every_sequence_fits_and_is_put_together(name: str) -> None:
     assert found.lengths.max() <= LENGTH
     assert (found.ends > found.starts).all()
     rows = np.array([len(found) - 1, 0, 7])
-    ids, segments, offsets = found.assemble(rows, text.ids, CLS, SEP)
+    pieces = found.assemble(rows, text.ids, CLS, SEP)
+    ids, segments, offsets = pieces.ids, pieces.segments, pieces.offsets
+    assert segments is not None
     assert np.diff(offsets).tolist() == found.lengths[rows].tolist()
     for start, end, row in zip(offsets[:-1], offsets[1:], rows, strict=True):
         wanted, kinds = [CLS], [0]

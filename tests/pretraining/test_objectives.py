@@ -37,7 +37,7 @@ def ask(
 ) -> Any:
     segments = (pieces.positions > 5).astype(np.int64) * pairs
     order = np.arange(len(pieces)) % 2 if pairs else None
-    return objective.ask(pieces, segments, order, vocabulary, Draw(1, 0), progress)
+    return objective.ask(replace(pieces, segments=segments, order=order), vocabulary, Draw(1, 0), progress)
 
 
 def padded(asked: Asked, ignore: int = -100) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from maskwright.base.errors import UserError
 from maskwright.data import batching
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.formats import Sequences
-from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
+from maskwright.pretraining.masking import Draw, Vocabulary
 from maskwright.pretraining.objectives import Asked, PretrainingObjective
 from maskwright.training.objective import Moment
 
@@ -136,11 +136,9 @@ class Course:
     def fetch(self, rows: np.ndarray, device: torch.device, at: Moment) -> tuple[Asked, int]:
         one = self._pass_of(rows)
         own, found = rows - one.first_row, self.sequences(one.phase.length, one.epoch)
-        ids, segments, offsets = found.assemble(own, self.corpus.ids, *self.specials)
-        order = None if found.labels is None else found.labels[own]
-        draw = Draw(self.seed, one.epoch)
-        asked = self.objective.ask(Pieces(ids, offsets, own), segments, order, self.vocabulary_, draw, at.progress)
-        return asked.to(device), len(ids)
+        pieces = found.assemble(own, self.corpus.ids, *self.specials)
+        asked = self.objective.ask(pieces, self.vocabulary_, Draw(self.seed, one.epoch), at.progress)
+        return asked.to(device), len(pieces.ids)
 
     def _pass_of(self, rows: np.ndarray) -> Pass:
         return self.passes[int(np.searchsorted(self._first_rows, rows[0], side="right")) - 1]

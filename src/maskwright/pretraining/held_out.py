@@ -18,7 +18,7 @@ from maskwright.data import batching
 from maskwright.nn.precision import precision
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.formats.doc_sentences import DocSentences
-from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
+from maskwright.pretraining.masking import Draw, Vocabulary
 from maskwright.pretraining.masking.token import Token
 from maskwright.pretraining.objectives import Asked
 from maskwright.pretraining.objectives.mlm import MaskedWords, Mlm
@@ -65,8 +65,8 @@ def frozen(
     rows = rows[np.argsort(found.lengths[rows], kind="stable")]
     asked = []
     for some in batching.by_tokens(rows, found.lengths, TOKENS):
-        ids, segments, offsets = found.assemble(some, corpus.ids, tokenizer.cls_id, tokenizer.sep_id)
-        asked.append(QUESTIONS.ask(Pieces(ids, offsets, some), segments, None, vocabulary, Draw(seed, EPOCH), 0.0))
+        pieces = found.assemble(some, corpus.ids, tokenizer.cls_id, tokenizer.sep_id)
+        asked.append(QUESTIONS.ask(pieces, vocabulary, Draw(seed, EPOCH), 0.0))
     return HeldOut(asked, sizes_of(tokenizer))
 
 

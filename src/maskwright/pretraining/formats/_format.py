@@ -14,6 +14,7 @@ import numpy as np
 
 from maskwright.base.choice import Part
 from maskwright.pretraining.encoded import Encoded
+from maskwright.pretraining.masking import Pieces
 
 IN_ORDER, OTHERWISE = (
     0,
@@ -44,13 +45,8 @@ class Sequences:
         ends = np.concatenate([[0], np.cumsum(self.ends - self.starts + 1)])[self.offsets]
         return 1 + np.diff(ends)
 
-    def assemble(
-        self, rows: np.ndarray, ids: np.ndarray, cls: int, sep: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The given sequences end to end: ids (N,) int64, segments (N,) int64 and offsets (B + 1,) int64.
-
-        ids: those of the corpus, of which only these sequences' are read.
-        """
+    def assemble(self, rows: np.ndarray, ids: np.ndarray, cls: int, sep: int) -> Pieces:
+        """The given sequences end to end. ids: those of the corpus, of which only these sequences' are read."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         out, segments = np.full(offsets[-1], sep, np.int64), np.zeros(offsets[-1], np.int64)
@@ -61,7 +57,7 @@ class Sequences:
                 out[at : at + size] = ids[self.starts[chunk] : self.ends[chunk]]
                 segments[at : at + size + 1] = self.segments[chunk]
                 at += size + 1
-        return out, segments, offsets
+        return Pieces(out, offsets, rows, segments, None if self.labels is None else self.labels[rows])
 
 
 class Format(Part):

@@ -47,11 +47,13 @@ class Vocabulary:
 @dataclass(frozen=True)
 class Pieces:
     """N pieces of B sequences, packed. ids (N,) int64; offsets (B + 1,) int64; rows (B,) int64: which sequence of the
-    corpus each is, which its random numbers follow."""
+    corpus each is, which its random numbers follow; segments (N,) int64; order (B,) int64: of pairs, their labels."""
 
     ids: np.ndarray
     offsets: np.ndarray
     rows: np.ndarray
+    segments: np.ndarray | None = None  #: None: all 0
+    order: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,6 +71,14 @@ class Pieces:
     def positions(self) -> np.ndarray:
         """(N,) the place of each piece in its sequence, from 0."""
         return np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], self.lengths)
+
+    def take(self, which: np.ndarray) -> Pieces:
+        """Some of the sequences, `which` rising."""
+        kept = np.isin(self.owner, which)
+        offsets = np.concatenate([[0], np.cumsum(self.lengths[which])]).astype(np.int64)
+        segments = None if self.segments is None else self.segments[kept]
+        order = None if self.order is None else self.order[which]
+        return Pieces(self.ids[kept], offsets, self.rows[which], segments, order)
 
     def words(self, vocabulary: Vocabulary) -> np.ndarray:
         """(N,) int64 the word of each piece, rising through the batch; -1 for special pieces. A word begins with a

@@ -6,7 +6,7 @@ Shapes: N pieces of B sequences, M of them scored.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,17 +57,8 @@ class PretrainingObjective(Part):
     format: Choice[Format] = Field(DocSentences(), description="how sequences are cut out of documents")
 
     @abstractmethod
-    def ask(
-        self,
-        pieces: Pieces,
-        segments: np.ndarray,
-        order: np.ndarray | None,
-        vocabulary: Vocabulary,
-        draw: Draw,
-        progress: float,
-    ) -> Asked:
-        """The questions on some sequences. segments (N,) int64; order (B,) int64, the labels of pairs; progress: the
-        share of the training that is behind."""
+    def ask(self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float) -> Asked:
+        """The questions on some sequences. progress: the share of the training that is behind."""
 
     @abstractmethod
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
@@ -90,26 +81,24 @@ class Masks(PretrainingObjective):
     masking: Choice[Masking] = Field(Token(), description="which pieces are asked for, and what stands in their place")
     z: float = Field(0.0, ge=0, description="weight of (log sum exp)^2, which keeps scores from drifting")
 
-    def ask(
-        self,
-        pieces: Pieces,
-        segments: np.ndarray,
-        order: np.ndarray | None,
-        vocabulary: Vocabulary,
-        draw: Draw,
-        progress: float,
-    ) -> Asked:
+    def ask(self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float) -> Asked:
         masked = self.masking.apply(pieces, vocabulary, draw, progress)
         counts = np.bincount(pieces.owner[masked.chosen], minlength=len(pieces))
-        batch = Batch.packed(torch.from_numpy(masked.ids), pieces.lengths.tolist(), torch.from_numpy(segments))
+        batch = packed(replace(pieces, ids=masked.ids))
         return Asked(
             batch,
             Chosen(torch.from_numpy(masked.chosen), tuple(counts.tolist())),
             torch.from_numpy(masked.labels),
             torch.from_numpy(masked.units),
-            None if order is None else torch.from_numpy(order),
+            None if pieces.order is None else torch.from_numpy(pieces.order),
             torch.from_numpy(draw.of_pieces(pieces, _LOTS)[masked.chosen]),
         )
+
+
+def packed(pieces: Pieces) -> Batch:
+    """The same as tensors, with nothing hidden."""
+    segments = None if pieces.segments is None else torch.from_numpy(pieces.segments)
+    return Batch.packed(torch.from_numpy(pieces.ids), pieces.lengths.tolist(), segments)
 
 
 def reading(batch: Batch, *groups: Tensor) -> tuple[Chosen, list[Tensor]]:

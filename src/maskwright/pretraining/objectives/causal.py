@@ -15,7 +15,7 @@ from maskwright.models._family import name_of
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
-from maskwright.pretraining.objectives._objective import Asked, PretrainingObjective, facts
+from maskwright.pretraining.objectives._objective import Asked, PretrainingObjective, facts, packed
 from maskwright.training.objective import Objective
 
 
@@ -27,19 +27,11 @@ class Causal(PretrainingObjective):
 
     z: float = Field(0.0, ge=0, description="weight of (log sum exp)^2, which keeps scores from drifting")
 
-    def ask(
-        self,
-        pieces: Pieces,
-        segments: np.ndarray,
-        order: np.ndarray | None,
-        vocabulary: Vocabulary,
-        draw: Draw,
-        progress: float,
-    ) -> Asked:
+    def ask(self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float) -> Asked:
         asks = np.ones(len(pieces.ids), bool)
         asks[pieces.offsets[1:] - 1] = False
         chosen = np.flatnonzero(asks)
-        batch = Batch.packed(torch.from_numpy(pieces.ids), pieces.lengths.tolist(), torch.from_numpy(segments))
+        batch = packed(pieces)
         counts = tuple((pieces.lengths - 1).tolist())
         labels = torch.from_numpy(pieces.ids[chosen + 1])
         return Asked(replace(batch, causal=True), Chosen(torch.from_numpy(chosen), counts), labels)

@@ -45,13 +45,7 @@ class Mixture(PretrainingObjective):
         return self
 
     def ask(  # type: ignore[override]
-        self,
-        pieces: Pieces,
-        segments: np.ndarray,
-        order: np.ndarray | None,
-        vocabulary: Vocabulary,
-        draw: Draw,
-        progress: float,
+        self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float
     ) -> Several:
         ends = np.cumsum(self.shares)
         if self.order == "then":
@@ -61,8 +55,8 @@ class Mixture(PretrainingObjective):
             which = np.minimum(np.searchsorted(ends, lots, side="right"), len(ends) - 1)
         found = []
         for number in np.unique(which).tolist():
-            some, kinds = taken(pieces, segments, np.flatnonzero(which == number))
-            found.append((number, self.parts[number].ask(some, kinds, None, vocabulary, draw, progress)))
+            some = pieces.take(np.flatnonzero(which == number))
+            found.append((number, self.parts[number].ask(some, vocabulary, draw, progress)))
         return Several(found)
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
@@ -95,10 +89,3 @@ class Parts(Objective):
             losses.append(loss * (len(asked.batch.ids) / max(count, 1)))
             said |= {f"{self.names[number]}.{name}": value / max(count, 1) * total for name, value in facts.items()}
         return torch.stack(losses).sum(), total, said
-
-
-def taken(pieces: Pieces, segments: np.ndarray, which: np.ndarray) -> tuple[Pieces, np.ndarray]:
-    """Some of the sequences of a batch, and their segments."""
-    kept = np.isin(pieces.owner, which)
-    offsets = np.concatenate([[0], np.cumsum(pieces.lengths[which])]).astype(np.int64)
-    return Pieces(pieces.ids[kept], offsets, pieces.rows[which]), segments[kept]
