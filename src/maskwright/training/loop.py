@@ -23,7 +23,7 @@ from maskwright.training.averaging import Average
 from maskwright.training.log import Log
 from maskwright.training.objective import Feed, Objective
 from maskwright.training.plan import Epochs, Plan
-from maskwright.training.settings import Train
+from maskwright.training.settings import Steps, Train
 from maskwright.training.state import Progress
 from maskwright.training.stop import Interrupted, Signals, bad_gradient, explain_nan, listening
 from maskwright.training.tracking import Tracking
@@ -41,7 +41,7 @@ class Loop:
 
     objective: Objective
     feed: Feed
-    settings: Train
+    settings: Steps
     folder: Path
     evaluate: Evaluate | None = None
     preface: dict[str, Any] = field(default_factory=dict)  #: facts for the first line of the log
@@ -54,6 +54,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         if self.plan is None:
+            assert isinstance(self.settings, Train), "settings without epochs need a plan"
             self.plan = Epochs(self.feed, self.settings.epochs)
 
     def run(self) -> Progress:

@@ -16,13 +16,9 @@ from maskwright.training.schedules.linear import Linear
 from maskwright.training.trackers import Tracker
 
 
-class Train(Config):
-    """What `[train]` of a run file, or `--set train.NAME=VALUE`, may say."""
+class Steps(Config):
+    """What any training may say of its steps, whatever they read."""
 
-    epochs: float = Field(3, gt=0, description="passes over the training rows; a fraction is allowed")
-    batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
-    batch_tokens: int | None = Field(None, ge=1, description="tokens per optimizer step, instead of batch_size")
-    order: Literal["random", "grouped"] = Field("random", description="grouped: texts of like length share a step")
     micro_tokens: int = Field(8192, ge=1, description="most tokens at once; a larger step is accumulated")
     lr: float = Field(5e-5, gt=0, description="peak learning rate")
     optimizer: Choice[Optimizer] = Field(AdamW(), description="how gradients move weights")
@@ -39,8 +35,22 @@ class Train(Config):
     log_steps: int = Field(10, ge=1, description="steps between lines of log.jsonl")
     tracker: Choice[Tracker] | None = Field(None, description="shows the run elsewhere too; none: nowhere")
 
-    @field_validator("batch_tokens", "clip", "threads", "checkpoint_minutes", "tracker", "averaging", mode="before")
+    @field_validator("clip", "threads", "checkpoint_minutes", "tracker", "averaging", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         """TOML has no word for nothing; here it is "none"."""
+        return None if value == "none" else value
+
+
+class Train(Steps):
+    """What `[train]` of a fine-tuning's run file, or `--set train.NAME=VALUE`, may say: passes over rows."""
+
+    epochs: float = Field(3, gt=0, description="passes over the training rows; a fraction is allowed")
+    batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
+    batch_tokens: int | None = Field(None, ge=1, description="tokens per optimizer step, instead of batch_size")
+    order: Literal["random", "grouped"] = Field("random", description="grouped: texts of like length share a step")
+
+    @field_validator("batch_tokens", mode="before")
+    @classmethod
+    def _no_tokens(cls, value: Any) -> Any:
         return None if value == "none" else value
