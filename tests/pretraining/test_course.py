@@ -45,7 +45,7 @@ def corpus(documents: int = 12, seed: int = 0) -> Encoded:
 
 
 def course(vocabulary: Vocabulary, objective: PretrainingObjective | None = None, **options: Any) -> Course:
-    options = {"tokens": 3000, "phases": (Phase(length=24, batch_tokens=200),), **options}
+    options = {"amount": 3000, "phases": (Phase(length=24, batch_tokens=200),), **options}
     return Course(corpus(), objective or Mlm(), vocabulary, SPECIALS, **options)
 
 
@@ -67,7 +67,7 @@ def test_a_training_reads_as_much_as_it_was_told(vocabulary: Vocabulary) -> None
 
 
 def test_a_pass_reads_each_sequence_once(vocabulary: Vocabulary) -> None:
-    made = course(vocabulary, tokens=10_000)
+    made = course(vocabulary, amount=10_000)
     for number in range(2):
         rows = np.concatenate(made.epoch(number))
         sequences = made.sequences(24, number)
@@ -94,7 +94,7 @@ def test_pieces_of_a_step_have_the_masks_of_the_whole(vocabulary: Vocabulary) ->
 
 def test_phases_follow_one_another(vocabulary: Vocabulary) -> None:
     phases = (Phase(share=0.75, length=12, batch_tokens=100), Phase(share=0.25, length=30, batch_tokens=300))
-    made = course(vocabulary, tokens=8000, phases=phases)
+    made = course(vocabulary, amount=8000, phases=phases)
     read, longest = [], []
     for step in range(made.total):
         asked, size = made.fetch(made.rows(step), CPU, made.moment(step))
@@ -108,7 +108,7 @@ def test_phases_follow_one_another(vocabulary: Vocabulary) -> None:
 
 def test_masks_follow_the_rate_of_the_moment(vocabulary: Vocabulary) -> None:
     objective = Mlm(masking={"name": "token", "rate": {"name": "linear", "start": 0.6, "end": 0.1}})
-    made = course(vocabulary, objective, tokens=20_000)
+    made = course(vocabulary, objective, amount=20_000)
     shares = []
     for step in (0, made.total - 1):
         some = [made.fetch(made.rows(step), CPU, Moment(step, made.total, 0))[0]]
@@ -148,7 +148,7 @@ def learn(objective: PretrainingObjective, name: str, network: Make, vocabulary:
     kind = family(name)
     net, kind, config = network(name, objective.head_of(kind), initial_std=0.05, heads=4)
     noise.seed(0)
-    made = course(vocabulary, objective, tokens=16_000)
+    made = course(vocabulary, objective, amount=16_000)
     Loop(objective.build(net, kind, config), made, TRAIN, folder, quiet=True, plan=made).run()
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 

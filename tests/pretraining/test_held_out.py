@@ -15,6 +15,7 @@ from torch import nn
 
 from maskwright.base.errors import UserError
 from maskwright.models import family, random_network
+from maskwright.pretraining.objectives.mlm import MaskedWords
 from maskwright.pretraining.encoded import Encoded, encode
 from maskwright.pretraining.held_out import frozen, judge, sizes_of, unigram
 from maskwright.pretraining.masking import Vocabulary
@@ -76,7 +77,7 @@ def test_the_loss_is_the_mean_cross_entropy(
     text: Encoded, tokenizer: Tokenizer, known: Vocabulary, network: Any
 ) -> None:
     held = frozen(text, tokenizer, known, 32)
-    told = judge(network.train(), held)
+    told = judge(MaskedWords(network.train()), held)
     assert network.training, "as it was"
     network.eval()
     with torch.no_grad():

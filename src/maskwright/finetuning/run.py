@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,7 @@ from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.runs import RunFolder
 from maskwright.runs.card import write_card
 from maskwright.runs.curves import elsewhere
+from maskwright.runs.notes import Notes
 from maskwright.runs.report import write_report
 from maskwright.tasks import Model, load
 from maskwright.text.encodings import Encodings
@@ -92,7 +93,7 @@ def finetune(
     _settle(asked)
     sources, found = roles(asked, sources)
     tables, more = read_tables(asked, sources)
-    notes = _Notes(say)
+    notes = Notes(say)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
     if resume and folder.complete:
@@ -126,20 +127,6 @@ def finetune(
     return Run(folder.path, told["metrics"], told, notes.told)
 
 
-@dataclass
-class _Notes:
-    """What a run has to say, kept and said at once."""
-
-    say: Callable[[str], None] | None
-    told: list[str] = field(default_factory=list)
-
-    def tell(self, notes: Iterable[str]) -> None:
-        for note in notes:
-            self.told.append(note)
-            if self.say is not None:
-                self.say(note)
-
-
 def _settle(asked: Finetune) -> None:
     """Set up the machine; what it does not have is said before anything is read."""
     runtime.settle_memory(kernels=256)
@@ -170,7 +157,7 @@ def _build(asked: Finetune, labels: Labels | None) -> Model:
     )
 
 
-def _done(folder: RunFolder, notes: _Notes) -> Run:
+def _done(folder: RunFolder, notes: Notes) -> Run:
     told = read_json(folder.metrics)
     notes.tell(["This run was already complete; nothing was done."])
     return Run(folder.path, told["metrics"], told, notes.told)

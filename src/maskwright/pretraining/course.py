@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,20 +30,34 @@ KEPT = 2  #: passes whose sequences are held, as one ends and the next begins
 class Phase(Config):
     """A part of the training in which length and batch stay as they are."""
 
-    share: float = Field(1.0, gt=0, le=1, description="share of the pieces of the whole training that are read in it")
+    share: float = Field(1.0, gt=0, le=1, description="share of the training's pieces, or of its steps, that it has")
     length: int = Field(128, ge=8, description="most pieces of a sequence, special ones included")
     batch_tokens: int = Field(4096, ge=1, description="pieces of an optimizer step")
+    batch_from: int | None = Field(None, ge=1, description="pieces of its first step, where batches grow")
+    ramp: float = Field(0.1, gt=0, le=1, description="share of the phase in which they grow, in a straight line")
+
+    def batch(self, progress: float) -> float:
+        """Pieces of a step, `progress` of the phase being behind."""
+        if self.batch_from is None:
+            return self.batch_tokens
+        return self.batch_from + (self.batch_tokens - self.batch_from) * min(1.0, progress / self.ramp)
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the corpus, or its beginning where the phase ends within it."""
+    """One pass over the corpus, or its beginning where the phase ends within it.
+
+    spent, whole: pieces, or steps where the budget is in steps, of its phase that are behind at its beginning, and that
+    the phase has in all. Batches that grow follow from them.
+    """
 
     phase: Phase
     epoch: int
-    first_row: int
-    first_step: int
-    steps: int
+    spent: float
+    whole: float
+    first_row: int = 0
+    first_step: int = 0
+    steps: int = 0
 
 
 class Course:
@@ -54,40 +69,44 @@ class Course:
         objective: PretrainingObjective,
         vocabulary: Vocabulary,
         specials: tuple[int, int],
-        tokens: int,
+        amount: float,
         phases: Sequence[Phase] = (Phase(),),
         seed: int = 0,
         micro_tokens: int = 8192,
+        unit: Literal["tokens", "steps"] = "tokens",
     ) -> None:
-        """specials: the ids of [CLS] and [SEP]; tokens: pieces that the training reads in all. Raises UserError for
-        shares that do not come to 1, and for a training shorter than a step."""
+        """specials: the ids of [CLS] and [SEP]; amount: pieces that the training reads in all, or its steps. Raises
+        UserError for shares that do not come to 1, and for a training shorter than a step."""
         if abs(sum(phase.share for phase in phases) - 1) > 1e-6:
             told = ", ".join(f"{phase.share:g}" for phase in phases)
             raise UserError(
                 f"The phases' shares come to {sum(p.share for p in phases):g} ({told}); let them come to 1."
             )
         self.corpus, self.objective, self.vocabulary_, self.specials = corpus, objective, vocabulary, specials
-        self.seed, self.micro_tokens = seed, micro_tokens
+        self.seed, self.micro_tokens, self.unit = seed, micro_tokens, unit
         self.sequences = lru_cache(KEPT)(self._sequences)
         self.order = lru_cache(KEPT)(self._order)
-        self.passes = self._all_passes(tokens, phases)
+        self.passes = self._all_passes(amount, phases)
         self._first_rows = np.array([one.first_row for one in self.passes])
         self._first_steps = np.array([one.first_step for one in self.passes])
         self.total = self.passes[-1].first_step + self.passes[-1].steps
 
-    def _all_passes(self, tokens: int, phases: Sequence[Phase]) -> list[Pass]:
+    def _all_passes(self, amount: float, phases: Sequence[Phase]) -> list[Pass]:
         found: list[Pass] = []
         row = step = epoch = 0
         for phase in phases:
-            left = phase.share * tokens
-            if left < 1:
-                raise UserError(f"{tokens:,} pieces are too few for a phase of {phase.share:g} of them.")
-            while left > 0:
+            whole, spent = phase.share * amount, 0.0
+            whole = round(whole) if self.unit == "steps" else whole
+            if whole < 1:
+                raise UserError(f"{amount:,.0f} {self.unit} are too few for a phase of {phase.share:g} of them.")
+            while spent < whole:
                 lengths = self.sequences(phase.length, epoch).lengths
-                read = np.cumsum([lengths[rows].sum() for rows in self.order(phase, epoch)])
-                steps = min(len(read), int(np.searchsorted(read, left)) + 1)
-                found.append(Pass(phase, epoch, row, step, steps))
-                left -= float(read[steps - 1])
+                order = self.order(phase, epoch, spent, whole)
+                costs = [1 if self.unit == "steps" else lengths[rows].sum() for rows in order]
+                ends = spent + np.cumsum(costs)
+                steps = min(len(ends), int(np.searchsorted(ends, whole)) + 1)
+                found.append(Pass(phase, epoch, spent, whole, row, step, steps))
+                spent = float(ends[steps - 1])
                 row, step, epoch = row + len(lengths), step + steps, epoch + 1
         return found
 
@@ -97,20 +116,45 @@ class Course:
             raise UserError("The corpus has no text to read; build it from files that hold some.")
         return found
 
-    def _order(self, phase: Phase, epoch: int) -> list[np.ndarray]:
-        """The sequences of each step of a pass, from 0."""
+    def _order(self, phase: Phase, epoch: int, spent: float, whole: float) -> list[np.ndarray]:
+        """The sequences of each step of a pass, from 0. spent, whole: see `Pass`."""
         lengths = self.sequences(phase.length, epoch).lengths
-        return batching.by_tokens(batching.order(len(lengths), self.seed, epoch), lengths, phase.batch_tokens)
+        rows = batching.order(len(lengths), self.seed, epoch)
+        ends = np.cumsum(lengths[rows])
+        out, start, used = [], 0, 0
+        while start < len(rows):
+            room = used + int(phase.batch(spent / whole))
+            end = max(start + 1, int(np.searchsorted(ends, room, side="right")))
+            out.append(rows[start:end])
+            spent += 1 if self.unit == "steps" else float(ends[end - 1] - used)
+            start, used = end, int(ends[end - 1])
+        return out
+
+    def _steps(self, one: Pass) -> list[np.ndarray]:
+        return self.order(one.phase, one.epoch, one.spent, one.whole)
 
     # ------------------------------------------------------------ the plan
 
+    @cached_property
+    def tokens(self) -> int:
+        """Pieces that are read in all."""
+        return sum(map(self.size, range(self.total)))
+
+    def size(self, step: int) -> int:
+        """Pieces of a step."""
+        one = self._pass_at(step)
+        own = self._steps(one)[step - one.first_step]
+        return int(self.sequences(one.phase.length, one.epoch).lengths[own].sum())
+
     def rows(self, step: int) -> np.ndarray:
-        one = self.passes[int(np.searchsorted(self._first_steps, step, side="right")) - 1]
-        return one.first_row + self.order(one.phase, one.epoch)[step - one.first_step]
+        one = self._pass_at(step)
+        return one.first_row + self._steps(one)[step - one.first_step]
 
     def moment(self, step: int) -> Moment:
-        epoch = self.passes[int(np.searchsorted(self._first_steps, step, side="right")) - 1].epoch
-        return Moment(step, self.total, epoch)
+        return Moment(step, self.total, self._pass_at(step).epoch)
+
+    def _pass_at(self, step: int) -> Pass:
+        return self.passes[int(np.searchsorted(self._first_steps, step, side="right")) - 1]
 
     def evaluates(self, done: int, evaluations: int) -> bool:
         """At equal distances through the whole training, the last at its end."""
@@ -120,7 +164,7 @@ class Course:
 
     def epoch(self, number: int) -> list[np.ndarray]:
         one = self.passes[number]
-        return [one.first_row + rows for rows in self.order(one.phase, one.epoch)[: one.steps]]
+        return [one.first_row + rows for rows in self._steps(one)[: one.steps]]
 
     def vocabulary(self) -> np.ndarray | None:
         return None

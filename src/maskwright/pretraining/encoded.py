@@ -30,11 +30,15 @@ class Encoded:
 
 
 def encode(documents: Iterable[Sequence[str]], tokenizer: Tokenizer) -> Encoded:
-    """Documents, each its sentences, as pieces. A sentence of which nothing is left is left out."""
+    """Documents, each its sentences, as pieces. A sentence of which nothing is left is left out.
+
+    Where pieces show the space before a word, each sentence but a document's first has one, as in a text.
+    """
     sentences: list[str] = []
     counts = [0]
+    before = " " if tokenizer.word_mark == ("begins", "Ġ") else ""
     for document in documents:
-        sentences.extend(document)
+        sentences.extend(before * (i > 0) + sentence for i, sentence in enumerate(document))
         counts.append(len(sentences))
     ids, lengths, unknown = plain(tokenizer.encode(sentences), tokenizer)
     kept = lengths > 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,15 +19,13 @@ from maskwright.nn.precision import precision
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.formats.doc_sentences import DocSentences
 from maskwright.pretraining.masking import Draw, Vocabulary
-from maskwright.pretraining.masking.token import Token
-from maskwright.pretraining.objectives import Asked
-from maskwright.pretraining.objectives.mlm import MaskedWords, Mlm
+from maskwright.pretraining.objectives import Asked, PretrainingObjective
+from maskwright.pretraining.objectives.mlm import Mlm
 from maskwright.text.tokenizer import Tokenizer
+from maskwright.training.objective import Objective
 
 TOKENS = 8192  #: pieces that are judged at once
 EPOCH = 2**31  #: a pass that no training reaches, so that these masks are nobody's training masks
-#: 15 % of the pieces, [MASK] in the place of all: nobody trained with other replacements is favoured by seeing them
-QUESTIONS = Mlm(masking=Token(masked=1.0, random=0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +51,26 @@ def frozen(
     length: int = 128,
     sequences: int | None = 1000,
     seed: int = 0,
+    questions: PretrainingObjective | None = None,
+    tokens: int = TOKENS,
 ) -> HeldOut:
     """Masks over `sequences` sequences of the held-out documents (None: all), the same for the same corpus and seed.
 
+    questions: what is asked, by default masked pieces (`PretrainingObjective.questions`); tokens: pieces that are
+    judged at once, 1 for one sequence after the other.
+
     Raises UserError for a corpus that holds nothing.
     """
+    questions = questions or Mlm().questions()
     found = DocSentences().sequences(corpus, length, seed, EPOCH)
     if not len(found):
         raise UserError("No held-out text is left to judge by. Build the corpus with a larger --held-out.")
     rows = np.sort(batching.order(len(found), seed, EPOCH)[:sequences])
     rows = rows[np.argsort(found.lengths[rows], kind="stable")]
     asked = []
-    for some in batching.by_tokens(rows, found.lengths, TOKENS):
+    for some in batching.by_tokens(rows, found.lengths, tokens):
         pieces = found.assemble(some, corpus.ids, tokenizer.cls_id, tokenizer.sep_id)
-        asked.append(QUESTIONS.ask(pieces, vocabulary, Draw(seed, EPOCH), 0.0))
+        asked.append(questions.ask(pieces, vocabulary, Draw(seed, EPOCH), 0.0))
     return HeldOut(asked, sizes_of(tokenizer))
 
 
@@ -78,23 +82,33 @@ def sizes_of(tokenizer: Tokenizer) -> np.ndarray:
     return out
 
 
-@torch.inference_mode()
 def judge(
-    network: Any, held: HeldOut, device: torch.device | str = "cpu", format: Literal["fp32", "bf16"] = "fp32"
+    answers: Objective, held: HeldOut, device: torch.device | str = "cpu", format: Literal["fp32", "bf16"] = "fp32"
 ) -> dict[str, float]:
     """The loss in nats a masked piece (`loss`), in bits a byte of the masked text, and how often the likeliest piece is
-    the right one. `likelihood`, the negative loss, stands first, since more of it is better."""
-    words, training = MaskedWords(network), network.training
-    network.eval()
-    total, right = 0.0, 0.0
+    the right one. answers: who gives the scores (`PretrainingObjective.answers`). `likelihood`, the negative loss,
+    stands first, since more of it is better."""
+    losses, counts, right = judge_each(answers, held, device, format)
+    loss = float(losses.sum()) / held.count
+    bits = float(losses.sum()) / math.log(2) / max(held.bytes, 1)
+    return {"likelihood": -loss, "loss": loss, "bits_per_byte": bits, "accuracy": float(right.sum() / counts.sum())}
+
+
+@torch.inference_mode()
+def judge_each(
+    answers: Objective, held: HeldOut, device: torch.device | str = "cpu", format: Literal["fp32", "bf16"] = "fp32"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each batch of the questions the sum of the losses, how many were asked, and how many answers are right."""
+    training = next(answers.children()).training  # of the network; what holds it may be new
+    answers.to(device).eval()
+    found = []
     with precision(format, device):
         for one in held.asked:
-            loss, _, facts = words(one.to(device))
-            total, right = total + float(loss), right + facts["accuracy"]
-    network.train(training)
-    loss = total / held.count
-    bits = total / math.log(2) / max(held.bytes, 1)
-    return {"likelihood": -loss, "loss": loss, "bits_per_byte": bits, "accuracy": right / held.count}
+            loss, count, facts = answers(one.to(device))
+            found.append((float(loss), count, facts["accuracy"]))
+    answers.train(training)
+    losses, counts, right = (np.array(column) for column in zip(*found, strict=True))
+    return losses, counts, right
 
 
 def unigram(corpus: Sequence[Encoded], held: HeldOut, vocabulary: int) -> float:

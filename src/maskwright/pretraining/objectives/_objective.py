@@ -22,6 +22,7 @@ from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.doc_sentences import DocSentences
 from maskwright.pretraining.masking import Draw, Masking, Pieces, Vocabulary
 from maskwright.pretraining.masking.token import Token
+from maskwright.text.tokenizer import Tokenizer
 from maskwright.training.objective import Objective
 
 _LOTS = 3  # stream of random numbers
@@ -65,6 +66,27 @@ class PretrainingObjective(Part):
         """The module whose forward takes `Asked`. network: the `head` of the family `kind` in the size `config`. The
         module may hold parts of its own, which are trained and not saved with the model."""
 
+    def questions(self) -> PretrainingObjective:
+        """What held-out text is asked, the same for all who are compared: 15 % of the pieces, [MASK] in the place of
+        all, so that nobody trained with other replacements is favoured by seeing them."""
+        from maskwright.pretraining.objectives.mlm import Mlm  # a file of this folder, which imports this one
+
+        return Mlm(masking=Token(masked=1.0, random=0.0))
+
+    def answers(self, built: Any) -> Objective:
+        """Who answers them; built: what `build` gave."""
+        from maskwright.pretraining.objectives.mlm import MaskedWords
+
+        return MaskedWords(built.network)
+
+    def outside(self, kind: Any) -> str:
+        """In a sentence, what the transformers library does not have of the trained model; "" where it has all."""
+        return ""
+
+    def prepared(self, tokenizer: Tokenizer) -> PretrainingObjective:
+        """This objective with maskings that are ready for a tokenizer (`Masking.prepare`)."""
+        return self
+
     def head_of(self, kind: Any) -> str:
         """The network that it trains in a family. Raises UserError where the family has none."""
         if self.head not in kind.HEADS:
@@ -80,6 +102,9 @@ class Masks(PretrainingObjective):
 
     masking: Choice[Masking] = Field(Token(), description="which pieces are asked for, and what stands in their place")
     z: float = Field(0.0, ge=0, description="weight of (log sum exp)^2, which keeps scores from drifting")
+
+    def prepared(self, tokenizer: Tokenizer) -> Masks:
+        return self.model_copy(update={"masking": self.masking.prepare(tokenizer)})
 
     def ask(self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float) -> Asked:
         masked = self.masking.apply(pieces, vocabulary, draw, progress)

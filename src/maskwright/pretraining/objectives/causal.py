@@ -36,6 +36,18 @@ class Causal(PretrainingObjective):
         labels = torch.from_numpy(pieces.ids[chosen + 1])
         return Asked(replace(batch, causal=True), Chosen(torch.from_numpy(chosen), counts), labels)
 
+    def questions(self) -> Causal:
+        return Causal()
+
+    def answers(self, built: Any) -> Objective:
+        return NextWords(built.network)
+
+    def outside(self, kind: Any) -> str:
+        return (
+            "It is trained to look left alone, which the class that its config names does not do in the transformers "
+            "library: use it there as an encoder to train further, not to continue texts."
+        )
+
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         if sees_later(network):
             raise UserError(

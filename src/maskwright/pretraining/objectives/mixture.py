@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from maskwright.base import draws
 from maskwright.base.choice import Choice
 from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
-from maskwright.pretraining.objectives._objective import Asked, PretrainingObjective
+from maskwright.pretraining.objectives._objective import Asked, Masks, PretrainingObjective
 from maskwright.pretraining.objectives.causal import Causal
 from maskwright.pretraining.objectives.mlm import Mlm
+from maskwright.text.tokenizer import Tokenizer
 from maskwright.training.objective import Objective
 
 _WHICH = 4  # stream of random numbers
@@ -59,6 +60,23 @@ class Mixture(PretrainingObjective):
             found.append((number, self.parts[number].ask(some, vocabulary, draw, progress)))
         return Several(found)
 
+    def prepared(self, tokenizer: Tokenizer) -> Mixture:
+        return self.model_copy(update={"parts": [part.prepared(tokenizer) for part in self.parts]})
+
+    def questions(self) -> PretrainingObjective:
+        return self._judged.questions()
+
+    def answers(self, built: Any) -> Objective:
+        return self._judged.answers(built.parts[self.parts.index(self._judged)])
+
+    @property
+    def _judged(self) -> PretrainingObjective:
+        """The last part that asks for masked pieces, or the last one."""
+        return next((part for part in reversed(self.parts) if isinstance(part, Masks)), self.parts[-1])
+
+    def outside(self, kind: Any) -> str:
+        return self._judged.outside(kind)
+
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return Parts([part.build(network, kind, config) for part in self.parts], [part.name for part in self.parts])
 
@@ -80,6 +98,11 @@ class Parts(Objective):
     def __init__(self, parts: list[Objective], names: list[str]) -> None:
         super().__init__()
         self.parts, self.names = nn.ModuleList(parts), names
+
+    @property
+    def network(self) -> Any:
+        """What all parts train."""
+        return self.parts[0].network
 
     def forward(self, several: Several) -> tuple[Tensor, int, dict[str, float]]:
         total = sum(len(asked.batch.ids) for _, asked in several.parts)

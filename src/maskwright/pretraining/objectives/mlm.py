@@ -27,6 +27,17 @@ class Mlm(Masks):
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return MaskedWords(network, self.z, self.shift)
 
+    def answers(self, built: Any) -> Objective:
+        return MaskedWords(built.network, shift=self.shift)
+
+    def outside(self, kind: Any) -> str:
+        if not self.shift:
+            return ""
+        return (
+            "It is trained to name a masked piece from the state before it, which the transformers library does not "
+            "do: there its fill-mask answers are off by one place."
+        )
+
 
 class MaskedWords(Objective):
     """Scores at the masked pieces alone, a portion of them at a time."""

@@ -19,6 +19,7 @@ from maskwright.nn.lookup import Lookup
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.masking.token import Token
 from maskwright.pretraining.objectives._objective import Asked, Masks, facts
+from maskwright.pretraining.objectives.mlm import MaskedWords
 from maskwright.training.objective import Objective
 
 Sharing = Literal["all", "gradient-disentangled", "none"]
@@ -53,6 +54,10 @@ class ReplacedTokens(Masks):
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         generator = random_network(kind, self.smaller(config), "masked-lm")
         return GeneratorAndDiscriminator(network, generator, self.sharing, self.weight, self.z)
+
+    def answers(self, built: Any) -> Objective:
+        """The generator: the discriminator names no words."""
+        return MaskedWords(built.generator)
 
     def smaller(self, config: Any) -> Any:
         """The generator's size: as many heads less as width, and word vectors of the same width."""

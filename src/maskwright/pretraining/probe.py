@@ -1,0 +1,75 @@
+"""How much of a training fits into minutes: a few of its steps, timed, before the first one counts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.pretraining.course import Course, Phase
+from maskwright.training.loop import Loop
+from maskwright.training.objective import Moment, Objective
+from maskwright.training.settings import Steps
+
+SECONDS = 6.0  #: that the steps of a phase are timed for
+WARM = 2  #: steps before that, in which kernels are made and memory is fetched
+LEAST = 20  #: steps below which a schedule with a warm-up is none
+
+
+@dataclass(frozen=True)
+class First:
+    """The first steps of a plan, and no more of it."""
+
+    course: Course
+    total: int
+
+    def rows(self, step: int) -> np.ndarray:
+        return self.course.rows(step % self.course.total)
+
+    def moment(self, step: int) -> Moment:
+        return Moment(step, self.total, 0)
+
+    def evaluates(self, done: int, per_epoch: int) -> bool:
+        return False
+
+
+def rates(
+    build: Callable[[], Objective], course: Callable[[Sequence[Phase]], Course], phases: Sequence[Phase], train: Steps
+) -> list[float]:
+    """Pieces a second of each phase's whole steps, forward, backward and optimizer. Nothing of it is kept."""
+    found = []
+    for phase in phases:
+        alone = phase.model_copy(update={"share": 1.0, "batch_from": None})
+        steps = course([alone])
+        seconds, _ = _timed(build(), steps, train, WARM)
+        count = max(WARM, round(SECONDS / max(seconds / WARM, 1e-3)))
+        seconds, tokens = _timed(build(), steps, train, count)
+        found.append(tokens / seconds)
+    return found
+
+
+def tokens_in(seconds: float, phases: Sequence[Phase], per_second: Sequence[float]) -> float:
+    """Pieces that all phases, by their shares of them, read in so many seconds."""
+    return seconds / sum(phase.share / rate for phase, rate in zip(phases, per_second, strict=True))
+
+
+def enough(course: Course, budget: str) -> None:
+    """Raises UserError for a training too short to be one."""
+    if course.total < LEAST:
+        raise UserError(
+            f"A budget of {budget} leaves {course.total} steps, fewer than the {LEAST} that a schedule needs. Give "
+            "more, or make a step smaller: --batch-tokens, or a smaller --size."
+        )
+
+
+def _timed(objective: Objective, course: Course, train: Steps, count: int) -> tuple[float, int]:
+    """Seconds and pieces of `count` steps."""
+    settings = train.model_copy(update={"checkpoint_minutes": None, "tracker": None, "averaging": None})
+    with tempfile.TemporaryDirectory() as folder:
+        loop = Loop(objective, course, settings, Path(folder), plan=First(course, count), quiet=True, keep_best=False)
+        seconds = loop.run().seconds
+    return seconds, sum(course.size(step % course.total) for step in range(count))

@@ -1,0 +1,107 @@
+"""From a corpus to pieces: a tokenizer learnt from it, and its pieces on disk, so that memory does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, room, write_folder, write_json
+from maskwright.data.corpus import Corpus, build
+from maskwright.data.corpus.shards import FACTS, Document
+from maskwright.models import locate
+from maskwright.pretraining.encoded import Encoded, encode
+from maskwright.text.tokenizer import Tokenizer
+
+HELD_OUT = "1%"  #: of text that is no corpus yet
+BLOCK = 4_000_000  #: characters that are encoded at once
+IDS = np.dtype("<i4")
+
+
+def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bool) -> Corpus:
+    """The corpus in a folder, or one that is made of text in `out`, of which 1 % of the documents is held out.
+
+    Raises UserError where nothing is held out, by which the run would be judged.
+    """
+    if (Path(text) / FACTS).is_file() or not Path(text).exists():
+        corpus = Corpus.open(text)
+    else:
+        settings = {"held_out": HELD_OUT}
+        corpus = build(text, out, settings, resume=True, quiet=quiet, note=say)
+    if not corpus.shards("held-out"):
+        raise UserError(
+            f"{text} has no held-out documents, by which the run is judged. Build the corpus with some: maskwright "
+            "corpus build TEXTS --out CORPUS --held-out 1% (or --held-out-name NAME). Where the text is one file, "
+            "--documents blank-lines makes a document of each part."
+        )
+    return corpus
+
+
+def learn(corpus: Corpus, size: int, cased: bool, progress: bool = False) -> Tokenizer:
+    """A WordPiece tokenizer of the training text, whose held-out documents it does not see."""
+    texts = (sentence for document in corpus.documents("train") for sentence in document.sentences)
+    return Tokenizer.train(texts, size=size, lowercase=not cased, progress=progress)
+
+
+def tokenizer_of(name: str) -> Tokenizer:
+    """The tokenizer of a model, or of a folder that `maskwright tokenizer train` wrote."""
+    folder = Path(name)
+    own = folder.is_dir() and any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt"))
+    return Tokenizer.from_folder(folder if own else locate(name))
+
+
+def pieces_of(corpus: Corpus, split: str, tokenizer: Tokenizer, folder: Path) -> Encoded:
+    """The pieces of a split, mapped from files in `folder`, which are written where they are not yet there.
+
+    Raises UserError for files that another tokenizer, or another corpus, has made.
+    """
+    made_by = {"tokenizer": tokenizer.fingerprint(), "corpus": corpus.fingerprint, "split": split}
+    if not folder.is_dir():
+        write_folder(folder, lambda into: _write(into, corpus.documents(split), tokenizer, made_by))
+    told = read_json(folder / "pieces.json")
+    if told["made_by"] != made_by:
+        differ = [name for name in made_by if told["made_by"].get(name) != made_by[name]]
+        raise UserError(
+            f"The pieces in {folder} were made with another {' and '.join(differ)} (the fingerprints differ). Remove "
+            "that folder, and they are made anew; or give the same as then."
+        )
+    ids = np.memmap(folder / "ids.bin", IDS, "r") if told["pieces"] else np.zeros(0, IDS)
+    if len(ids) != told["pieces"]:
+        raise UserError(
+            f"{folder / 'ids.bin'} holds {len(ids):,} pieces, not the {told['pieces']:,} that were written: it was cut "
+            "short. Remove that folder, and they are made anew."
+        )
+    sentences, documents = (np.load(folder / f"{name}.npy") for name in ("sentences", "documents"))
+    return Encoded(ids, sentences, documents, told["unknown"])
+
+
+def _write(folder: Path, documents: Iterator[Document], tokenizer: Tokenizer, made_by: dict[str, str]) -> None:
+    sentences, counts, unknown = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)], 0
+    pieces = sums = 0
+    folder.mkdir(parents=True, exist_ok=True)
+    with room(folder), open(folder / "ids.bin", "wb") as file:
+        for block in _blocks(documents):
+            part = encode(block, tokenizer)
+            file.write(part.ids.astype(IDS).tobytes())
+            sentences.append(part.sentences[1:] + pieces)
+            counts.append(part.documents[1:] + sums)
+            pieces, sums, unknown = pieces + len(part.ids), sums + len(part.sentences) - 1, unknown + part.unknown
+        np.save(folder / "sentences.npy", np.concatenate(sentences))
+        np.save(folder / "documents.npy", np.concatenate(counts))
+    write_json(folder / "pieces.json", {"made_by": made_by, "pieces": pieces, "unknown": unknown})
+
+
+def _blocks(documents: Iterator[Document]) -> Iterator[list[list[str]]]:
+    """Documents, so many at once that they are encoded on all cores and still fit."""
+    block: list[list[str]] = []
+    size = 0
+    for document in documents:
+        block.append(document.sentences)
+        size += sum(map(len, document.sentences))
+        if size >= BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block

@@ -1,0 +1,319 @@
+"""Pre-training: corpus, tokenizer, pieces, network, budget into steps, training, judging, saving, proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from maskwright.base import runtime
+from maskwright.base.choice import dump
+from maskwright.base.errors import UserError
+from maskwright.base.files import read_json, write_json
+from maskwright.data.corpus import Corpus
+from maskwright.nn.dropout import noise
+from maskwright.pretraining import _saved
+from maskwright.pretraining.budget import Budget
+from maskwright.pretraining.course import Course, Phase
+from maskwright.pretraining.encoded import Encoded
+from maskwright.pretraining.held_out import HeldOut, frozen, judge, judge_each, unigram
+from maskwright.pretraining.probe import enough, rates, tokens_in
+from maskwright.pretraining.reading import corpus_of, learn, pieces_of, tokenizer_of
+from maskwright.pretraining.settings import Pretrain, command, gather
+from maskwright.pretraining.start import Start, fresh, further, outside
+from maskwright.pretraining.summary import Judged, facts, summary
+from maskwright.pretraining.vocabulary import vocabulary_of
+from maskwright.runs import RunFolder
+from maskwright.runs.card import write_card
+from maskwright.runs.curves import elsewhere
+from maskwright.runs.notes import Notes
+from maskwright.runs.report import write_report
+from maskwright.text.tokenizer import Tokenizer
+from maskwright.training.loop import Loop
+from maskwright.training.objective import Objective
+from maskwright.training.tracking import Tracking
+
+SAVING = 5.0  #: seconds kept for the last evaluation's bootstrap, the page and the proof
+PROOF = 4  #: sequences on which a saved model must repeat the trained one's outputs
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A finished pre-training: its folder, all that metrics.json says, and what it had to say on the way."""
+
+    folder: Path
+    summary: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model, for `finetune(model=...)` and for every other reader of the layout."""
+        return self.folder / "model"
+
+
+def pretrain(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    allow_drift: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Pretrained:
+    """Train an encoder on text, in a budget, and prove that what was saved is what was trained.
+
+    config: a run file or its tables. options: any field of `pretraining.settings.Pretrain` (text, budget, out, recipe,
+    size ...) or one of SHORT (masking, length, batch_tokens, lr). settings: nested tables, e.g.
+    {"train": {"lr": 1e-3}}.
+    say: told each note as soon as it is known. Raises UserError for what a person can mend, and
+    `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
+    """
+    began = time.monotonic()
+    asked = gather(config, options, settings or {})
+    runtime.settle_memory(kernels=256)
+    runtime.set_threads(asked.train.threads)
+    if asked.train.tracker is not None:
+        asked.train.tracker.check()
+    notes, told = Notes(say), _facts(asked)
+    folder = RunFolder.open(asked.out, told, resume, overwrite)
+    _keep_sources(asked, overwrite)
+    if resume and folder.complete:
+        return _done(folder, notes)
+    with folder.held():
+        folder = RunFolder.open(asked.out, told, resume, overwrite)
+        if resume and folder.complete:
+            return _done(folder, notes)
+        folder.start({**told, "notes": []})
+        return Run(asked, folder, notes, told, quiet, allow_drift, began).all()
+
+
+@dataclass
+class Run:
+    """One pre-training on its way; `told` grows into config.json."""
+
+    asked: Pretrain
+    folder: RunFolder
+    notes: Notes
+    told: dict[str, Any]
+    quiet: bool
+    allow_drift: bool
+    began: float
+
+    def all(self) -> Pretrained:
+        asked = self.asked
+        self.device = runtime.device(asked.train.device)
+        self.format = runtime.resolve_precision(asked.train.precision, self.device)
+        corpus = corpus_of(asked.text, self.folder.path / "corpus", self.notes.say, self.quiet)
+        self.notes.tell(corpus.facts["notes"])
+        start = self._start(corpus, self._tokenizer(corpus))
+        self.objective = asked.objective.prepared(start.tokenizer)
+        self.notes.tell([*start.notes, *outside(asked, start)])
+        train, held = self._pieces(corpus, start.tokenizer)
+        questions = self._questions(held, start.tokenizer)
+        before = self._judge(self._build(start), questions) if asked.model else None
+        course = self._course(train, start, corpus, questions)
+        start, built, seconds = self._train(corpus, course, questions)
+        return self._finish(start, built, course, corpus, questions, held, before, seconds)
+
+    # ------------------------------------------------------------ what it starts from
+
+    def _tokenizer(self, corpus: Corpus) -> Tokenizer:
+        asked, kept = self.asked, self.folder.path / "tokenizer"
+        if kept.is_dir():
+            return Tokenizer.from_folder(kept)
+        named = asked.tokenizer or asked.model
+        found = tokenizer_of(named) if named else learn(corpus, asked.vocabulary, asked.cased, not self.quiet)
+        if named is None and found.size < asked.vocabulary:
+            self.notes.tell(
+                [
+                    f"The text gives a vocabulary of {found.size:,} pieces, not {asked.vocabulary:,}: no other "
+                    "pair of pieces comes twice."
+                ]
+            )
+        vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
+        found.save(kept)
+        return found
+
+    def _start(self, corpus: Corpus, tokenizer: Tokenizer) -> Start:
+        runtime.set_seed(self.asked.seed)
+        noise.seed(self.asked.seed)
+        return further(self.asked, tokenizer) if self.asked.model else fresh(self.asked, tokenizer)
+
+    def _build(self, start: Start) -> Objective:
+        return self.objective.build(start.network, start.kind, start.config)
+
+    def _pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Encoded]:
+        place = self.folder.path / "pieces"
+        train, held = (pieces_of(corpus, split, tokenizer, place / split) for split in ("train", "held-out"))
+        for name, of in (("training", train), ("held-out", held)):
+            if not len(of.ids):
+                raise UserError(f"The {name} text of {corpus.folder} holds no words. Build the corpus from more text.")
+            if of.unknown > 0.01 * len(of.ids):
+                self.notes.tell([f"{of.unknown / len(of.ids):.1%} of the {name} pieces are unknown to the vocabulary."])
+        return train, held
+
+    def _questions(self, held: Encoded, tokenizer: Tokenizer, tokens: int = 8192) -> HeldOut:
+        asked = self.asked
+        return frozen(
+            held,
+            tokenizer,
+            vocabulary_of(tokenizer),
+            asked.phases[-1].length,
+            asked.judge_sequences,
+            0,  # the same questions for every seed
+            self.objective.questions(),
+            tokens,
+        )
+
+    # ------------------------------------------------------------ budget and steps
+
+    def _course(self, train: Encoded, start: Start, corpus: Corpus, questions: HeldOut) -> Course:
+        """The steps that fit into the budget: counted once, and kept in config.json."""
+        specials = start.tokenizer.cls_id, start.tokenizer.sep_id
+        vocabulary, asked = vocabulary_of(start.tokenizer), self.asked
+        make = partial(
+            Course,
+            train,
+            self.objective,
+            vocabulary,
+            specials,
+            seed=asked.seed,
+            micro_tokens=asked.train.micro_tokens,
+        )
+        self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
+        if self.folder.resumed and "frozen" in (was := read_json(self.folder.config)):
+            RunFolder.open(self.folder.path, self.told, resume=True)  # that it starts from the same
+            frozen_ = was["frozen"]
+        else:
+            frozen_ = self._frozen(make, questions)
+            self.told |= {"frozen": frozen_, "notes": self.notes.told}
+            write_json(self.folder.config, self.told)
+        course = make(amount=frozen_["amount"], unit=frozen_["unit"], phases=asked.phases)
+        enough(course, asked.budget)
+        return course
+
+    def _frozen(self, make: Callable[..., Course], questions: HeldOut) -> dict[str, Any]:
+        asked, budget = self.asked, Budget.read(self.asked.budget)
+        if budget.minutes is None:
+            return {"amount": budget.amount, "unit": budget.unit}
+
+        def few(phases: Sequence[Phase]) -> Course:
+            return make(amount=8 * phases[0].batch_tokens, phases=phases)
+
+        def build() -> Objective:
+            start = self._start(None, Tokenizer.from_folder(self.folder.path / "tokenizer"))  # type: ignore[arg-type]
+            return self._build(start)
+
+        measured = rates(build, few, asked.phases, asked.train)
+        began = time.monotonic()
+        self._judge(build(), questions)
+        judging = (time.monotonic() - began) * (asked.train.evaluations + 1)
+        left = 60 * budget.minutes - (time.monotonic() - self.began) - judging - SAVING
+        if left <= 0:
+            raise UserError(
+                f"A budget of {asked.budget} is used up before the first step: reading, probing and judging take "
+                f"{60 * budget.minutes - left:,.0f} seconds here. Give more, or fewer train.evaluations."
+            )
+        amount = int(tokens_in(left, asked.phases, measured))
+        return {"amount": amount, "unit": "tokens", "seconds": round(left, 1), "tokens_per_second": measured}
+
+    # ------------------------------------------------------------ training and judging
+
+    def _judge(self, built: Objective, questions: HeldOut) -> dict[str, float]:
+        return judge(self.objective.answers(built), questions, self.device, self.format)
+
+    def _train(self, corpus: Corpus, course: Course, questions: HeldOut) -> tuple[Start, Objective, float]:
+        asked = self.asked
+        start = self._start(corpus, Tokenizer.from_folder(self.folder.path / "tokenizer"))
+        built = self._build(start)
+        place = self.folder.seed(asked.seed)
+        name = self.folder.path.resolve().name
+        with Tracking(asked.train.tracker, place, name, dict(self.told)) as tracking:
+            loop = Loop(
+                built,
+                course,
+                asked.train,
+                place,
+                lambda: self._judge(built, questions),
+                {"steps": course.total, "tokens": course.tokens, "parameters": start.parameters},
+                self.quiet,
+                self.allow_drift,
+                tracking=tracking,
+                plan=course,
+                keep_best=False,
+            )
+            progress = loop.run()
+            tracking.final({"held-out": progress.evaluations[-1]} if progress.evaluations else {})
+        self.notes.tell(tracking.notes)
+        return start, built, progress.seconds
+
+    def _finish(
+        self,
+        start: Start,
+        built: Any,
+        course: Course,
+        corpus: Corpus,
+        questions: HeldOut,
+        held: Encoded,
+        before: dict[str, float] | None,
+        seconds: float,
+    ) -> Pretrained:
+        asked, folder = self.asked, self.folder
+        each = self._questions(held, start.tokenizer, tokens=1)
+        losses, counts, right = judge_each(self.objective.answers(built), each, self.device, self.format)
+        if hasattr(built, "finished"):
+            start.network = built.finished()
+        start.network.eval()
+        described = {
+            "pretraining": dump(asked.objective),
+            "answers": "before" if getattr(asked.objective, "shift", False) else "at",
+            "max_length": start.network.encoder.limit or start.config.positions,
+            "precision": asked.train.precision,
+            "provenance": {"base": asked.model, "seed": asked.seed, "data": self.told["data"], **self.told["start"]},
+        }
+        _saved.save(folder.unproved, start, described)
+        _saved.prove(folder.unproved, start, asked.objective.head_of(start.kind), each.asked[:PROOF])
+        plateau = unigram([course.corpus], each, start.tokenizer.size)
+        documents = corpus.facts["splits"]["held-out"]["documents"]
+        judged = Judged(each, losses, counts, right, plateau, documents, before)
+        told = summary(judged, start, course, corpus, asked.objective.name, asked.seed)
+        shapes = facts(judged, start, course, corpus, course.tokens / max(seconds, 1e-9))
+        told["facts"] = [shape.plain() for shape in shapes]
+        told["metrics"] = {"held-out": {name: figure["value"] for name, figure in told["figures"].items()}}
+        told |= elsewhere(folder.path, told)
+        folder.accept()
+        write_json(folder.metrics, told)
+        write_report(folder.path)
+        write_card(folder.path)
+        return Pretrained(folder.path, told, self.notes.told)
+
+
+def _done(folder: RunFolder, notes: Notes) -> Pretrained:
+    notes.tell(["This run was already complete; nothing was done."])
+    return Pretrained(folder.path, read_json(folder.metrics), notes.told)
+
+
+def _keep_sources(asked: Pretrain, overwrite: bool) -> None:
+    """Raises UserError where overwriting the folder would delete what the run reads."""
+    out = Path(asked.out).resolve()
+    for name in (asked.text, asked.model, asked.tokenizer):
+        place = Path(name).resolve() if name else None
+        if overwrite and place is not None and place.exists() and out in (place, *place.parents):
+            raise UserError(f"{name} lies in {asked.out}, which --overwrite would empty. Give another --out.")
+
+
+def _facts(asked: Pretrain) -> dict[str, Any]:
+    """What config.json says: enough to repeat the run, and to notice that it would not be the same run."""
+    settings = asked.model_dump(mode="json")
+    return {
+        "settings": settings,
+        "command": command(asked),
+        "data": {"train": {"source": asked.text}},
+        "versions": runtime.versions(),
+        "machine": runtime.facts(runtime.device(asked.train.device)),
+    }

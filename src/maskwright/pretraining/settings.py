@@ -1,0 +1,194 @@
+"""All settings of a pre-training: what a run file, options and keyword arguments may say."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from maskwright.base.choice import Choice, dump, find, resolve
+from maskwright.base.command import is_word, sets
+from maskwright.base.config import Config, elsewhere, merge, parse, read_toml
+from maskwright.base.errors import UserError, unknown
+from maskwright.nn.positions import Positions
+from maskwright.pretraining.budget import Budget
+from maskwright.pretraining.course import Phase
+from maskwright.pretraining.masking import Masking
+from maskwright.pretraining.objectives import PretrainingObjective
+from maskwright.pretraining.recipes import Recipe
+from maskwright.training.settings import Steps
+
+
+class Train(Steps):
+    """What `[train]`, or `--set train.NAME=VALUE`, may say. Lengths and batches stand in `phases`."""
+
+    evaluations: int = Field(10, ge=1, description="times that the held-out text is judged, at equal distances")
+
+
+class Pretrain(Config):
+    """A run: `maskwright pretrain run.toml` or `maskwright pretrain TEXT` with any of these changed by options."""
+
+    text: str = Field(description="a corpus that `maskwright corpus build` made, or text to make one of")
+    out: str = Field("runs/pretrain", description="the run's folder")
+    budget: str = Field("20m", description='what it may take: 20m, 2h, "1000 steps" or "5M tokens"')
+    recipe: Choice[Recipe] = Field("modern", description="all that is not said otherwise: modern or bert-2018")
+    family: str = Field("modernbert", description="the network; `maskwright show` lists them")
+    size: str = Field("4x256", description="layers x width, or a size of the family: tiny, mini, small ...")
+    network: dict[str, Any] = Field({}, description="fields of the family's Config, such as network.heads=8")
+    dropout: float | None = Field(0.0, ge=0, lt=1, description="all rates of the network; none: as the family has them")
+    tokenizer: str | None = Field(None, description="a folder or model whose pieces are used; by default one is learnt")
+    vocabulary: int = Field(8192, ge=1, description="pieces of the tokenizer that is learnt")
+    cased: bool = Field(False, description="whether the tokenizer that is learnt keeps case and accents")
+    model: str | None = Field(None, description="go on with this encoder: a folder, an id on the hub, or minilm")
+    extend_vocabulary: int = Field(0, ge=0, description="with --model: words of the text that become pieces")
+    positions: Choice[Positions] | None = Field(
+        None, description="with --model: a longer table where a phase needs it: interpolate, tile or extend"
+    )
+    head_steps: int = Field(200, ge=1, description="with a --model without a masked-LM head: steps to fit one")
+    objective: Choice[PretrainingObjective] = Field("mlm", description="what is learnt")
+    phases: list[Phase] = Field([Phase()], min_length=1, description="lengths and batches, one after another")
+    train: Train = Field(Train(), description="how to train")
+    judge_sequences: int | None = Field(1000, ge=1, description="held-out sequences that are judged; none: all")
+    pairs: str | None = Field(None, description="minimal pairs (BLiMP's files) that are judged at the end")
+    pairs_limit: int = Field(100, ge=1, description="pairs of each of their files")
+    seed: int = Field(0, ge=0, description="fixes masks, order, new weights and dropout")
+
+    @field_validator("dropout", "judge_sequences", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return None if value == "none" else value
+
+    @field_validator("budget")
+    @classmethod
+    def _is_budget(cls, value: str) -> str:
+        Budget.read(value)
+        return value
+
+    @model_validator(mode="after")
+    def _of_a_model(self) -> Pretrain:
+        for name in ("extend_vocabulary", "positions"):
+            if getattr(self, name) and self.model is None:
+                raise ValueError(f"{name} changes a model that is gone on with; give --model, or leave it away")
+        return self
+
+
+#: Options beside the fields: each changes what stands deeper.
+SHORT = {
+    "masking": "which pieces are asked for: token, whole-word, span, n-gram, phrase, pmi",
+    "length": "most pieces of a sequence, in place of the recipe's phases",
+    "batch_tokens": "pieces of a step, in place of the recipe's",
+    "lr": "peak learning rate",
+}
+
+
+def gather(
+    config: str | Path | Mapping[str, Any] | None, options: Mapping[str, Any], sets: Mapping[str, Any]
+) -> Pretrain:
+    """One `Pretrain` from the recipe, a run file, options and `--set` tables, later ones winning.
+
+    An option may be a field of `Pretrain` or one of `SHORT`. What `masking` says holds within the objective; of another
+    masking than the recipe's, what all maskings have (rate, masked, random, copies) stays as the recipe has it.
+    """
+    source = "pretrain" if config is None or isinstance(config, Mapping) else str(config)
+    table = dict(config) if isinstance(config, Mapping) else {} if config is None else read_toml(config)
+    given = {n: str(v) if isinstance(v, Path) else v for n, v in options.items() if v is not None}
+    allowed = [*Pretrain.model_fields, *SHORT]
+    for name in [*given, *table, *sets]:
+        if name not in allowed:
+            path = elsewhere(Pretrain, name, allowed)
+            how = f" It is a setting: {path} in a run file and behind --set, nested in `settings` in Python."
+            raise UserError(unknown("option", name, allowed, path) + (how if path else ""))
+    layers = [_told(layer) for layer in (table, given, sets)]
+    said: dict[str, Any] = {}
+    for layer in layers:
+        said = _merged(said, layer)
+    recipe = resolve(Recipe, said.get("recipe") or Pretrain.model_fields["recipe"].default)
+    budget = Budget.read(str(said.get("budget") or Pretrain.model_fields["budget"].default))
+    goes_on = bool(said.get("model"))
+    if goes_on:
+        _refuse_new(said)
+    whole = _merged(_defaults(), recipe.settings(budget, goes_on))
+    whole = _with_masking(_merged(whole, {n: v for n, v in said.items() if n not in SHORT}), said.get("masking"))
+    changes = {name: said[name] for name in ("length", "batch_tokens") if name in said}
+    whole["phases"] = _phases(whole["phases"], changes)
+    if "lr" in said:
+        whole["train"] = merge(whole["train"], {"lr": said["lr"]})
+    return parse(Pretrain, {**whole, "recipe": recipe}, source)
+
+
+def command(asked: Pretrain) -> str:
+    """The command line that repeats a run."""
+    settings = asked.model_dump(mode="json")
+    first = {"recipe": settings["recipe"]["name"], "budget": asked.budget}
+    usual = gather({"text": asked.text, **first, **({"model": asked.model} if asked.model else {})}, {}, {}).model_dump(
+        mode="json"
+    )
+    words = ["maskwright", "pretrain", asked.text]
+    plain = {n: v for n, v in settings.items() if n not in ("text", *first) and is_word(v)}
+    for name, value in [*first.items(), *((n, v) for n, v in plain.items() if v != usual[n])]:
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    rest = {name: value for name, value in settings.items() if name not in {"text", *first, *plain}}
+    return shlex.join([*words, *sets(rest, usual)])
+
+
+def _defaults() -> dict[str, Any]:
+    return {"train": {"optimizer": {"name": "adamw"}, "schedule": {"name": "linear"}}, "objective": {"name": "mlm"}}
+
+
+def _told(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer whose parts are tables."""
+    out = dict(layer)
+    for name, contract in (("objective", PretrainingObjective), ("masking", Masking)):
+        if name in out:
+            given = out[name]
+            out[name] = {"name": given} if isinstance(given, str) else given
+            if isinstance(given, contract):
+                out[name] = dump(given)
+    return out
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """As `merge`, but another objective than the one below has its own defaults: its paper's numbers."""
+    out = merge(below, above)
+    was, now = below.get("objective", {}), above.get("objective", {})
+    if now.get("name", was.get("name")) != was.get("name"):
+        out["objective"] = dict(now)
+    return out
+
+
+def _with_masking(whole: dict[str, Any], masking: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The objective with what was said of its masking."""
+    if masking is None:
+        return whole
+    objective = dict(whole["objective"])
+    if "masking" not in find(PretrainingObjective, objective["name"]).model_fields:
+        raise UserError(
+            f"The objective {objective['name']!r} masks nothing, so that masking has no place. Leave it away; of a "
+            "mixture, name it in the part: objective.parts."
+        )
+    was = objective.get("masking", {})
+    if masking.get("name", was.get("name")) != was.get("name"):
+        was = {name: value for name, value in was.items() if name in Masking.model_fields}
+    objective["masking"] = merge(was, masking)
+    return {**whole, "objective": objective}
+
+
+def _refuse_new(said: Mapping[str, Any]) -> None:
+    """Raises UserError for what describes a new network, where one is gone on with."""
+    new = [name for name in ("family", "size", "network", "dropout", "vocabulary", "cased") if name in said]
+    if new:
+        raise UserError(
+            f"{', '.join(new)}: a setting of a new network, but --model {said['model']} is gone on with, which has its "
+            "own. Leave it away, or leave --model away."
+        )
+
+
+def _phases(phases: Any, changes: Mapping[str, int]) -> Any:
+    """With one length there is one phase."""
+    if "length" in changes and isinstance(phases, list):
+        phases = [{**phases[0], "share": 1.0}]
+    kept = ("batch_from", "ramp") if "batch_tokens" in changes else ()
+    return [{**{n: v for n, v in phase.items() if n not in kept}, **changes} for phase in phases]
