@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, room, write_folder, write_json
 from maskwright.data.corpus import Corpus, build
-from maskwright.data.corpus.shards import FACTS, Document
+from maskwright.data.corpus.shards import DERIVED, FACTS, Document
 from maskwright.models import locate
 from maskwright.pretraining.encoded import Encoded, encode
 from maskwright.text.tokenizer import Tokenizer
@@ -18,6 +19,7 @@ from maskwright.text.tokenizer import Tokenizer
 HELD_OUT = "1%"  #: of text that is no corpus yet
 BLOCK = 4_000_000  #: characters that are encoded at once
 IDS = np.dtype("<i4")
+TOKENIZERS, PIECES = DERIVED
 
 
 def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bool) -> Corpus:
@@ -39,10 +41,21 @@ def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bo
     return corpus
 
 
-def learn(corpus: Corpus, size: int, cased: bool, progress: bool = False) -> Tokenizer:
-    """A WordPiece tokenizer of the training text, whose held-out documents it does not see."""
-    texts = (sentence for document in corpus.documents("train") for sentence in document.sentences)
-    return Tokenizer.train(texts, size=size, lowercase=not cased, progress=progress)
+def beside(corpus: Corpus, out: Path) -> Path:
+    """Where what is made of a corpus is kept for the next run: in its own folder, or in the run's where nobody may
+    write there."""
+    return corpus.folder if os.access(corpus.folder, os.W_OK) else out
+
+
+def learn(corpus: Corpus, size: int, cased: bool, kept: Path, progress: bool = False) -> Tokenizer:
+    """A WordPiece tokenizer of the training text, whose held-out documents it does not see; from the folder `kept`
+    where it was learnt before."""
+    folder = kept / TOKENIZERS / f"{size}-{'cased' if cased else 'uncased'}"
+    if not folder.is_dir():
+        texts = (sentence for document in corpus.documents("train") for sentence in document.sentences)
+        found = Tokenizer.train(texts, size=size, lowercase=not cased, progress=progress)
+        write_folder(folder, lambda into: found.save(into))
+    return Tokenizer.from_folder(folder)
 
 
 def tokenizer_of(name: str) -> Tokenizer:
@@ -52,11 +65,12 @@ def tokenizer_of(name: str) -> Tokenizer:
     return Tokenizer.from_folder(folder if own else locate(name))
 
 
-def pieces_of(corpus: Corpus, split: str, tokenizer: Tokenizer, folder: Path) -> Encoded:
-    """The pieces of a split, mapped from files in `folder`, which are written where they are not yet there.
+def pieces_of(corpus: Corpus, split: str, tokenizer: Tokenizer, kept: Path) -> Encoded:
+    """The pieces of a split, mapped from files in the folder `kept`, which are written where they are not yet there.
 
     Raises UserError for files that another tokenizer, or another corpus, has made.
     """
+    folder = kept / PIECES / f"{split}-{tokenizer.fingerprint()[:16]}"
     made_by = {"tokenizer": tokenizer.fingerprint(), "corpus": corpus.fingerprint, "split": split}
     if not folder.is_dir():
         write_folder(folder, lambda into: _write(into, corpus.documents(split), tokenizer, made_by))

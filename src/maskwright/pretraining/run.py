@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from maskwright.pretraining.course import Course, Phase
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.held_out import HeldOut, frozen, judge, judge_each, unigram
 from maskwright.pretraining.probe import enough, rates, tokens_in
-from maskwright.pretraining.reading import corpus_of, learn, pieces_of, tokenizer_of
+from maskwright.pretraining.reading import beside, corpus_of, learn, pieces_of, tokenizer_of
 from maskwright.pretraining.settings import Pretrain, command, gather
 from maskwright.pretraining.start import Start, fresh, further, outside
 from maskwright.pretraining.summary import Judged, facts, summary
@@ -36,6 +37,7 @@ from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
 from maskwright.training.tracking import Tracking
 
+JUDGING = 0.05  #: share of a budget of minutes that judging on the way may take
 SAVING = 5.0  #: seconds kept for the last evaluation's bootstrap, the page and the proof
 PROOF = 4  #: sequences on which a saved model must repeat the trained one's outputs
 
@@ -127,7 +129,7 @@ class Run:
         if kept.is_dir():
             return Tokenizer.from_folder(kept)
         named = asked.tokenizer or asked.model
-        found = tokenizer_of(named) if named else learn(corpus, asked.vocabulary, asked.cased, not self.quiet)
+        found = tokenizer_of(named) if named else self._learnt(corpus)
         if named is None and found.size < asked.vocabulary:
             self.notes.tell(
                 [
@@ -139,6 +141,10 @@ class Run:
         found.save(kept)
         return found
 
+    def _learnt(self, corpus: Corpus) -> Tokenizer:
+        kept, bar = beside(corpus, self.folder.path), not self.quiet and sys.stderr.isatty()
+        return learn(corpus, self.asked.vocabulary, self.asked.cased, kept, bar)
+
     def _start(self, corpus: Corpus, tokenizer: Tokenizer) -> Start:
         runtime.set_seed(self.asked.seed)
         noise.seed(self.asked.seed)
@@ -148,8 +154,8 @@ class Run:
         return self.objective.build(start.network, start.kind, start.config)
 
     def _pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Encoded]:
-        place = self.folder.path / "pieces"
-        train, held = (pieces_of(corpus, split, tokenizer, place / split) for split in ("train", "held-out"))
+        kept = beside(corpus, self.folder.path)
+        train, held = (pieces_of(corpus, split, tokenizer, kept) for split in ("train", "held-out"))
         for name, of in (("training", train), ("held-out", held)):
             if not len(of.ids):
                 raise UserError(f"The {name} text of {corpus.folder} holds no words. Build the corpus from more text.")
@@ -195,12 +201,13 @@ class Run:
             write_json(self.folder.config, self.told)
         course = make(amount=frozen_["amount"], unit=frozen_["unit"], phases=asked.phases)
         enough(course, asked.budget)
+        self.train = asked.train.model_copy(update={"evaluations": frozen_["evaluations"]})
         return course
 
     def _frozen(self, make: Callable[..., Course], questions: HeldOut) -> dict[str, Any]:
         asked, budget = self.asked, Budget.read(self.asked.budget)
         if budget.minutes is None:
-            return {"amount": budget.amount, "unit": budget.unit}
+            return {"amount": budget.amount, "unit": budget.unit, "evaluations": asked.train.evaluations}
 
         def few(phases: Sequence[Phase]) -> Course:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
@@ -212,15 +219,24 @@ class Run:
         measured = rates(build, few, asked.phases, asked.train)
         began = time.monotonic()
         self._judge(build(), questions)
-        judging = (time.monotonic() - began) * (asked.train.evaluations + 1)
-        left = 60 * budget.minutes - (time.monotonic() - self.began) - judging - SAVING
+        judging = time.monotonic() - began
+        evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
+        spent = time.monotonic() - self.began
+        left = 60 * budget.minutes - spent - judging * (evaluations + 1) - SAVING
         if left <= 0:
             raise UserError(
-                f"A budget of {asked.budget} is used up before the first step: reading, probing and judging take "
-                f"{60 * budget.minutes - left:,.0f} seconds here. Give more, or fewer train.evaluations."
+                f"A budget of {asked.budget} is used up before the first step: reading and probing took {spent:,.0f} "
+                f"seconds here, judging and saving take {judging * (evaluations + 1) + SAVING:,.0f}. Give more. What "
+                "was read is kept, and a second run starts sooner."
             )
         amount = int(tokens_in(left, asked.phases, measured))
-        return {"amount": amount, "unit": "tokens", "seconds": round(left, 1), "tokens_per_second": measured}
+        return {
+            "amount": amount,
+            "unit": "tokens",
+            "evaluations": evaluations,
+            "seconds": round(left, 1),
+            "tokens_per_second": [round(rate, 1) for rate in measured],
+        }
 
     # ------------------------------------------------------------ training and judging
 
@@ -237,7 +253,7 @@ class Run:
             loop = Loop(
                 built,
                 course,
-                asked.train,
+                self.train,
                 place,
                 lambda: self._judge(built, questions),
                 {"steps": course.total, "tokens": course.tokens, "parameters": start.parameters},

@@ -21,7 +21,7 @@ from maskwright.data.corpus.blocks import LATER, Task, blocks, check_language
 from maskwright.data.corpus.progress import Progress
 from maskwright.data.corpus.reading import Reading
 from maskwright.data.corpus.settings import CorpusSettings
-from maskwright.data.corpus.shards import FACTS, FORMAT, SUMS, Corpus, part_of
+from maskwright.data.corpus.shards import DERIVED, FACTS, FORMAT, SUMS, Corpus, part_of
 from maskwright.data.corpus.sources import Found, check_places, find
 from maskwright.data.corpus.workers import cores, make_all
 
@@ -98,7 +98,7 @@ def _finished(out: Path, plan: Mapping[str, Any], overwrite: bool) -> Corpus | N
         return None
     if out.exists() and not (out / FACTS).is_file():
         raise UserError(f"{out} is there and is no corpus; nothing in it is touched. Give another --out.")
-    if strange := [f.name for f in _entries(out) if f.name not in (FACTS, SUMS) and f.suffix != ".arrow"]:
+    if strange := [f.name for f in _entries(out) if f.name not in (FACTS, SUMS, *DERIVED) and f.suffix != ".arrow"]:
         raise UserError(f"{out} holds {strange[0]!r} beside a corpus; move it away, or give another --out.")
     with room(out):
         check_room(out)

@@ -17,6 +17,7 @@ from maskwright.base.files import read_json, sha256
 FORMAT = 1  #: of corpus.json; a number that this file does not know is refused
 FACTS = "corpus.json"
 SUMS = "checksums.json"
+DERIVED = ("tokenizers", "pieces")  #: folders in which pre-training keeps what it has made of a corpus
 
 Split = Literal["train", "held-out"]
 SPLITS: tuple[Split, ...] = get_args(Split)
