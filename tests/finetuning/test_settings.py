@@ -74,11 +74,12 @@ def test_a_task_is_put_together_from_all_places(
         (["train.schedule.warmup=0.3"], "linear", 0.3),
         (["train.schedule=cosine"], "cosine", 0.2),
         (["train.schedule=cosine", "train.schedule.warmup=0.3"], "cosine", 0.3),
-        (["train.schedule.name=constant"], "constant", 0.2),
+        (["train.schedule.name=constant"], "constant", 0.1),
+        (["train.schedule.name=linear"], "linear", 0.2),
     ],
 )
 def test_a_part_can_be_named_or_only_changed(sets: list[str], name: str, warmup: float) -> None:
-    """On its own, or on top of a file: what names a part anew by its name alone drops the settings of the old one."""
+    """On its own, or on top of a file: what names another part drops the settings of the old one."""
     schedule = gather({"out": "o"}, {}, pairs(sets)).train.schedule
     assert (schedule.name, schedule.warmup) == (name, warmup if "warmup" in sets[-1] else 0.1)
     config = {"out": "o", "train": {"schedule": {"name": "linear", "warmup": 0.2}}}

@@ -15,10 +15,10 @@ from torch import nn
 
 from maskwright.base.errors import UserError
 from maskwright.models import family, random_network
-from maskwright.pretraining.objectives.mlm import MaskedWords
 from maskwright.pretraining.encoded import Encoded, encode
 from maskwright.pretraining.held_out import frozen, judge, sizes_of, unigram
 from maskwright.pretraining.masking import Vocabulary
+from maskwright.pretraining.objectives.mlm import MaskedWords
 from maskwright.text.tokenizer import Tokenizer
 
 SENTENCES = ["the story was charming", "a lovely book", "the play was dull and boring", "i liked the song"]

@@ -40,9 +40,9 @@ def _value(value: Any) -> str:
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML writes it on one line."""
+    """A value as TOML writes it on one line; in a table nothing is what stands there unless it is named."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return '"none"' if value is None else json.dumps(value, ensure_ascii=False)

@@ -95,13 +95,17 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two tables as one; where both hold a key, `above` wins, tables within tables alike."""
+    """Two tables as one; where both hold a key, `above` wins, tables within tables alike. A part that `above` names
+    otherwise (`name`) takes nothing over from the one below, whose settings are not its own."""
     out = dict(below)
     for key, value in above.items():
         mine = out.get(key)
         if isinstance(value, Mapping) and isinstance(mine, str):  # "linear", then schedule.warmup=0.1
             mine = {"name": mine}
-        out[key] = merge(mine, value) if isinstance(value, Mapping) and isinstance(mine, Mapping) else value
+        if isinstance(value, Mapping) and isinstance(mine, Mapping):
+            another = "name" in value and "name" in mine and value["name"] != mine["name"]
+            value = dict(value) if another else merge(mine, value)
+        out[key] = value
     return out
 
 

@@ -40,7 +40,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     for other in summary["baselines"]:
         metric = other.get("metric", summary["main"])
         others[other["name"]] = {metric: other["figures"][metric]}
-    print_figures(f"{reported['source']}, {counted(reported['rows'], 'row')}", {"": summary["figures"], **others})
+    judged = counted(reported["rows"], reported.get("of", "row"))
+    print_figures(f"{reported['source']}, {judged}", {"": summary["figures"], **others})
     print()
     for line in summary["verdict"]:
         print(textwrap.fill(line, 100))

@@ -75,12 +75,8 @@ class Tokens(Head):
         return self.through(self.encoder(batch, chosen))
 
 
-class Words(Head):
-    """Scores over the vocabulary at the chosen positions (all of them by default): (M, V)."""
-
-    def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
-        scores: Tensor = self.masked_lm(self.encoder(batch, chosen), self.encoder.embeddings.word.weight)
-        return scores
+class Speaking(Head):
+    """A network that scores words."""
 
     def before(self, batch: Batch, chosen: Chosen | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """What the product that gives the scores is of (`nn.heads.MaskedLanguageModel.before`)."""
@@ -90,7 +86,15 @@ class Words(Head):
         return found
 
 
-class WordsAndOrder(Head):
+class Words(Speaking):
+    """Scores over the vocabulary at the chosen positions (all of them by default): (M, V)."""
+
+    def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
+        scores: Tensor = self.masked_lm(self.encoder(batch, chosen), self.encoder.embeddings.word.weight)
+        return scores
+
+
+class WordsAndOrder(Speaking):
     """Both objectives of a paper at once, words (N, V) and a pair's order (B, 2)."""
 
     pooled = True

@@ -104,14 +104,14 @@ def gather(
     layers = [_told(layer) for layer in (table, given, sets)]
     said: dict[str, Any] = {}
     for layer in layers:
-        said = _merged(said, layer)
+        said = merge(said, layer)
     recipe = resolve(Recipe, said.get("recipe") or Pretrain.model_fields["recipe"].default)
     budget = Budget.read(str(said.get("budget") or Pretrain.model_fields["budget"].default))
     goes_on = bool(said.get("model"))
     if goes_on:
         _refuse_new(said)
-    whole = _merged(_defaults(), recipe.settings(budget, goes_on))
-    whole = _with_masking(_merged(whole, {n: v for n, v in said.items() if n not in SHORT}), said.get("masking"))
+    whole = merge(_defaults(), recipe.settings(budget, goes_on))
+    whole = _with_masking(merge(whole, {n: v for n, v in said.items() if n not in SHORT}), said.get("masking"))
     changes = {name: said[name] for name in ("length", "batch_tokens") if name in said}
     whole["phases"] = _phases(whole["phases"], changes)
     if "lr" in said:
@@ -123,9 +123,8 @@ def command(asked: Pretrain) -> str:
     """The command line that repeats a run."""
     settings = asked.model_dump(mode="json")
     first = {"recipe": settings["recipe"]["name"], "budget": asked.budget}
-    usual = gather({"text": asked.text, **first, **({"model": asked.model} if asked.model else {})}, {}, {}).model_dump(
-        mode="json"
-    )
+    first |= {"model": asked.model} if asked.model else {}
+    usual = gather({"text": asked.text, **first}, {}, {}).model_dump(mode="json")
     words = ["maskwright", "pretrain", asked.text]
     plain = {n: v for n, v in settings.items() if n not in ("text", *first) and is_word(v)}
     for name, value in [*first.items(), *((n, v) for n, v in plain.items() if v != usual[n])]:
@@ -147,15 +146,6 @@ def _told(layer: Mapping[str, Any]) -> dict[str, Any]:
             out[name] = {"name": given} if isinstance(given, str) else given
             if isinstance(given, contract):
                 out[name] = dump(given)
-    return out
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """As `merge`, but another objective than the one below has its own defaults: its paper's numbers."""
-    out = merge(below, above)
-    was, now = below.get("objective", {}), above.get("objective", {})
-    if now.get("name", was.get("name")) != was.get("name"):
-        out["objective"] = dict(now)
     return out
 
 

@@ -48,7 +48,7 @@ def summary(judged: Judged, start: Start, course: Course, corpus: Corpus, object
         "task": "pre-training",
         "base": f"{start.words} ({objective})",
         "main": "loss",
-        "reported": {"split": "held-out", "source": str(corpus.folder), "rows": len(judged.counts)},
+        "reported": {"split": "held-out", "source": str(corpus.folder), "rows": len(judged.counts), "of": "sequence"},
         "seeds": [seed],
         "saved": {"seed": seed, "why": "the last step's"},
         "figures": figures,
@@ -59,7 +59,7 @@ def summary(judged: Judged, start: Start, course: Course, corpus: Corpus, object
     }
 
 
-def facts(judged: Judged, start: Start, course: Course, corpus: Corpus, tokens_per_second: float) -> list[Shape]:
+def facts(judged: Judged, start: Start, course: Course, corpus: Corpus) -> list[Shape]:
     """Tables for the page."""
     computed = sum(int(one.batch.offsets[-1]) for one in judged.held.asked)
     total = corpus.facts["splits"]
@@ -77,7 +77,6 @@ def facts(judged: Judged, start: Start, course: Course, corpus: Corpus, tokens_p
         ("pieces read", course.tokens),
         ("passes over the text", course.tokens / max(1, len(course.corpus.ids))),
         ("pieces computed that are padding", 0),
-        ("pieces a second", round(tokens_per_second)),
     ]
     return [Table("What was read", ["", "number"], [list(row) for row in rows])]
 

@@ -67,7 +67,7 @@ class Record:
     @property
     def base(self) -> str:
         """The model that it started from."""
-        return str(self.settings.get("model") or "a model")
+        return str(self.metrics.get("base") or self.settings.get("model") or "a model")
 
     @property
     def splits(self) -> dict[str, dict[str, Any]]:

@@ -94,7 +94,7 @@ def _top(record: Record, title: str) -> str:
         facts.append(counted(len(record.seeds), "seed"))
     reported = table_of(record.metrics.get("reported"))
     if isinstance(reported.get("rows"), int):
-        rows, split = counted(reported["rows"], "row"), e(reported.get("split", ""), 40)
+        rows, split = counted(reported["rows"], str(reported.get("of", "row"))), e(reported.get("split", ""), 40)
         facts.append(f"judged on {rows} ({split}) of {e(reported.get('source', 'the data'), 120)}")
     said = listed(record.metrics.get("verdict"))
     verdict = paragraphs(map(opening, said[:10])) + cut("sentences", 10, len(said))

@@ -45,7 +45,7 @@ def save(
     """Write a checkpoint atomically, with checksums."""
 
     def fill(into: Path) -> None:
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, str(into / "weights.safetensors"))
+        save_file(weights_of(network), str(into / "weights.safetensors"))
         save_file(_moments(optimizer), str(into / "optimizer.safetensors"))
         if average is not None and average.count:
             save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(into / AVERAGE))
@@ -72,7 +72,7 @@ def restore(
             f"Resuming {folder} here would not be equal to the bit: {'; '.join(drift)}. Resume with the same, or "
             "accept the difference with --allow-drift."
         )
-    network.load_state_dict(load_file(str(folder / "weights.safetensors")))
+    fill(network, load_file(str(folder / "weights.safetensors")))
     _restore_moments(optimizer, load_file(str(folder / "optimizer.safetensors")))
     if average is not None and (folder / AVERAGE).exists():
         average.load_state_dict(load_file(str(folder / AVERAGE)))
@@ -131,8 +131,29 @@ def _restore_random(state: dict[str, Any]) -> None:
 
 def save_weights(file: Path, network: nn.Module) -> None:
     """The weights alone, atomically."""
-    write_bytes(file, serialise({k: v.contiguous() for k, v in network.state_dict().items()}))
+    write_bytes(file, serialise(weights_of(network)))
 
 
 def load_weights(file: Path, network: nn.Module) -> None:
-    network.load_state_dict(load_file(str(file)))
+    fill(network, load_file(str(file)))
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """Every tensor once: one that several modules hold has the first of its names."""
+    state = network.state_dict()
+    return {name: state[name].contiguous() for name, first in _first_names(state).items() if name == first}
+
+
+def fill(network: nn.Module, saved: dict[str, Tensor]) -> None:
+    """Load what `weights_of` gave."""
+    shared = {n: saved[first] for n, first in _first_names(network.state_dict()).items() if first in saved}
+    network.load_state_dict({**saved, **shared})
+
+
+def _first_names(state: dict[str, Tensor]) -> dict[str, str]:
+    """Of each name the first that holds the same tensor."""
+    first: dict[Any, str] = {}
+    return {
+        name: first.setdefault((tensor.data_ptr(), tensor.shape) if tensor.numel() else name, name)
+        for name, tensor in state.items()
+    }

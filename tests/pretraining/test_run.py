@@ -1,0 +1,282 @@
+"""A whole pre-training on a small text: what it leaves, what it refuses, and that it goes on to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from novel import corpus as novel_corpus
+from novel import texts
+
+from maskwright.base.choice import names
+from maskwright.base.config import merge
+from maskwright.base.errors import UserError
+from maskwright.data.corpus import Corpus, build
+from maskwright.models import load_network
+from maskwright.nn.batch import Batch
+from maskwright.pretraining.collocations import collocations
+from maskwright.pretraining.encoded import encode
+from maskwright.pretraining.masking import Masking
+from maskwright.pretraining.objectives import PretrainingObjective
+from maskwright.pretraining.reading import learn
+from maskwright.pretraining.run import Pretrained, pretrain
+from maskwright.pretraining.vocabulary import vocabulary_of
+from maskwright.text.tokenizer import Tokenizer
+
+Train = Callable[..., Pretrained]
+QUICK = {"budget": "40 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
+ONE = {"threads": 1, "checkpoint_minutes": None, "evaluations": 2}  # tiny matrices are slower on several threads
+QUICK |= {"settings": {"train": ONE}}
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
+
+
+@pytest.fixture
+def train(books: Path, tmp_path: Path) -> Train:
+    def run(out: str = "run", **options: Any) -> Pretrained:
+        settings = merge({"train": ONE}, options.pop("settings", {}))
+        return pretrain(text=books, out=tmp_path / out, **{**QUICK, **options, "settings": settings})
+
+    return run
+
+
+def test_a_run_leaves_a_proved_model_and_a_page(train: Train, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = train(say=said.append, budget="150 steps")
+    loss = run.summary["figures"]["loss"]
+    assert loss["low"] < loss["value"] < loss["high"]
+    plateau = run.summary["baselines"][0]["figures"]["loss"]["value"]
+    assert loss["value"] < plateau - 0.5, "it knows more than how often words come"
+    assert run.summary["verdict"][0].startswith("On held-out text (4 documents")
+    for name in ("report.html", "README.md", "config.json", "metrics.json", "seeds/0/log.jsonl", "model/vocab.txt"):
+        assert (run.folder / name).is_file(), name
+    page = (run.folder / "report.html").read_text()
+    assert "Pre-training" in page
+    assert "passes over the text" in page
+    steps = [json.loads(line) for line in (run.folder / "seeds/0/log.jsonl").read_text().splitlines()]
+    judged = [line["evaluation"]["loss"] for line in steps if "evaluation" in line]
+    assert len(judged) == 2
+    assert judged[1] == pytest.approx(loss["value"], abs=1e-5), "the page's figure is the last evaluation's"
+    described = json.loads((run.model / "maskwright.json").read_text())
+    assert described["pretraining"]["name"] == "mlm"
+    assert described["provenance"]["tokenizer"] == Tokenizer.from_folder(run.model).fingerprint()
+
+
+def test_what_comes_out_is_theirs_too(train: Train) -> None:
+    run = train()
+    theirs = transformers.AutoModelForMaskedLM.from_pretrained(run.model).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run.model)
+    mine = load_network(run.model, "masked-lm").network.eval()
+    ids = torch.tensor(tokenizer("the baker bakes [MASK] at home.")["input_ids"])
+    assert type(theirs).__name__ == "ModernBertForMaskedLM"
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            mine(Batch.packed(ids, [len(ids)])), theirs(ids[None]).logits[0], atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", names(PretrainingObjective))
+def test_every_objective_learns(name: str, train: Train, books: Path) -> None:
+    """Its loss falls, and what it leaves loads as the network that it trained."""
+    family = {"replaced-tokens": "electra"}.get(name, "bert")
+    settings = {"train": {"lr": 5e-3, "evaluations": 3, "checkpoint_minutes": 60}}  # one is written in the end
+    run = train(objective=name, family=family, settings=settings, budget="60 steps")
+    lines = [json.loads(line) for line in (run.folder / "seeds/0/log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    judged = [line["evaluation"]["loss"] for line in lines if "evaluation" in line]
+    assert losses[-1] < losses[0]
+    assert judged[-1] < judged[0]
+    head = {"replaced-tokens": "pretraining", "next-sentence": "pretraining", "sentence-order": "pretraining"}
+    assert not load_network(run.model, head.get(name, "masked-lm")).new
+
+
+@pytest.mark.parametrize("name", names(Masking))
+def test_every_masking_learns(name: str, train: Train, books: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"train": {"lr": 5e-3, "evaluations": 3}}
+    if name in ("phrase", "pmi"):
+        settings["masking"] = {"name": name, "file": str(lexicon(name, books, tmp_path))}
+    run = train(settings=settings, budget="60 steps", **({} if "masking" in settings else {"masking": name}))
+    lines = [json.loads(line) for line in (run.folder / "seeds/0/log.jsonl").read_text().splitlines()]
+    judged = [line["evaluation"]["loss"] for line in lines if "evaluation" in line]
+    assert judged[-1] < judged[0]
+
+
+def lexicon(name: str, books: Path, tmp_path: Path) -> Path:
+    """A file of phrases, or of collocations of the same text."""
+    file = tmp_path / f"{name}.npz"
+    if name == "phrase":
+        file.write_text("the old teacher\nmy neighbour\nnear the harbour\n")
+        return file
+    text = Corpus.open(books)
+    tokenizer = learn(text, QUICK["vocabulary"], False, books)  # type: ignore[arg-type]
+    found = encode((document.sentences for document in text.documents("train")), tokenizer)
+    blocks = [(found.ids.astype(np.int64), found.sentences[found.documents])]
+    collocations(blocks, vocabulary_of(tokenizer), tokenizer.fingerprint(), size=50, least=5).save(file)
+    return file
+
+
+def outcome(folder: Path) -> dict[str, bytes]:
+    kept = ("model/model.safetensors", "seeds/0/log.jsonl", "metrics.json")
+    return {name: (folder / name).read_bytes() for name in kept}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills need signals of POSIX")
+def test_kills_change_nothing(books: Path, tmp_path: Path, spawn: Callable[[list[str]], Any]) -> None:
+    """Data order, masks, optimizer and the average of the weights included; a budget of steps."""
+    sets = [
+        "train.checkpoint_minutes=0.0005",
+        "train.evaluations=4",
+        "train.threads=1",
+        "network.attention_dropout=0.1",
+    ]
+    words = ["--quiet", "--budget", "120 steps", "--size", "1x32", "--vocabulary", "120", "--length", "48"]
+    words += ["--batch-tokens", "600", *(word for one in sets for word in ("--set", one))]
+
+    def command(out: Path, *more: str) -> list[str]:
+        return ["pretrain", str(books), "--out", str(out), *words, *more]
+
+    straight, killed = tmp_path / "straight" / "run", tmp_path / "killed" / "run"
+    process = spawn(command(straight))
+    process.join()
+    assert process.exitcode == 0
+    log = killed / "seeds" / "0" / "log.jsonl"
+
+    def lines() -> int:
+        return log.read_bytes().count(b"\n") if log.exists() else 0
+
+    moments = np.random.default_rng(7)
+    for _ in range(4):
+        begun = lines()
+        process = spawn(command(killed, "--resume"))
+        until = time.monotonic() + 60
+        while lines() < begun + 2 and time.monotonic() < until and process.exitcode is None:
+            time.sleep(0.001)
+        time.sleep(float(moments.uniform(0, 0.03)))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "the run was over before it could be killed"
+    process = spawn(command(killed, "--resume"))
+    process.join()
+    assert process.exitcode == 0
+    assert outcome(straight) == outcome(killed)
+
+
+def test_minutes_become_steps_once(train: Train) -> None:
+    run = train(budget="12s", judge_sequences=20, settings={"train": {"evaluations": 2}})
+    frozen = json.loads((run.folder / "config.json").read_text())["frozen"]
+    assert frozen["unit"] == "tokens"
+    assert 0 < frozen["seconds"] < 12
+    assert run.summary["read"]["tokens"] >= frozen["amount"]
+
+
+def test_a_finished_run_is_not_done_again(train: Train, tmp_path: Path) -> None:
+    train()
+    said: list[str] = []
+    train(resume=True, say=said.append)
+    assert said == ["This run was already complete; nothing was done."]
+    with pytest.raises(UserError, match="already holds a run"):
+        train()
+    with pytest.raises(UserError, match=r"seed was 0 and is 1"):
+        train(resume=True, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"length": 4000, "family": "bert", "batch_tokens": 4000}, "512 positions.*network.positions"),
+        ({"budget": "5 steps"}, "leaves 5 steps, fewer than the 20"),
+        ({"budget": "1s"}, "used up before the first step"),
+        ({"vocabulary": 10}, "vocabulary of 10 pieces is too small"),
+        ({"objective": "next-sentence", "family": "modernbert"}, "trains the network 'pretraining'"),
+        ({"family": "bort"}, "bert"),
+    ],
+)
+def test_what_cannot_be_is_said_with_a_way_out(options: dict[str, Any], said: str, train: Train) -> None:
+    with pytest.raises(UserError, match=said):
+        train(**options)
+
+
+def test_a_vocabulary_larger_than_the_words_allow_is_said(train: Train) -> None:
+    said: list[str] = []
+    train(vocabulary=5000, say=said.append)
+    assert any("not 5,000: no other pair of pieces comes twice" in note for note in said)
+
+
+def test_text_becomes_a_corpus_on_the_way(books: Path, tmp_path: Path) -> None:
+    run = pretrain(text=books.parent / "texts", out=tmp_path / "run", **QUICK)
+    assert (tmp_path / "run" / "corpus" / "corpus.json").is_file()
+    assert run.summary["reported"]["split"] == "held-out"
+
+
+def test_a_tokenizer_without_a_mask_is_refused(train: Train, tmp_path: Path) -> None:
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]) + "\n")
+    with pytest.raises(UserError, match=r"Masking needs a piece that hides others"):
+        train(tokenizer=folder)
+
+
+def test_one_document_cannot_be_held_out(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text(texts(1)[0])
+    with pytest.raises(UserError, match="held"):
+        pretrain(text=tmp_path / "one.txt", out=tmp_path / "run", **QUICK)
+    made = build(tmp_path / "one.txt", tmp_path / "corpus", {}, quiet=True)
+    with pytest.raises(UserError, match=r"no held-out documents.*--held-out 1%"):
+        pretrain(text=made.folder, out=tmp_path / "another", **QUICK)
+
+
+def test_pieces_of_another_tokenizer_or_cut_short_are_named(books: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "books"
+    shutil.copytree(books, mine)
+    shutil.rmtree(mine / "pieces", ignore_errors=True)
+    pretrain(text=mine, out=tmp_path / "one", **QUICK)
+    (pieces,) = (mine / "pieces").glob("train-*")
+    whole = (pieces / "ids.bin").read_bytes()
+    (pieces / "ids.bin").write_bytes(whole[:-8])
+    with pytest.raises(UserError, match="cut short"):
+        pretrain(text=mine, out=tmp_path / "two", **QUICK)
+    (pieces / "ids.bin").write_bytes(whole)
+    told = json.loads((pieces / "pieces.json").read_text())
+    told["made_by"]["tokenizer"] = "another"
+    (pieces / "pieces.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match=r"another tokenizer \(the fingerprints differ\)"):
+        pretrain(text=mine, out=tmp_path / "three", **QUICK)
+
+
+def test_repeated_lines_are_named_as_what_stalls_a_loss(tmp_path: Path) -> None:
+    files = tmp_path / "texts"
+    files.mkdir()
+    for number, text in enumerate(texts(12)):
+        (files / f"{number}.txt").write_text("\n".join(["All rights are reserved by the owner."] * 30) + "\n" + text)
+    made = build(files, tmp_path / "corpus", {"held_out": 2}, quiet=True)
+    said: list[str] = []
+    run = pretrain(text=made.folder, out=tmp_path / "run", say=said.append, **{**QUICK, "vocabulary": 130})
+    assert any("look here first" in note for note in said)
+    assert "repeat an earlier one" in run.summary["verdict"][-1]
+
+
+def test_a_shard_that_is_missing_is_named(books: Path, tmp_path: Path) -> None:
+    shutil.copytree(books, tmp_path / "books")
+    next((tmp_path / "books").glob("train-*.arrow")).unlink()
+    with pytest.raises(UserError, match=r"train-00000.arrow is missing"):
+        pretrain(text=tmp_path / "books", out=tmp_path / "run", **QUICK)
+
+
+def test_overwriting_does_not_delete_what_is_read(books: Path, tmp_path: Path) -> None:
+    pretrain(text=books, out=tmp_path / "run", **QUICK)
+    shutil.copytree(books, tmp_path / "run" / "corpus")
+    with pytest.raises(UserError, match="--overwrite would empty"):
+        pretrain(text=tmp_path / "run" / "corpus", out=tmp_path / "run", overwrite=True, **QUICK)

@@ -1,0 +1,144 @@
+"""What a pre-training is told: recipes, options and --set in their order, and what does not go together."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from maskwright.base.config import pairs
+from maskwright.base.errors import UserError
+from maskwright.models import families, family
+from maskwright.pretraining.budget import Budget
+from maskwright.pretraining.objectives.causal import Causal
+from maskwright.pretraining.objectives.span_boundary import SpanBoundary
+from maskwright.pretraining.settings import Pretrain, command, gather
+from maskwright.pretraining.sizes import sized
+from maskwright.text.tokenizer import Tokenizer
+
+
+def told(sets: list[str] | None = None, **options: Any) -> Pretrain:
+    return gather(None, {"text": "books", **options}, pairs(sets or []))
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [
+        ("20m", 20, "minutes"),
+        ("1h30m", 90, "minutes"),
+        ("90s", 1.5, "minutes"),
+        ("0.5h", 30, "minutes"),
+        ("1000 steps", 1000, "steps"),
+        ("1 step", 1, "steps"),
+        ("5M tokens", 5_000_000, "tokens"),
+        ("137B tokens", 137 * 10**9, "tokens"),
+    ],
+)
+def test_a_budget_is_minutes_steps_or_tokens(text: str, amount: float, unit: str) -> None:
+    assert Budget.read(text) == Budget(amount, unit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0m", "nothing to train with"),
+        ("0 steps", "nothing"),
+        ("20", "no budget"),
+        ("-5m", "no budget"),
+        ("", "no bud"),
+    ],
+)
+def test_what_is_no_budget_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"{said}.*20m, 2h"):
+        told(budget=text)
+
+
+def test_the_recipe_holds_where_nothing_is_said() -> None:
+    modern, bert = told(), told(recipe="bert-2018")
+    assert (modern.family, modern.dropout, modern.train.optimizer.name) == ("modernbert", 0.0, "muon")
+    assert (bert.family, bert.dropout, bert.objective.name) == ("bert", None, "next-sentence")
+    assert [phase.length for phase in bert.phases] == [128, 512]
+    assert told(recipe="bert-2018", family="albert", lr="2e-4").train.lr == 2e-4
+    assert told(["train.schedule.warmup=0.5"]).train.schedule.warmup == 0.5
+    assert told(budget="5m").size != told(budget="3h").size
+
+
+def test_a_masking_named_alone_keeps_the_rates_of_the_recipe() -> None:
+    for asked in (told(masking="span"), told(["masking=span"]), told(["masking.name=span"])):
+        masking = asked.objective.masking  # type: ignore[attr-defined]
+        assert (masking.name, masking.masked, masking.rate.name) == ("span", 1.0, "linear")
+    kept = told(["masking.rate=0.4"]).objective.masking  # type: ignore[attr-defined]
+    assert (kept.name, kept.rate.start, kept.masked) == ("token", 0.4, 1.0)
+
+
+def test_another_objective_has_its_own_papers_numbers() -> None:
+    assert told(objective="span-boundary").objective == SpanBoundary()
+    assert told(objective="causal").objective == Causal()
+    assert told(["objective.z=1e-4"]).objective.masking.masked == 1.0  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match="'causal' masks nothing"):
+        told(objective="causal", masking="span")
+
+
+def test_one_length_is_one_phase() -> None:
+    (phase,) = told(recipe="bert-2018", length="256", batch_tokens="2048").phases
+    assert (phase.length, phase.batch_tokens, phase.share) == (256, 2048, 1.0)
+    assert told(batch_tokens=512).phases[0].batch_from is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"siez": "4x256"}, "size"),
+        ({"warmup": 0.1}, "train.schedule.warmup"),
+        ({"model": "minilm", "size": "4x256"}, "size: a setting of a new network"),
+        ({"extend_vocabulary": 100}, "give --model"),
+        ({"size": 3, "recipe": "modrn"}, "modern"),
+    ],
+)
+def test_what_does_not_fit_names_what_does(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        told(**options)
+
+
+def test_the_command_repeats_the_settings() -> None:
+    given = [
+        told(),
+        told(budget="1000 steps", recipe="bert-2018", size="2x128", seed=3),
+        told(["masking.rate=0.4", "network.heads=8", "train.lr=1e-3"], masking="whole-word", cased=True),
+        told(["phases=[{length = 64, batch_tokens = 512}]", "train.clip=none", "dropout=none"]),
+        told(model="minilm", extend_vocabulary=10),
+        told(objective="mixture"),
+    ]
+    for asked in given:
+        _, verb, text, *words = shlex.split(command(asked))
+        assert (verb, text) == ("pretrain", "books")
+        options = {w[2:].replace("-", "_"): v for w, v in zip(words[::2], words[1::2], strict=True) if w != "--set"}
+        sets = [v for w, v in zip(words[::2], words[1::2], strict=True) if w == "--set"]
+        assert told(sets, **options) == asked
+
+
+@pytest.fixture
+def tokenizer() -> Tokenizer:
+    return Tokenizer.train(["a small text of few words"] * 2, size=60)
+
+
+@pytest.mark.parametrize("name", families())
+def test_every_family_has_sizes(name: str, tokenizer: Tokenizer) -> None:
+    config: Any = sized(family(name), "2x128", tokenizer, {}, 0.0)
+    assert (config.layers, config.width, config.heads) == (2, 128, 2)
+    assert config.vocabulary == tokenizer.size
+    assert not any(getattr(config, field) for field in type(config).model_fields if "dropout" in field)
+
+
+def test_a_size_is_a_preset_or_a_product(tokenizer: Tokenizer) -> None:
+    bert = family("bert")
+    preset: Any = sized(bert, "minilm", tokenizer, {}, None)
+    assert (preset.layers, preset.width, preset.vocabulary) == (6, 384, tokenizer.size)
+    named: Any = sized(family("modernbert"), "mini", tokenizer, {"inner": 100}, None)
+    assert (named.layers, named.width, named.inner) == (4, 256, 100)
+    for wrong, said in (("4y256", "layers x width"), ("2x193", "193 cannot be cut"), ("0x64", "at least one layer")):
+        with pytest.raises(UserError, match=said):
+            sized(bert, wrong, tokenizer, {}, None)
+    with pytest.raises(UserError, match="layrs"):
+        sized(bert, "2x128", tokenizer, {"layrs": 3}, None)
