@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from maskwright.base.choice import find
 from maskwright.base.choice import names as choices
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json
+from maskwright.base.files import read_json, write_folder
 from maskwright.data.labels import Labels
 from maskwright.models import count_outputs, describe, locate
 from maskwright.runs import RunFolder
@@ -27,8 +27,13 @@ def saved_facts(model: str | Path) -> dict[str, Any]:
     and for a file of a newer format or without a key."""
     folder = locate(model)
     described = folder / "maskwright.json"
-    if not described.exists():
+    if not described.exists() or "answers" in read_facts(described, ()):  # pre-trained: it has no task yet
         return _from_hugging_face(folder, str(model))
+    return read_facts(described, NEEDED)
+
+
+def read_facts(described: Path, needed: Sequence[str]) -> dict[str, Any]:
+    """A maskwright.json that has the keys `needed`. Raises UserError where it lacks one, and for a newer format."""
     facts = read_json(described)
     if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
         raise UserError(f"{described} does not say its format, a whole number: it was changed. Save the model again.")
@@ -36,13 +41,27 @@ def saved_facts(model: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
         )
-    missing = [key for key in NEEDED if key not in facts]
+    missing = [key for key in needed if key not in facts]
     if missing:
         raise UserError(
             f"{described} lacks the key {missing[0]!r}: it was changed after it was saved. Put the key back, take an "
             "older copy, or save the model again."
         )
     return facts
+
+
+def save_folder(folder: str | Path, fill: Callable[[Path], None]) -> None:
+    """What `fill` writes as a model folder, atomically, in the place of an older model.
+
+    Raises UserError when the folder holds anything else.
+    """
+    folder = Path(folder).resolve()
+    ours = folder.is_dir() and ((folder / "maskwright.json").exists() or not any(folder.iterdir()))
+    if folder.exists() and not ours:
+        raise UserError(f"{folder} holds something that is not a model of maskwright. Give a new or empty folder.")
+    if folder == Path.cwd():  # it is replaced whole, and a process stays in the old one
+        raise UserError(f"{folder} is the folder that this process works in. Give another, such as {folder}/model.")
+    write_folder(folder, fill)
 
 
 def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
