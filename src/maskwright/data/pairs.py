@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from maskwright.base.errors import UserError
+from maskwright.base.words import counted
 from maskwright.data.read import read
 from maskwright.data.readers._file import is_folder, listing, open_file
 from maskwright.data.readers.jsonl import Jsonl
@@ -60,6 +61,9 @@ def read_pairs(path: str | Path, limit: int | None = None) -> tuple[list[Pair], 
                 )
             if limit is None or taken[pair.paradigm] <= limit:
                 found.append(pair)
+    same = [pair.where for pair in found if pair.good == pair.bad]
+    if same:
+        notes.append(f"The two sentences of {counted(len(same), 'pair')} are the same, first at {same[0]}: ties.")
     return found, notes
 
 
@@ -113,7 +117,7 @@ def _pairs(table: Table, name: str) -> Iterator[Pair]:
     for row in range(len(table)):
         where = table.where(row)
         said = {key: None if cells is None else _category(cells[row], key, where) for key, cells in given.items()}
-        pair = Pair(
+        yield Pair(
             _sentence(table.columns[good][row], good, where),
             _sentence(table.columns[bad][row], bad, where),
             said[PARADIGM] or name,
@@ -121,9 +125,6 @@ def _pairs(table: Table, name: str) -> Iterator[Pair]:
             said[FIELD],
             said[TERM],
         )
-        if pair.good == pair.bad:
-            raise UserError(f"{where}: {good} and {bad} are the same, {pair.good!r}. A pair is of two sentences.")
-        yield pair
 
 
 def _column(table: Table, names: tuple[str, ...]) -> str:

@@ -56,26 +56,26 @@ class Judged:
 
 def judge(model: MaskedLM, pairs: Iterable[Pair], method: Method) -> Judged:
     """See `MaskedLM.judge`. Two sentences of the same pieces are a tie, and so are two that score the same."""
-    pairs = list(pairs)
-    if not pairs:
+    taken: list[Pair] = []
+    answers = model.stream(_sentences(pairs, taken), method)
+    each = [(_win(good, bad), good.unknown + bad.unknown) for good, bad in zip(answers, answers, strict=True)]
+    if not each:
         raise UserError("There are no pairs to judge; give at least one.")
-    answers = model.stream(_sentences(pairs), method)
-    wins, unknown = np.empty(len(pairs)), 0
-    for row, (good, bad) in enumerate(zip(answers, answers, strict=True)):
-        wins[row] = _win(good, bad)
-        unknown += good.unknown + bad.unknown
-    paradigms = _grouped([pair.paradigm for pair in pairs])
+    wins, unknown = np.array([win for win, _ in each]), sum(count for _, count in each)
+    paradigms = _grouped([pair.paradigm for pair in taken])
     return Judged(
         _accuracy(wins, paradigms.values()),
-        _by(wins, paradigms, {pair.paradigm: pair.field for pair in pairs}),
-        _by(wins, paradigms, {pair.paradigm: pair.term for pair in pairs}),
+        _by(wins, paradigms, {pair.paradigm: pair.field for pair in taken}),
+        _by(wins, paradigms, {pair.paradigm: pair.term for pair in taken}),
         {name: _accuracy(wins, [rows]) for name, rows in paradigms.items()},
         unknown,
     )
 
 
-def _sentences(pairs: Sequence[Pair]) -> Iterator[tuple[str, str]]:
+def _sentences(pairs: Iterable[Pair], taken: list[Pair]) -> Iterator[tuple[str, str]]:
+    """Both sentences of each pair with their place; a pair that was taken goes into `taken`."""
     for pair in pairs:
+        taken.append(pair)
         yield f"{pair.where}: the good sentence", pair.good
         yield f"{pair.where}: the bad sentence", pair.bad
 
