@@ -35,10 +35,10 @@ def command(
     """Score texts, or minimal pairs, by how likely a masked language model finds them.
 
     A text's score is its pseudo-log-likelihood: the sum over its pieces of log p(piece | the text with it masked), in
-    nats. ppl, the perplexity, is exp(-log p / pieces), by which only models of one vocabulary compare; or exp(-log p / words), words being what
-    white space parts. Of pairs it is told how often the good sentence scores higher; ties count half. The interval of
-    a paradigm is Wilson's over its pairs; a category is the mean of its paradigms, with the interval that theirs give
-    together.
+    nats. ppl, the perplexity, is exp(-log p / pieces), by which only models of one vocabulary compare; or exp(-log p /
+    words), words being what white space parts. Of pairs it is told how often the good sentence scores higher; ties
+    count half. The interval of a paradigm is Wilson's over its pairs; a category is the mean of its paradigms, with the
+    interval that theirs give together.
     """
     from rich.console import Console
     from rich.progress import track

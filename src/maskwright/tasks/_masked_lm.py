@@ -18,18 +18,18 @@ from torch import Tensor
 
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
-from maskwright.base.files import check_sums, write_json
+from maskwright.base.files import check_sums
 from maskwright.data.pairs import Pair
-from maskwright.models import describe, load_network, locate, save_network
+from maskwright.models import describe, load_network, locate
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.cross_entropy import word_scores
 from maskwright.nn.precision import precision
 from maskwright.runs import RunFolder
 from maskwright.tasks import _filling, _generation, _likelihood, _minimal_pairs
 from maskwright.tasks._checks import check_length, check_vocabulary, listed
-from maskwright.tasks._saved import FORMAT, read_facts, save_folder
+from maskwright.tasks._saved import read_facts
 from maskwright.text.encodings import Encodings
-from maskwright.text.golden import check_golden, golden
+from maskwright.text.golden import check_golden
 from maskwright.text.tokenizer import Tokenizer
 
 HEAD = "masked-lm"
@@ -92,27 +92,6 @@ class MaskedLM:
             check_length(facts.get("max_length"), loaded.limit, loaded.usual), facts.get("precision", "auto"),
             answers, facts.get("provenance", {"base": str(path)}), [note] if note else [],
         )  # fmt: skip
-
-    def save(self, folder: str | Path) -> None:
-        """The Hugging Face layout plus maskwright.json, atomically, in the place of an older model.
-
-        Raises UserError when the folder holds anything else.
-        """
-
-        def fill(into: Path) -> None:
-            save_network(into, self.network, self.family, self.config, {})
-            self.tokenizer.save(into)
-            described = {
-                "format": FORMAT,
-                "answers": self.answers,
-                "max_length": self.max_length,
-                "precision": self.precision,
-                "golden": golden(self.tokenizer),
-                "provenance": {**self.provenance, "versions": runtime.versions()},
-            }
-            write_json(into / "maskwright.json", described)
-
-        save_folder(folder, fill)
 
     def fill(self, texts: Sequence[str] | str, top: int = 5) -> list[_filling.Filled]:
         """The `top` likeliest pieces at each mask of each text. A mask is written as the tokenizer's own mask piece or

@@ -15,14 +15,14 @@ from torch import nn
 from maskwright.base import runtime
 from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
-from maskwright.base.files import check_sums, write_json
+from maskwright.base.files import check_sums, write_folder, write_json
 from maskwright.data.labels import Labels
 from maskwright.models import CLASSIFIER, Loaded, lengthen, load_network, locate, save_network, write_length
 from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._checks import check_length, check_vocabulary, listed
-from maskwright.tasks._saved import FORMAT, head_note, heads, save_folder, saved_facts
+from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
 from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
@@ -203,6 +203,13 @@ class Model:
         Raises UserError when the folder holds anything else.
         """
 
+        folder = Path(folder).resolve()
+        ours = folder.is_dir() and ((folder / "maskwright.json").exists() or not any(folder.iterdir()))
+        if folder.exists() and not ours:
+            raise UserError(f"{folder} holds something that is not a model of maskwright. Give a new or empty folder.")
+        if folder == Path.cwd():  # it is replaced whole, and a process stays in the old one
+            raise UserError(f"{folder} is the folder that this process works in. Give another, such as {folder}/model.")
+
         def fill(into: Path) -> None:
             save_network(into, self.network, self.family, self.config, self.task.describe(self.labels))
             self.tokenizer.save(into)
@@ -221,7 +228,7 @@ class Model:
             }
             write_json(into / "maskwright.json", described)
 
-        save_folder(folder, fill)
+        write_folder(folder, fill)
 
 
 def load(path: str | Path, device: str = "auto") -> Model:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from maskwright.base.choice import find
 from maskwright.base.choice import names as choices
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, write_folder
+from maskwright.base.files import read_json
 from maskwright.data.labels import Labels
 from maskwright.models import count_outputs, describe, locate
 from maskwright.runs import RunFolder
@@ -48,20 +48,6 @@ def read_facts(described: Path, needed: Sequence[str]) -> dict[str, Any]:
             "older copy, or save the model again."
         )
     return facts
-
-
-def save_folder(folder: str | Path, fill: Callable[[Path], None]) -> None:
-    """What `fill` writes as a model folder, atomically, in the place of an older model.
-
-    Raises UserError when the folder holds anything else.
-    """
-    folder = Path(folder).resolve()
-    ours = folder.is_dir() and ((folder / "maskwright.json").exists() or not any(folder.iterdir()))
-    if folder.exists() and not ours:
-        raise UserError(f"{folder} holds something that is not a model of maskwright. Give a new or empty folder.")
-    if folder == Path.cwd():  # it is replaced whole, and a process stays in the old one
-        raise UserError(f"{folder} is the folder that this process works in. Give another, such as {folder}/model.")
-    write_folder(folder, fill)
 
 
 def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
