@@ -136,6 +136,7 @@ def test_all_of_blimp(data: Path) -> None:
     assert len(pairs) == 67_000
     assert set(Counter(pair.paradigm for pair in pairs).values()) == {1000}
     assert len({pair.paradigm for pair in pairs}) == 67
+    assert {pair.field for pair in pairs} == {"morphology", "semantics", "syntax", "syntax_semantics"}
     assert {pair.term for pair in pairs} >= {"island_effects", "npi_licensing", "subject_verb_agreement"}
     assert len(notes) == 1
     assert notes[0].startswith("The two sentences of 7 pairs are the same")

@@ -122,7 +122,7 @@ def _pairs(table: Table, name: str) -> Iterator[Pair]:
             _sentence(table.columns[bad][row], bad, where),
             said[PARADIGM] or name,
             where,
-            said[FIELD],
+            said[FIELD] and said[FIELD].replace("/", "_"),  # BLiMP writes syntax_semantics in both ways
             said[TERM],
         )
 
