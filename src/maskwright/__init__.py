@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from maskwright.evaluation.compare import compare
     from maskwright.finetuning.check import check_data
     from maskwright.finetuning.run import finetune
-    from maskwright.tasks import load
+    from maskwright.tasks import MaskedLM, load
 
 __version__ = "0.1.0"
-__all__ = ["UserError", "__version__", "check_data", "compare", "finetune", "load"]
+__all__ = ["MaskedLM", "UserError", "__version__", "check_data", "compare", "finetune", "load"]
 
 _HOME = {
+    "MaskedLM": "maskwright.tasks",
     "UserError": "maskwright.base.errors",
     "check_data": "maskwright.finetuning.check",
     "compare": "maskwright.evaluation.compare",

@@ -59,6 +59,12 @@ def finished(tiny: Path, reviews: dict[str, list[Any]], tmp_path_factory: pytest
     }
 
 
+@pytest.fixture(scope="session")
+def words(make_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny BERT with a head for masked words."""
+    return make_tiny(tmp_path_factory.mktemp("models") / "words", "masked-lm", initial_std=0.3)
+
+
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
     """Commands set the number of threads of their process; the tests after them must not notice."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import maskwright
 from maskwright.base.errors import UserError
 from maskwright.tasks import Model, _model, load
-from maskwright.tasks._model import _fit
+from maskwright.tasks._checks import check_vocabulary
 
 Build = Callable[..., Model]
 Reviews = dict[str, list[Any]]
@@ -197,7 +197,7 @@ def test_rows_of_padding_are_usual_and_said(make_tiny: Callable[..., Path], tmp_
     ids=["deberta-v3", "mdeberta-v3", "multilingual MiniLM", "modernbert", "bert"],
 )
 def test_published_pairs_of_vocabulary_and_embedding_fit(pieces: int, rows: int) -> None:
-    said = _fit(SimpleNamespace(size=pieces), SimpleNamespace(vocabulary=rows), "it", pairs=False)  # type: ignore[arg-type]
+    said = check_vocabulary(SimpleNamespace(size=pieces), SimpleNamespace(vocabulary=rows), "it", pairs=False)  # type: ignore[arg-type]
     assert said == (f"The embedding of it has {rows - pieces} rows of padding." if rows > pieces else "")
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maskwright.cli._table import aligned
+
 if TYPE_CHECKING:
     from maskwright.models import Listed, Shown
 
@@ -71,7 +73,7 @@ def listed(found: list[Listed]) -> list[str]:
             mark = f" [{len(notes)}]"
         given = f"{row.published} M" if row.published else "-"
         rows.append((row.model, str(row.layers), str(row.width), f"{row.parameters:,}", given, row.source + mark))
-    return [*_aligned(rows, left=(0, 5)), "", *(f"  [{i}] {n.model}: {n.note}" for i, n in enumerate(notes, 1))]
+    return [*aligned(rows, left=(0, 5)), "", *(f"  [{i}] {n.model}: {n.note}" for i, n in enumerate(notes, 1))]
 
 
 def compared(shown: list[Shown]) -> list[str]:
@@ -113,18 +115,8 @@ def lines(shown: Shown) -> list[str]:
     rows.append(("encoder", "", "", f"{shown.encoder:,}", _share(shown.encoder, shown), _mega(inside)))
     whole = _mega(sum(row.flops for row in shown.rows))
     rows.append(("all", "", "", f"{shown.total:,}", _share(shown.total, shown), whole))
-    out += ["", *_aligned(rows), ""]
+    out += ["", *aligned(rows), ""]
     return out + [f"  {what:<28}{size:>12,.1f} MB" for what, size in shown.megabytes.items()]
-
-
-def _aligned(rows: list[tuple[str, ...]], left: tuple[int, ...] = (0,)) -> list[str]:
-    """Columns that line up, numbers to the right; `left`: the columns of words."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    cells = [
-        [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        for row in rows
-    ]
-    return [f"  {'  '.join(row)}".rstrip() for row in cells]
 
 
 def _folded(rows: list[tuple[str, ...]]) -> list[str]:

@@ -1,10 +1,11 @@
-"""The loss of words over a vocabulary, a portion of the positions at a time.
+"""Scores of words over a vocabulary and their loss, a portion of the positions at a time.
 
 Shapes: M scored positions, E the width before the last product, V the vocabulary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -34,6 +35,35 @@ def cross_entropy(
     return found
 
 
+def word_scores(
+    x: Tensor, vectors: Tensor, bias: Tensor | None, portion: int = PORTION
+) -> Iterator[tuple[slice, Tensor]]:
+    """x vectors^T + bias in fp32, a portion of the M positions after the other: which ones, and their scores (m, V).
+
+    x: (M, E); vectors: (V, E); bias: (V,). For reading: no gradient is meant to flow.
+    """
+    low = _format(x)
+    rows = vectors.to(low)
+    for start in range(0, len(x), portion):
+        part = slice(start, start + portion)
+        yield part, _scores(x[part].to(low), rows, bias)
+
+
+def _format(x: Tensor) -> torch.dtype:
+    """What the product is computed in."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def _scores(x: Tensor, rows: Tensor, bias: Tensor | None) -> Tensor:
+    """(m, V) in fp32."""
+    with torch.autocast(x.device.type, enabled=False):
+        scores = F.linear(x, rows).float()
+    if bias is not None:
+        scores += bias
+    return scores
+
+
 class _Portions(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -47,7 +77,7 @@ class _Portions(torch.autograd.Function):
         portion: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
         device = x.device.type
-        low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        low = _format(x)
         wanted = any(ctx.needs_input_grad[:3])
         rows = vectors.to(low)
         grads = [torch.empty_like(x), torch.zeros_like(vectors), None if bias is None else torch.zeros_like(bias)]
@@ -56,9 +86,7 @@ class _Portions(torch.autograd.Function):
         with torch.autocast(device, enabled=False):
             for start in range(0, len(x), portion):
                 here, wanted_ids = x[start : start + portion].to(low), labels[start : start + portion]
-                scores = F.linear(here, rows).float()
-                if bias is not None:
-                    scores += bias
+                scores = _scores(here, rows, bias)
                 top = scores.logsumexp(-1)
                 loss = (top - scores.gather(-1, wanted_ids[:, None])[:, 0]).sum()
                 plain += loss
@@ -66,7 +94,7 @@ class _Portions(torch.autograd.Function):
                 if lots is None:
                     picks[start : start + portion] = scores.argmax(-1)
                 else:
-                    picks[start : start + portion] = _drawn(scores, top, lots[start : start + portion])
+                    picks[start : start + portion] = drawn(scores, top, lots[start : start + portion])
                 if wanted:
                     _Portions.gradients(grads, start, here, rows, scores, top, wanted_ids, z)
         ctx.save_for_backward(*(g for g in grads if g is not None))
@@ -94,8 +122,11 @@ class _Portions(torch.autograd.Function):
         return scaled[0], scaled[1], scaled[2] if len(scaled) > 2 else None, None, None, None, None
 
 
-def _drawn(scores: Tensor, top: Tensor, lots: Tensor) -> Tensor:
-    """The word at which the sum of the probabilities passes the lot."""
+def drawn(scores: Tensor, top: Tensor, lots: Tensor) -> Tensor:
+    """(m,) int64 words drawn by their probabilities: those at which the sum of these passes the lot.
+
+    scores: (m, V) fp32; top: (m,) their log sum exp; lots: (m,) in [0, 1).
+    """
     sums = (scores - top[:, None]).exp().cumsum(-1)
     found = torch.searchsorted(sums, lots.to(sums.dtype)[:, None] * sums[:, -1:], right=True)[:, 0]
     return found.clamp(max=scores.shape[-1] - 1)

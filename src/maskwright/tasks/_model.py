@@ -21,14 +21,13 @@ from maskwright.models import CLASSIFIER, Loaded, lengthen, load_network, locate
 from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._checks import check_length, check_vocabulary, listed
 from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
 from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Example, Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
-
-SPARE = 128  #: rows without a piece that an embedding may have, or 2 % where that is more: mDeBERTa's has 898
 
 #: fields that `fingerprint` takes otherwise, or that no answer follows from
 OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new", "new_head")
@@ -77,7 +76,7 @@ class Model:
         was, now = heads(model, task, labels)
         other = not finished and was != now
         loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
-        notes = [_fit(tokenizer, loaded.config, str(model), task.pair is not None)]
+        notes = [check_vocabulary(tokenizer, loaded.config, str(model), task.pair is not None)]
         provenance = {"base": str(model), "weights": weights}
         if positions is not None:
             provenance["positions"] = _lengthened(loaded, positions, max_length)
@@ -143,8 +142,8 @@ class Model:
 
     def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
         """One answer for each text (or pair): for a classification its label and the probabilities."""
-        texts = _listed(texts, "texts")
-        pairs = pairs if pairs is None else _listed(pairs, "pairs")
+        texts = listed(texts, "texts")
+        pairs = pairs if pairs is None else listed(pairs, "pairs")
         if self.task.pair and pairs is None:
             raise UserError(f"This model was trained on pairs ({self.task.text}, {self.task.pair}); give both texts.")
         if not self.task.pair and pairs is not None:
@@ -203,6 +202,7 @@ class Model:
 
         Raises UserError when the folder holds anything else.
         """
+
         folder = Path(folder).resolve()
         ours = folder.is_dir() and ((folder / "maskwright.json").exists() or not any(folder.iterdir()))
         if folder.exists() and not ours:
@@ -264,14 +264,6 @@ def load(path: str | Path, device: str = "auto") -> Model:
     return model
 
 
-def _listed(given: Any, name: str) -> list[Any]:
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, Mapping) or not isinstance(given, Iterable):
-        raise UserError(f"{name} = {given!r}, a {type(given).__name__}: give a text, or a list of texts.")
-    return list(given)
-
-
 def _absent(model: str, parts: Sequence[str]) -> str:
     return f"{model} holds no weights for: {', '.join(parts)}. They start from random ones."
 
@@ -286,39 +278,3 @@ def _lengthened(loaded: Loaded, positions: Positions, max_length: int | None) ->
             "away."
         )
     return done
-
-
-def check_length(asked: int | None, positions: int | None, usual: int) -> int:
-    """How many pieces of a text are read: what was asked for, else the usual number. Raises UserError for more than
-    the encoder has positions, where it has a table of them."""
-    if asked is not None and positions is not None and asked > positions:
-        raise UserError(
-            f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "
-            "are then cut (counted and said), at the end or, with keep=tail, at the start. Or make its table longer: "
-            "positions = interpolate, tile or extend."
-        )
-    return asked or usual
-
-
-def _fit(tokenizer: Tokenizer, config: Any, model: str, pairs: bool) -> str:
-    """Refuse a vocabulary that is not the embedding's, and of pairs segments that it has no row for; a few rows of
-    padding at its end are usual and said."""
-    rows, size = config.vocabulary, tokenizer.size
-    if size > rows:
-        raise UserError(
-            f"The vocabulary of {model} has {size:,} pieces, its embedding only {rows:,} rows: ids from {rows:,} on "
-            "would have no vector. The tokenizer belongs to another model."
-        )
-    spare = rows - size
-    if spare > max(SPARE, rows // 50):
-        raise UserError(
-            f"The vocabulary of {model} has {size:,} pieces, its embedding {rows:,} rows, {spare:,} too many to be "
-            "padding. The tokenizer belongs to another model."
-        )
-    kinds = getattr(config, "segments", 0)
-    if pairs and 0 < kinds <= tokenizer.encode(["a"], ["a"]).segments.max():
-        raise UserError(
-            f"The tokenizer of {model} numbers the texts of a pair 0 and 1, its embedding has one segment. "
-            "The tokenizer belongs to another model."
-        )
-    return f"The embedding of {model} has {spare} rows of padding." if spare else ""

@@ -27,8 +27,13 @@ def saved_facts(model: str | Path) -> dict[str, Any]:
     and for a file of a newer format or without a key."""
     folder = locate(model)
     described = folder / "maskwright.json"
-    if not described.exists():
+    if not described.exists() or "answers" in read_facts(described, ()):  # pre-trained: it has no task yet
         return _from_hugging_face(folder, str(model))
+    return read_facts(described, NEEDED)
+
+
+def read_facts(described: Path, needed: Sequence[str]) -> dict[str, Any]:
+    """A maskwright.json that has the keys `needed`. Raises UserError where it lacks one, and for a newer format."""
     facts = read_json(described)
     if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
         raise UserError(f"{described} does not say its format, a whole number: it was changed. Save the model again.")
@@ -36,7 +41,7 @@ def saved_facts(model: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
         )
-    missing = [key for key in NEEDED if key not in facts]
+    missing = [key for key in needed if key not in facts]
     if missing:
         raise UserError(
             f"{described} lacks the key {missing[0]!r}: it was changed after it was saved. Put the key back, take an "

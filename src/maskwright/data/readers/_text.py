@@ -26,7 +26,12 @@ def decode(path: str | Path, encoding: str) -> tuple[str, list[str]]:
     Line ends are kept as they are. A gzip file is unpacked. A file with the mark of UTF-16 or UTF-32, with which no
     UTF-8 begins, is read as such when UTF-8 is what was asked for; this is noted.
     """
-    data = _unpacked(read_bytes(Path(path)), str(path))
+    return decode_bytes(read_bytes(Path(path)), str(path), encoding)
+
+
+def decode_bytes(content: bytes, path: str, encoding: str) -> tuple[str, list[str]]:
+    """`decode` of what was read from `path` already."""
+    data = _unpacked(content, path)
     notes = []
     marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if marked and codecs.lookup(encoding).name == "utf-8":

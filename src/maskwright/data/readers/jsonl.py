@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from maskwright.base.errors import UserError
+from maskwright.data.readers._file import read_bytes
 from maskwright.data.readers._lines import flaw, open_lines
 from maskwright.data.readers._reader import Reader
-from maskwright.data.readers._text import decode
+from maskwright.data.readers._text import decode_bytes
 from maskwright.data.rows import Row, Rows, source_of
 from maskwright.data.settings import Encoded
 from maskwright.data.table import Table, from_records
@@ -20,10 +21,13 @@ class Jsonl(Reader, Encoded):
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
 
     def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:
-        source = str(path)
+        return self.table(read_bytes(Path(path)), str(path))
+
+    def table(self, content: bytes, source: str) -> Table:
+        """The table in the bytes of a file that is called `source`."""
         records: list[dict[str, Any]] = []
         lines: list[int] = []
-        text, notes = decode(path, self.encoding)
+        text, notes = decode_bytes(content, source, self.encoding)
         texts = text.split("\n")
         blank = 0
         for number, text in enumerate(texts, 1):
