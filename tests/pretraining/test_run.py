@@ -280,3 +280,29 @@ def test_overwriting_does_not_delete_what_is_read(books: Path, tmp_path: Path) -
     shutil.copytree(books, tmp_path / "run" / "corpus")
     with pytest.raises(UserError, match="--overwrite would empty"):
         pretrain(text=tmp_path / "run" / "corpus", out=tmp_path / "run", overwrite=True, **QUICK)
+
+
+def test_minimal_pairs_are_judged_on_the_way_and_in_the_end(train: Train, tmp_path: Path) -> None:
+    lines = [
+        {
+            "sentence_good": f"The baker bakes {what}.",
+            "sentence_bad": f"The baker bakes {bad}.",
+            "UID": uid,
+            "field": "f",
+        }
+        for uid, what, bad in (("bread", "bread", "a roof"), ("cake", "a cake", "the letter"))
+        for _ in range(3)
+    ]
+    for uid in ("bread", "cake"):
+        rows = [json.dumps(line | {"linguistics_term": "t"}) for line in lines if line["UID"] == uid]
+        (tmp_path / "pairs").mkdir(exist_ok=True)
+        (tmp_path / "pairs" / f"{uid}.jsonl").write_text("\n".join(rows) + "\n")
+    run = train(pairs=tmp_path / "pairs", budget="150 steps")
+    figure = run.summary["figures"]["minimal_pairs"]
+    assert figure["low"] <= figure["value"] <= figure["high"]
+    assert "6 minimal pairs" in " ".join(run.summary["verdict"])
+    assert any(fact["title"] == "Minimal pairs by paradigm" for fact in run.summary["facts"])
+    log = [json.loads(line) for line in (run.folder / "seeds/0/log.jsonl").read_text().splitlines()]
+    assert all("minimal_pairs" in line["evaluation"] for line in log if "evaluation" in line)
+    with pytest.raises(UserError, match="no file"):
+        train("another", pairs=tmp_path / "paris")

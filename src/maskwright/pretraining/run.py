@@ -27,6 +27,7 @@ from maskwright.pretraining.settings import Pretrain, command, gather
 from maskwright.pretraining.start import Start, fresh, further, outside
 from maskwright.pretraining.summary import Judged, facts, summary
 from maskwright.pretraining.vocabulary import vocabulary_of
+from maskwright.pretraining.zero_shot import ZeroShot
 from maskwright.runs import RunFolder
 from maskwright.runs.card import write_card
 from maskwright.runs.curves import elsewhere
@@ -110,16 +111,18 @@ class Run:
         asked = self.asked
         self.device = runtime.device(asked.train.device)
         self.format = runtime.resolve_precision(asked.train.precision, self.device)
+        self.zero_shot = ZeroShot(asked.pairs, asked.pairs_limit) if asked.pairs else None
+        self.notes.tell(self.zero_shot.notes if self.zero_shot else [])
         corpus = corpus_of(asked.text, self.folder.path / "corpus", self.notes.say, self.quiet)
         self.notes.tell(corpus.facts["notes"])
-        start = self._start(corpus, self._tokenizer(corpus))
+        start = self._start(self._tokenizer(corpus))
         self.objective = asked.objective.prepared(start.tokenizer)
         self.notes.tell([*start.notes, *outside(asked, start)])
         train, held = self._pieces(corpus, start.tokenizer)
         questions = self._questions(held, start.tokenizer)
-        before = self._judge(self._build(start), questions) if asked.model else None
+        before = self._judge(self._build(start), start, questions) if asked.model else None
         course = self._course(train, start, corpus, questions)
-        start, built, seconds = self._train(corpus, course, questions)
+        start, built, seconds = self._train(course, questions)
         return self._finish(start, built, course, corpus, questions, held, before, seconds)
 
     # ------------------------------------------------------------ what it starts from
@@ -145,7 +148,7 @@ class Run:
         kept, bar = beside(corpus, self.folder.path), not self.quiet and sys.stderr.isatty()
         return learn(corpus, self.asked.vocabulary, self.asked.cased, kept, bar)
 
-    def _start(self, corpus: Corpus, tokenizer: Tokenizer) -> Start:
+    def _start(self, tokenizer: Tokenizer) -> Start:
         runtime.set_seed(self.asked.seed)
         noise.seed(self.asked.seed)
         return further(self.asked, tokenizer) if self.asked.model else fresh(self.asked, tokenizer)
@@ -212,13 +215,12 @@ class Run:
         def few(phases: Sequence[Phase]) -> Course:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
 
-        def build() -> Objective:
-            start = self._start(None, Tokenizer.from_folder(self.folder.path / "tokenizer"))  # type: ignore[arg-type]
-            return self._build(start)
+        def anew() -> Start:
+            return self._start(Tokenizer.from_folder(self.folder.path / "tokenizer"))
 
-        measured = rates(build, few, asked.phases, asked.train)
-        began = time.monotonic()
-        self._judge(build(), questions)
+        measured = rates(lambda: self._build(anew()), few, asked.phases, asked.train)
+        start, began = anew(), time.monotonic()
+        self._judge(self._build(start), start, questions)
         judging = time.monotonic() - began
         evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
         spent = time.monotonic() - self.began
@@ -240,12 +242,17 @@ class Run:
 
     # ------------------------------------------------------------ training and judging
 
-    def _judge(self, built: Objective, questions: HeldOut) -> dict[str, float]:
-        return judge(self.objective.answers(built), questions, self.device, self.format)
+    def _judge(self, built: Objective, start: Start, questions: HeldOut) -> dict[str, float]:
+        """On the way: the held-out loss, and a few of the minimal pairs."""
+        found = judge(self.objective.answers(built), questions, self.device, self.format)
+        if self.zero_shot is not None:
+            pairs = self.zero_shot.judge(self.objective, built, start, self.format, few=True)
+            found |= {} if pairs is None else {"minimal_pairs": pairs.overall.accuracy.value}
+        return found
 
-    def _train(self, corpus: Corpus, course: Course, questions: HeldOut) -> tuple[Start, Objective, float]:
+    def _train(self, course: Course, questions: HeldOut) -> tuple[Start, Objective, float]:
         asked = self.asked
-        start = self._start(corpus, Tokenizer.from_folder(self.folder.path / "tokenizer"))
+        start = self._start(Tokenizer.from_folder(self.folder.path / "tokenizer"))
         built = self._build(start)
         place = self.folder.seed(asked.seed)
         name = self.folder.path.resolve().name
@@ -255,7 +262,7 @@ class Run:
                 course,
                 self.train,
                 place,
-                lambda: self._judge(built, questions),
+                lambda: self._judge(built, start, questions),
                 {"steps": course.total, "tokens": course.tokens, "parameters": start.parameters},
                 self.quiet,
                 self.allow_drift,
@@ -282,6 +289,7 @@ class Run:
         asked, folder = self.asked, self.folder
         each = self._questions(held, start.tokenizer, tokens=1)
         losses, counts, right = judge_each(self.objective.answers(built), each, self.device, self.format)
+        pairs = self.zero_shot and self.zero_shot.judge(self.objective, built, start, self.format)
         if hasattr(built, "finished"):
             start.network = built.finished()
         start.network.eval()
@@ -296,7 +304,7 @@ class Run:
         _saved.prove(folder.unproved, start, asked.objective.head_of(start.kind), each.asked[:PROOF])
         plateau = unigram([course.corpus], each, start.tokenizer.size)
         documents = corpus.facts["splits"]["held-out"]["documents"]
-        judged = Judged(each, losses, counts, right, plateau, documents, before)
+        judged = Judged(each, losses, counts, right, plateau, documents, before, pairs)
         told = summary(judged, start, course, corpus, asked.objective.name, asked.seed)
         told["facts"] = [shape.plain() for shape in facts(judged, start, course, corpus)]
         told["metrics"] = {"held-out": {name: figure["value"] for name, figure in told["figures"].items()}}

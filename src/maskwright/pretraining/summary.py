@@ -15,6 +15,7 @@ from maskwright.data.corpus.statistics import REPEATED
 from maskwright.pretraining.course import Course
 from maskwright.pretraining.held_out import HeldOut
 from maskwright.pretraining.start import Start
+from maskwright.pretraining.zero_shot import tables
 from maskwright.runs.shapes import Shape, Table
 from maskwright.stats.intervals import bootstrap
 
@@ -34,6 +35,7 @@ class Judged:
     unigram: float
     documents: int
     before: dict[str, float] | None = None
+    pairs: Any = None  #: `tasks.MaskedLM.judge` of minimal pairs, where there are some
 
     @property
     def loss(self) -> float:
@@ -78,7 +80,8 @@ def facts(judged: Judged, start: Start, course: Course, corpus: Corpus) -> list[
         ("passes over the text", course.tokens / max(1, len(course.corpus.ids))),
         ("pieces computed that are padding", 0),
     ]
-    return [Table("What was read", ["", "number"], [list(row) for row in rows])]
+    read = Table("What was read", ["", "number"], [list(row) for row in rows])
+    return [read, *([] if judged.pairs is None else tables(judged.pairs))]
 
 
 def _figures(judged: Judged) -> dict[str, dict[str, Any]]:
@@ -89,7 +92,10 @@ def _figures(judged: Judged) -> dict[str, dict[str, Any]]:
         "bits_per_byte": lambda counts: (counts @ losses) / (counts @ sizes) / math.log(2),
         "accuracy": lambda counts: (counts @ right) / (counts @ asked),
     }
-    return {name: {**bootstrap(of, len(asked)).plain(), "over": "sequences"} for name, of in measures.items()}
+    found = {name: {**bootstrap(of, len(asked)).plain(), "over": "sequences"} for name, of in measures.items()}
+    if judged.pairs is not None:
+        found["minimal_pairs"] = {**judged.pairs.overall.accuracy.plain(), "over": "pairs"}
+    return found
 
 
 def _unigram(judged: Judged, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +132,12 @@ def _verdict(judged: Judged, figures: Mapping[str, Any], read: float, corpus: Co
         said.append(
             f"Before, it needed {judged.before['loss']:.3f} nats a piece: {abs(change):.3f} "
             f"{'less' if change < 0 else 'more'} now."
+        )
+    if judged.pairs is not None:
+        found = judged.pairs.overall
+        said.append(
+            f"Of {found.pairs:,} minimal pairs it finds the good sentence likelier for {found.accuracy.value:.1%} "
+            f"({found.accuracy.low:.1%} to {found.accuracy.high:.1%}), chance being 50 %."
         )
     share = corpus.facts["repeated_sentences"]
     if share >= REPEATED:

@@ -73,11 +73,15 @@ class PretrainingObjective(Part):
 
         return Mlm(masking=Token(masked=1.0, random=0.0))
 
+    def speaks(self, built: Any) -> Any:
+        """The network that names masked words (`models._heads.Speaking`), or None; built: what `build` gave."""
+        return built.network
+
     def answers(self, built: Any) -> Objective:
-        """Who answers them; built: what `build` gave."""
+        """Who answers them."""
         from maskwright.pretraining.objectives.mlm import MaskedWords
 
-        return MaskedWords(built.network)
+        return MaskedWords(self.speaks(built))
 
     def outside(self, kind: Any) -> str:
         """In a sentence, what the transformers library does not have of the trained model; "" where it has all."""

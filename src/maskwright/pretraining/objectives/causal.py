@@ -39,6 +39,9 @@ class Causal(PretrainingObjective):
     def questions(self) -> Causal:
         return Causal()
 
+    def speaks(self, built: Any) -> None:
+        """It names the next word, never a masked one."""
+
     def answers(self, built: Any) -> Objective:
         return NextWords(built.network)
 

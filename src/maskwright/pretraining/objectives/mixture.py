@@ -69,6 +69,9 @@ class Mixture(PretrainingObjective):
     def answers(self, built: Any) -> Objective:
         return self._judged.answers(built.parts[self.parts.index(self._judged)])
 
+    def speaks(self, built: Any) -> Any:
+        return self._judged.speaks(built.parts[self.parts.index(self._judged)])
+
     @property
     def _judged(self) -> PretrainingObjective:
         """The last part that asks for masked pieces, or the last one."""

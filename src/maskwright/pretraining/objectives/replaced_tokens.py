@@ -19,7 +19,6 @@ from maskwright.nn.lookup import Lookup
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.masking.token import Token
 from maskwright.pretraining.objectives._objective import Asked, Masks, facts
-from maskwright.pretraining.objectives.mlm import MaskedWords
 from maskwright.training.objective import Objective
 
 Sharing = Literal["all", "gradient-disentangled", "none"]
@@ -55,9 +54,9 @@ class ReplacedTokens(Masks):
         generator = random_network(kind, self.smaller(config), "masked-lm")
         return GeneratorAndDiscriminator(network, generator, self.sharing, self.weight, self.z)
 
-    def answers(self, built: Any) -> Objective:
+    def speaks(self, built: Any) -> Any:
         """The generator: the discriminator names no words."""
-        return MaskedWords(built.generator)
+        return built.generator
 
     def smaller(self, config: Any) -> Any:
         """The generator's size: as many heads less as width, and word vectors of the same width."""
