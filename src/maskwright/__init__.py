@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from maskwright.evaluation.compare import compare
     from maskwright.finetuning.check import check_data
     from maskwright.finetuning.run import finetune
+    from maskwright.pretraining.calculator.planning import plan as plan_pretrain
     from maskwright.tasks import MaskedLM, load
 
 __version__ = "0.1.0"
-__all__ = ["MaskedLM", "UserError", "__version__", "check_data", "compare", "finetune", "load"]
+__all__ = ["MaskedLM", "UserError", "__version__", "check_data", "compare", "finetune", "load", "plan_pretrain"]
 
 _HOME = {
     "MaskedLM": "maskwright.tasks",
@@ -25,13 +26,17 @@ _HOME = {
     "compare": "maskwright.evaluation.compare",
     "finetune": "maskwright.finetuning.run",
     "load": "maskwright.tasks",
+    "plan_pretrain": "maskwright.pretraining.calculator",
 }
+
+_CALLED = {"plan_pretrain": "plan"}  #: what is called otherwise at home
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
+    there = _CALLED.get(name, name)
+    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), there)
     return value
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from torch import nn
 
+from maskwright.nn.block import Attention, Block
 from maskwright.nn.disentangled import DisentangledAttention, OfDistances, RelativeVectors
 from maskwright.nn.neighbours import Convolution
 from maskwright.nn.pattern import FULL, Pattern
 
 
-def flops(network: Any, length: int) -> dict[str, int]:
-    """Of the matrix products for one text of `length` tokens, by the parts that `show` lists.
+def flops(network: Any, length: int, asked: int | None = None) -> dict[str, int]:
+    """Of the matrix products for one text of `length` tokens, by the parts that `show` lists. asked: of how many tokens
+    the head reads the states, where not of all; of the last block of most families no more is computed (`spared`).
 
     Lookups, norms, activations and sums are left out: they are a hundredth of it. A block that stands at several layers
     counts at each, one that a head applies again (`steps`) at each time. What reads one vector of a text counts once
@@ -31,14 +34,37 @@ def flops(network: Any, length: int) -> dict[str, int]:
         inside |= {id(module): times[id(layer)] for module in layer.modules()}
     for name, module in network.named_modules():
         every = name.startswith(("encoder.", "masked_lm")) or not network.pooled
-        rows = vectors if isinstance(module, OfDistances) else length if every else 1
+        read = length if asked is None or name.startswith("encoder.") else asked
+        rows = vectors if isinstance(module, OfDistances) else read if every else 1
         times_here = inside.get(id(module), 1)
         if count := products(module, rows):
             part = part_of(f"{name}.weight")[0] or [*network.parts][-1]  # of the network itself: with its last part
             total[part] += count * times_here
         if count := between_tokens(module, length, vectors):
             total[part_of(f"{name}.out.weight")[0]] += count * times_here
+    if asked is not None and layers:
+        last = next(name for name, module in network.named_modules() if module is layers[-1])
+        for child, count in spared(layers[-1], length, asked).items():
+            total[part_of(f"{last}.{child}.weight")[0]] -= count
     return dict(total)
+
+
+def spared(block: nn.Module, length: int, asked: int) -> dict[str, int]:
+    """What a last block leaves out when `asked` of `length` tokens are: all behind attention of the others, and in
+    plain attention their queries too, which look at every key."""
+    if not isinstance(block, Block):
+        return {}
+    attention, others = block.attention, length - asked
+    out = sum(products(module, others) for module in attention.out.modules())
+    if asks_less(block):
+        width = attention.out.in_features
+        out += 2 * others * attention.qkv.in_features * width + between_tokens(attention, length) * others // length
+    return {"attention": out, "feedforward": sum(products(module, others) for module in block.feedforward.modules())}
+
+
+def asks_less(block: nn.Module) -> bool:
+    """Whether a block's attention is computed for the asked tokens alone."""
+    return isinstance(block, Block) and isinstance(block.attention, Attention)
 
 
 def products(module: nn.Module, rows: int) -> int:
@@ -66,6 +92,7 @@ def between_tokens(module: nn.Module, length: int, vectors: int = 0) -> int:
     return found
 
 
+@lru_cache(64)
 def seen(pattern: Pattern, length: int) -> int:
     """Pairs of a query and a key that it looks at by distance."""
     before = length - 1 if pattern.before is None else pattern.before

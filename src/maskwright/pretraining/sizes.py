@@ -26,17 +26,21 @@ def sized(kind: Any, size: str, tokenizer: Tokenizer, network: Mapping[str, Any]
     network: fields of the `Config` that are to be otherwise; dropout: what all of them are, None: as the family has
     them. Raises UserError for a size that is not known, and for fields that do not fit.
     """
-    if size in kind.PRESETS:
-        table = kind.PRESETS[size].config.model_dump()
-    else:
-        layers, width = _layers_and_width(kind, size)
-        table = _scaled(kind.Config(), layers, width)
+    table = shape(kind, size)
     table["vocabulary"] = tokenizer.size
     ids = {"padding": tokenizer.pad_id, "separator": tokenizer.sep_id}
     table |= {name: i for name, i in ids.items() if name in kind.Config.model_fields}
     if dropout is not None:
         table |= {name: dropout for name in kind.Config.model_fields if "dropout" in name}
     return parse(kind.Config, {**table, **network}, f"network of the family {name_of(kind)!r}")
+
+
+def shape(kind: Any, size: str) -> dict[str, Any]:
+    """Fields of the `Config` of a family in a size, its vocabulary the family's own. Raises UserError as `sized`."""
+    if size in kind.PRESETS:
+        preset: dict[str, Any] = kind.PRESETS[size].config.model_dump()
+        return preset
+    return _scaled(kind.Config(), *_layers_and_width(kind, size))
 
 
 def _layers_and_width(kind: Any, size: str) -> tuple[int, int]:
