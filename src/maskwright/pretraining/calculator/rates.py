@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
 from maskwright.base.words import counted
@@ -60,10 +62,12 @@ def _here(asked: Planned, config: Any, notes: list[str]) -> Reached:
     if asked.gpus is not None and asked.gpus > 1:
         raise UserError(f"--gpus {asked.gpus} needs a --machine: what is here is measured as one device.")
     device = runtime.device()
-    runtime.set_threads()
     precision = runtime.resolve_precision(asked.precision, device)
     shapes = products.shapes(config.width, config.inner, min(asked.micro_tokens, products.ROWS))
+    threads = torch.get_num_threads()
+    runtime.set_threads()  # as training does
     machine = products.this_machine(shapes, precision, device)
+    torch.set_num_threads(threads)
     peak = machine.fp32 if precision == "fp32" else machine.half
     assert peak is not None
     if asked.utilisation is None:
