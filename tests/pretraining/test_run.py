@@ -201,6 +201,7 @@ def test_a_finished_run_is_not_done_again(train: Train, tmp_path: Path) -> None:
         ({"budget": "1s"}, "used up before the first step"),
         ({"vocabulary": 10}, "vocabulary of 10 pieces is too small"),
         ({"objective": "next-sentence", "family": "modernbert"}, "trains the network 'pretraining'"),
+        ({"objective": "next-sentence", "family": "electra"}, "no layer for. Take bert or albert"),
         ({"family": "bort"}, "bert"),
     ],
 )

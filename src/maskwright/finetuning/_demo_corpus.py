@@ -174,6 +174,13 @@ def _passages() -> tuple[list[Passage], list[str]]:
     return sorted(found, key=lambda p: (p.area, p.module)), notes
 
 
+def documentation(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """(name, texts) of everything: source files of the library in `folder`, modules written in C, and topics."""
+    yield from _from_files(folder)
+    yield from _from_c()
+    yield from ((f"topic {name}", [text]) for name, text in _topics())
+
+
 def _draw(text: str) -> str:
     """A place in an order that is arbitrary and the same everywhere."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -32,6 +32,7 @@ td:not(:first-child) { white-space: nowrap; }
 td small { display: block; }
 @media (max-width: 34rem) { :is(th, td):nth-child(5) { display: none; } th, td { padding-inline: .3rem; }
   td:not(:first-child):has(small) { white-space: normal; } }
+table.fills td { white-space: normal; text-align: left; }
 tr.best td { font-weight: 600; }
 tr.best small { font-weight: 400; }
 meter { width: 100%; min-width: 6rem; height: .7rem; }
@@ -74,6 +75,7 @@ test ask about modules that were never read in training. For the language refere
 <h2>Confidently wrong</h2>
 <p class="soft">Its most confident mistakes, one for each true area.</p>
 {"".join(map(_figure, wrong))}
+{_pretraining(result)}
 <h2>Repeat it</h2>
 <pre>{escape(result.command)}</pre>
 <details><summary>Notes</summary><ul>{"".join(f"<li>{escape(note)}</li>" for note in result.notes)}</ul></details>
@@ -127,3 +129,23 @@ def _figure(answer: Answer) -> str:
         f"<figcaption><b>{escape(answer.predicted)}</b> ({answer.probability:.0%} sure){verdict}; from "
         f"<code>{escape(answer.module)}</code></figcaption></figure>\n"
     )
+
+
+def _pretraining(result: DemoResult) -> str:
+    """The encoder that was made on the way, if one was."""
+    if result.pretrained is None:
+        return ""
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in result.pretrained.summary["verdict"])
+    rows = "".join(
+        f"<tr><td>{escape(f.text)}</td><td>"
+        + ", ".join(f"{escape(word)} {p:.0%}" for word, p in f.words)
+        + "</td></tr>"
+        for f in result.fills
+    )
+    return f"""<h2>From text to an encoder in two minutes</h2>
+<p>Before all that, an encoder was made of the docstrings of this Python alone: tokenizer, pre-training, judging. The
+whole report is in <code>pretraining/run/report.html</code>.</p>
+<ul>{said}</ul>
+<div class="scroll"><table class="fills"><thead><tr><th>it is asked</th><th>it answers</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
+"""

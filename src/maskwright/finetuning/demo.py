@@ -2,7 +2,8 @@
 
 Four systems learn to say which area of the library a passage of documentation describes, and are judged on modules
 that none of them has read: the commonest class, TF-IDF with logistic regression, MiniLM's network from random weights,
-and MiniLM fine-tuned. No download, no data of one's own.
+and MiniLM fine-tuned. Before that, an encoder is made of the same docstrings alone, in two minutes. No download, no
+data of one's own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from maskwright.base.files import read_json, room, write_json, write_text
 from maskwright.data.table import Table
 from maskwright.finetuning._demo_corpus import corpus
 from maskwright.finetuning._demo_page import page
+from maskwright.finetuning._demo_pretraining import BUDGET, Fill, fill_lines, pretrained_here
+from maskwright.finetuning._demo_pretraining import QUICK as QUICK_BUDGET
 from maskwright.finetuning.run import Run, finetune
+from maskwright.pretraining.run import Pretrained
 
 LENGTH = 128  # word pieces; a passage has 63 of them on average, and hardly one has more than 128
 EPOCHS = 2
@@ -66,6 +70,8 @@ class DemoResult:
     command: str
     seconds: float
     verdict: list[str]
+    pretrained: Pretrained | None = None
+    fills: list[Fill] = field(default_factory=list)  # what the encoder of two minutes says of four sentences
 
 
 def demo(
@@ -89,6 +95,10 @@ def demo(
     tables = {side: _thin(table) if quick else table for side, table in corpus().items()}
     sizes = ", ".join(f"{len(t):,} {side}" for side, t in tables.items())
     say(f"Passages from the documentation of Python {platform.python_version()}: {sizes}; no module on two sides.")
+    budget = QUICK_BUDGET if quick else BUDGET
+    say(f"Pre-training: an encoder from nothing but the docstrings of this Python, {budget} ...")
+    pretrained, fills = pretrained_here(folder / "pretraining", seed, quick)
+    say("\n".join([*pretrained.summary["verdict"], "", *fill_lines(fills), ""]))
     seeds, epochs = (1, 1) if quick else (seeds, EPOCHS)
     networks, runs = [], {}
     for weights, name in (("random", "the same network, random weights"), ("pretrained", "MiniLM, fine-tuned")):
@@ -108,8 +118,11 @@ def demo(
         command=command,
         seconds=time.perf_counter() - start,
         verdict=runs["pretrained"].summary["verdict"],
+        pretrained=pretrained,
+        fills=fills,
     )
     facts = {"command": command, "rows": {side: len(t) for side, t in tables.items()}, "seconds": result.seconds}
+    facts["pretraining"] = {"verdict": pretrained.summary["verdict"], "fills": [asdict(f) for f in fills]}
     write_json(folder / "demo.json", {**facts, "systems": [asdict(s) for s in systems], "notes": result.notes})
     write_text(result.page, page(result))
     return result
@@ -141,7 +154,7 @@ def _folder(path: Path) -> Path:
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is a file; the demo needs a folder. Give another --out.")
         path.mkdir(parents=True, exist_ok=True)
-        strange = sorted({p.name for p in path.iterdir()} - {"demo.json", "report.html", *RATES})
+        strange = sorted({p.name for p in path.iterdir()} - {"demo.json", "report.html", "pretraining", *RATES})
     if strange:
         raise UserError(
             f"{path} holds something that is not a demo ({strange[0]}); nothing was written. Give another --out."

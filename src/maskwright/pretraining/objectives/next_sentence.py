@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from maskwright.base.choice import Choice
+from maskwright.base.errors import UserError
+from maskwright.models._family import name_of
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.segment_pair import SegmentPair
@@ -30,6 +32,15 @@ class NextSentence(Masks):
         if not self.format.pairs:
             raise ValueError(f"format = {self.format.name}: it has no pairs, whose order is asked for")
         return self
+
+    def head_of(self, kind: Any) -> str:
+        found = super().head_of(kind)
+        if "next_sentence" not in kind.HEADS[found].parts:
+            raise UserError(
+                f"The objective {self.name!r} asks for the order of a pair, which the family {name_of(kind)!r} has no "
+                "layer for. Take bert or albert, or another objective."
+            )
+        return found
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return WordsAndPairs(network, self.z)
