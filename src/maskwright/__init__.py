@@ -14,10 +14,21 @@ if TYPE_CHECKING:
     from maskwright.finetuning.check import check_data
     from maskwright.finetuning.run import finetune
     from maskwright.pretraining.calculator.planning import plan as plan_pretrain
+    from maskwright.pretraining.run import pretrain
     from maskwright.tasks import MaskedLM, load
 
 __version__ = "0.1.0"
-__all__ = ["MaskedLM", "UserError", "__version__", "check_data", "compare", "finetune", "load", "plan_pretrain"]
+__all__ = [
+    "MaskedLM",
+    "UserError",
+    "__version__",
+    "check_data",
+    "compare",
+    "finetune",
+    "load",
+    "plan_pretrain",
+    "pretrain",
+]
 
 _HOME = {
     "MaskedLM": "maskwright.tasks",
@@ -27,6 +38,7 @@ _HOME = {
     "finetune": "maskwright.finetuning.run",
     "load": "maskwright.tasks",
     "plan_pretrain": "maskwright.pretraining.calculator",
+    "pretrain": "maskwright.pretraining.run",
 }
 
 _CALLED = {"plan_pretrain": "plan"}  #: what is called otherwise at home
