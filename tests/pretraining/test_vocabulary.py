@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
+from vocabularies import NAMES, framed
 
 from maskwright.base.errors import UserError
 from maskwright.pretraining.masking import Pieces
 from maskwright.pretraining.vocabulary import _edges, vocabulary_of
 from maskwright.text.tokenizer import Tokenizer
-
-NAMES = {"cls": "<s>", "sep": "</s>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask>"}
-LINES = ["the dog doesn't see New-York, or does it", "unhappily the dogs (two) see it all again 京都 and 東京です"] * 4
 
 
 def words(tokenizer: Tokenizer, text: str) -> list[list[str]]:
@@ -23,39 +21,6 @@ def words(tokenizer: Tokenizer, text: str) -> list[list[str]]:
     ids = tokenizer.encode([text]).ids.astype(np.int64)
     of = Pieces(ids, np.array([0, len(ids)]), np.zeros(1, np.int64)).words(vocabulary_of(tokenizer))
     return [tokenizer.tokens(ids[of == k]) for k in range(of.max() + 1)]
-
-
-def framed(backend: Backend, folder: Path) -> Tokenizer:
-    backend.add_special_tokens([AddedToken(NAMES["mask"], lstrip=True)])
-    frame = [(name, backend.token_to_id(name)) for name in ("<s>", "</s>")]
-    backend.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=frame)
-    backend.save(str(folder / "tokenizer.json"))
-    return Tokenizer.from_folder(folder)
-
-
-@pytest.fixture
-def byte_level(tmp_path: Path) -> Tokenizer:
-    backend = Backend(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    specials = list(NAMES.values())[:-1]
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
-    )
-    backend.train_from_iterator(LINES, trainer)
-    return framed(backend, tmp_path)
-
-
-@pytest.fixture
-def sentencepiece(tmp_path: Path) -> Tokenizer:
-    backend = Backend(models.Unigram())
-    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    backend.decoder = decoders.Metaspace(prepend_scheme="always")
-    specials = list(NAMES.values())[:-1]
-    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=specials, unk_token="<unk>", show_progress=False)
-    backend.train_from_iterator(LINES, trainer)
-    return framed(backend, tmp_path)
 
 
 @pytest.fixture

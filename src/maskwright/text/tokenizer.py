@@ -22,6 +22,7 @@ from maskwright.base.errors import UserError
 from maskwright.text import additions, explanation, folder, wordpiece
 from maskwright.text.encodings import Encodings, join
 from maskwright.text.extension import Extension
+from maskwright.text.inputs import checked
 
 Keep = Literal["head", "tail"]
 Mark = Literal["begins", "continues", "goes on", "ends", "none"]
@@ -181,7 +182,7 @@ class Tokenizer:
         Raises UserError for what is not text (row named), for `texts` and `pairs` of unequal length, and for a
         `max_length` that leaves no room for text.
         """
-        inputs = _inputs(texts, pairs)
+        inputs = checked(texts, pairs)
         if self._extension is not None and not prepared:
             inputs = _prepared(inputs, self._extension)
         limit = None if max_length is None else (max_length, self._cutter(max_length, keep, pairs is not None))
@@ -249,7 +250,7 @@ class Tokenizer:
 
     def explain(self, text: str) -> list[explanation.WordExplanation]:
         """Each word of `text`, its pieces, and why it was cut so. Raises UserError when this is not a WordPiece."""
-        return explanation.explain(self._backend, _inputs([text], None)[0])
+        return explanation.explain(self._backend, checked([text], None)[0])
 
     def save(self, path: str | Path) -> None:
         """Write tokenizer.json, vocab.txt (WordPiece), tokenizer_config.json and special_tokens_map.json.
@@ -293,8 +294,12 @@ class Tokenizer:
     @cached_property
     def special_ids(self) -> frozenset[int]:
         """Ids of the special pieces: those with a role, such as [CLS], and those added as special."""
-        roles = {self.vocabulary[piece] for piece in self._specials.values() if piece in self.vocabulary}
-        return frozenset(roles | {i for i, special in self.added_ids.items() if special})
+        return frozenset({*self.role_ids.values()} | {i for i, special in self.added_ids.items() if special})
+
+    @cached_property
+    def role_ids(self) -> dict[str, int]:
+        """Ids of the special pieces by role (cls, sep, pad, unk, mask), of those that the vocabulary has."""
+        return {role: self.vocabulary[p] for role, p in self._specials.items() if p in self.vocabulary}
 
     @property
     def word_mark(self) -> tuple[Mark, str]:
@@ -368,34 +373,6 @@ def _run(backend: Backend, inputs: list[Any], details: bool) -> list[Any]:
     return backend.encode_batch(inputs) if details else backend.encode_batch_fast(inputs)
 
 
-def _inputs(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
-    """Texts, or (text, pair) tuples, after the checks that name a row."""
-    texts = _texts(texts, "texts")
-    if pairs is None:
-        return texts
-    pairs = _texts(pairs, "pairs")
-    if len(texts) != len(pairs):
-        raise UserError(f"There are {len(texts)} texts and {len(pairs)} pairs; each text needs one pair.")
-    return list(zip(texts, pairs, strict=True))
-
-
 def _prepared(inputs: list[Any], extension: Extension) -> list[Any]:
     prepare = extension.prepare
     return [prepare(text) if isinstance(text, str) else (prepare(text[0]), prepare(text[1])) for text in inputs]
-
-
-def _texts(given: Sequence[str], name: str) -> list[str]:
-    if isinstance(given, str):
-        raise UserError(f"{name}={given[:40]!r} is one text; give a list of texts, for example [{given[:40]!r}].")
-    texts = list(given)
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UserError(f"{name}[{row}] is {text!r} ({type(text).__name__}), not a text. Fill or drop such rows.")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise UserError(
-                f"{name}[{row}] = {text[:40]!r} holds half of a surrogate pair, which is no character: the file it "
-                "came from was decoded wrongly."
-            ) from None
-    return texts

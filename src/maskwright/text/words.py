@@ -27,7 +27,9 @@ def _pattern() -> re.Pattern[str]:
     """A run of letters, marks and digits, or any other visible character; Han and kana characters one by one, for they
     are written without spaces."""
     marks = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c)[0] == "M")
-    return re.compile(f"[\u3040-\u30ff\u3400-\u9fff]|(?:[^\\W_\u3040-\u30ff\u3400-\u9fff]|[{re.escape(marks)}])+|[^\\s]")
+    return re.compile(
+        f"[\u3040-\u30ff\u3400-\u9fff]|(?:[^\\W_\u3040-\u30ff\u3400-\u9fff]|[{re.escape(marks)}])+|[^\\s]"
+    )
 
 
 def find(text: str) -> np.ndarray:
