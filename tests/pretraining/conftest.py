@@ -13,7 +13,7 @@ from tiny import tiny
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import nn
-from vocabularies import LINES, NAMES, framed
+from vocabularies import ANGLES, LINES, framed
 
 from maskwright.models import family, random_network
 from maskwright.pretraining.masking import Pieces, Vocabulary
@@ -62,7 +62,7 @@ def byte_level(tmp_path: Path) -> Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    specials = list(NAMES.values())[:-1]
+    specials = list(ANGLES.values())[:-1]
     trainer = trainers.BpeTrainer(
         vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
     )
@@ -75,7 +75,7 @@ def sentencepiece(tmp_path: Path) -> Tokenizer:
     backend = Backend(models.Unigram())
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     backend.decoder = decoders.Metaspace(prepend_scheme="always")
-    specials = list(NAMES.values())[:-1]
+    specials = list(ANGLES.values())[:-1]
     trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=specials, unk_token="<unk>", show_progress=False)
     backend.train_from_iterator(LINES, trainer)
     return framed(backend, tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
-from vocabularies import NAMES, framed
+from vocabularies import ANGLES, framed
 
 from maskwright.base.errors import UserError
 from maskwright.pretraining.masking import Pieces
@@ -80,7 +80,7 @@ def test_bertweet(tweets: Tokenizer) -> None:
 
 
 def test_ends_of_words_and_whole_words(tmp_path: Path) -> None:
-    names = list(NAMES.values())[:-1]
+    names = list(ANGLES.values())[:-1]
     pieces = {piece: k for k, piece in enumerate([*names, "a", "b", "a</w>", "b</w>", "ab</w>"])}
     backend = Backend(models.BPE(pieces, [("a", "b</w>")], unk_token="<unk>", end_of_word_suffix="</w>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -96,8 +96,8 @@ def test_special_pieces(kind: str, request: pytest.FixtureRequest) -> None:
     tokenizer: Tokenizer = request.getfixturevalue(kind)
     found = vocabulary_of(tokenizer)
     assert found.mask == tokenizer.mask_id
-    assert {tokenizer.tokens([i])[0] for i in np.flatnonzero(found.special)} == set(NAMES.values())
-    assert len(found.ordinary) == tokenizer.size - len(NAMES)
+    assert {tokenizer.tokens([i])[0] for i in np.flatnonzero(found.special)} == set(ANGLES.values())
+    assert len(found.ordinary) == tokenizer.size - len(ANGLES)
 
 
 def test_added_pieces(tmp_path: Path) -> None:

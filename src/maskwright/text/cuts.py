@@ -47,19 +47,14 @@ class Cuts:
         return self.pieces / self.words
 
     @property
-    def unknown_share(self) -> float:
-        """Of the pieces."""
-        return self.unknown / self.pieces if self.pieces else 0.0
-
-    @property
-    def whole_share(self) -> float:
-        """Of the words."""
-        return self.whole / self.words
-
-    @property
-    def with_unknown_share(self) -> float:
-        """Of the words."""
-        return self.with_unknown / self.words
+    def shares(self) -> dict[str, float]:
+        """pieces_per_word; whole_share and with_unknown_share of the words; unknown_share of the pieces."""
+        return {
+            "pieces_per_word": self.pieces_per_word,
+            "whole_share": self.whole / self.words,
+            "with_unknown_share": self.with_unknown / self.words,
+            "unknown_share": self.unknown / max(self.pieces, 1),
+        }
 
 
 def cuts(tokenizer: Tokenizer, texts: Iterable[str], examples: int = 10, limit: int = LIMIT) -> Cuts:
