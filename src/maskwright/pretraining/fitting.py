@@ -20,7 +20,8 @@ from maskwright.training.objective import Objective
 from maskwright.training.settings import Steps
 
 #: Few weights and many rows a step: a high rate. Nothing of it is resumed, for it is short.
-TRAIN = Steps(lr=2e-3, optimizer={"name": "adamw", "weight_decay": 0.0}, checkpoint_minutes=None)
+TRAIN = Steps(lr=3e-3, optimizer={"name": "adamw", "weight_decay": 0.0}, checkpoint_minutes=None)
+SMALL = 0.1  #: the norm's weights at first, as a share of what they are drawn as
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ def fit_head(
     """Train the part `masked_lm` of a network, in place, and nothing else.
 
     The encoder, with the word vectors that the head's scores are tied to, has no gradients, is not changed by a bit,
-    and reads without dropout. The head's bias starts from how often each piece stands in the text, logarithmically:
-    Adam's steps of a thousandth would need thousands to get there. `folder` receives the log of the steps.
+    and reads without dropout. The head starts from knowing how often each piece stands in the text: its bias is the
+    logarithm of that, to which Adam's steps of a thousandth would need thousands, and its norm is small, so that scores
+    of random weights do not drown it. `folder` receives the log of the steps.
     """
     device = runtime.device(train.device)
     format = runtime.resolve_precision(train.precision, device)
@@ -65,7 +67,7 @@ def fit_head(
     answers = course.objective.answers(built.inner)
     training = network.training
     before = judge(answers, held, device, format)
-    _start_bias(head, config.vocabulary, course.corpus.ids)
+    _start(head, config.vocabulary, course.corpus.ids)
     with _frozen(network, head):
         Loop(built, course, train, folder, plan=course, quiet=quiet, keep_best=False).run()
     after = judge(answers, held, device, format)
@@ -108,8 +110,11 @@ def _frozen(network: nn.Module, head: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _start_bias(head: nn.Module, vocabulary: int, ids: np.ndarray) -> None:
+def _start(head: nn.Module, vocabulary: int, ids: np.ndarray) -> None:
     counts = torch.from_numpy(np.bincount(ids, minlength=vocabulary) + 1.0)
     for bias in head.parameters():
         if bias.shape == (vocabulary,):
             bias.copy_((counts / counts.sum()).log())
+    for norm in head.modules():
+        if isinstance(norm, nn.LayerNorm):
+            norm.weight.mul_(SMALL)
