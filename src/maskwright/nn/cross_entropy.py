@@ -80,7 +80,8 @@ class _Portions(torch.autograd.Function):
         low = _format(x)
         asked = ctx.needs_input_grad[:3]
         rows = vectors.to(low)
-        grads = [torch.zeros_like(t) if asks else None for t, asks in zip((x, vectors, bias), asked, strict=True)]
+        given = zip((x, vectors, bias), asked, strict=True)
+        grads = [torch.zeros_like(t) if asks and t is not None else None for t, asks in given]
         total, plain = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
         picks = torch.empty_like(labels)
         with torch.autocast(device, enabled=False):
