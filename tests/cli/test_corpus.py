@@ -13,6 +13,8 @@ import pytest
 
 from maskwright.cli.main import main
 from maskwright.data.corpus import Corpus
+from maskwright.pretraining.collocations import Collocations
+from maskwright.text.tokenizer import Tokenizer
 
 
 def run(args: list[str]) -> int:
@@ -33,6 +35,21 @@ def books(tmp_path: Path) -> Path:
         )
     (folder / "cover.png").write_bytes(b"\x89PNG")
     return folder
+
+
+def test_phrases(books: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, file = str(tmp_path / "corpus"), str(tmp_path / "phrases.npz")
+    assert run(["corpus", "build", str(books), "--out", out, "--duplicates", "keep", "--quiet"]) == 0
+    Tokenizer.train(sorted(books.glob("*.txt")), size=80).save(tmp_path / "tokenizer")
+    asked = ["corpus", "phrases", out, "--tokenizer", str(tmp_path / "tokenizer"), "--out", file, "--least", "5"]
+    assert run(asked) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"{file}: {len(Collocations.load(file))} collocations."
+    assert "its number" in told[1]
+    assert run(asked) == 2
+    assert "is there already. Give another --out, or --overwrite to replace it." in capsys.readouterr().err
+    assert run([*asked, "--overwrite", "--quiet"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_build_and_stats(books: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

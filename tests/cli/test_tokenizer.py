@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import maskwright.models
+import maskwright.pretraining.reading
 from maskwright.base.errors import UserError
 from maskwright.cli.tokenizer import app
 from maskwright.text.tokenizer import Tokenizer
@@ -18,7 +20,8 @@ runner = CliRunner()
 @pytest.fixture(autouse=True)
 def folders_only(monkeypatch: pytest.MonkeyPatch, minilm: Path) -> None:
     """A model's name stands for its folder; how names are found is tested with the models."""
-    monkeypatch.setattr(maskwright.models, "locate", lambda name: minilm if name == "minilm" else name, raising=False)
+    for module in (maskwright.models, maskwright.pretraining.reading):
+        monkeypatch.setattr(module, "locate", lambda name: minilm if name == "minilm" else name, raising=False)
 
 
 def test_explain_prints_an_aligned_table() -> None:
@@ -66,3 +69,51 @@ def test_train_says_when_the_text_gives_fewer_pieces(tmp_path: Path) -> None:
     corpus.write_text("abc abc\n")
     done = runner.invoke(app, ["train", str(corpus), "--out", str(tmp_path / "made"), "--size", "500"])
     assert "fewer than the 500 asked for" in done.output
+
+
+TEXT = "Unhappiness: the cats sat.\n" * 3
+
+
+def test_stats_of_one_and_of_two(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT)
+    done = runner.invoke(app, ["stats", str(text), "--words", "2"])
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.output.splitlines()]
+    assert lines[:2] == [["minilm"], ["words", "18"]]
+    assert lines[2] == ["pieces", "27"]
+    assert lines[3] == ["pieces", "a", "word", "1.5000"]
+    assert lines[4] == ["words", "kept", "whole", "83.333%"]
+    assert ["Unhappiness", "un", "##ha", "##pp", "##iness"] in lines
+    assert ["Unhappiness", "3", "un", "##ha", "##pp", "##iness"] in lines
+    made = Tokenizer.from_vocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", ".", "sat"])
+    made.save(tmp_path / "other")
+    done = runner.invoke(app, ["stats", str(text), "--model", "minilm", "--model", str(tmp_path / "other")])
+    assert f"longest words cut by {'minilm'}" in done.output
+    shares = next(line for line in done.output.splitlines() if line.startswith("words with an unknown piece"))
+    assert shares.split()[-2:] == ["0.000%", "50.000%"]
+
+
+def test_stats_of_a_corpus_as_json(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    from maskwright.data.corpus import build
+
+    build([tmp_path / "text.txt"], tmp_path / "corpus", {"held_out": 0.0}, workers=1, quiet=True)
+    done = runner.invoke(app, ["stats", str(tmp_path / "corpus"), "--json"])
+    told = json.loads(done.output)["minilm"]
+    assert told["pieces_per_word"] == 1.5
+    assert told["frequent"][0]["word"] == "Unhappiness"
+
+
+def test_stats_refuses(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text(" ")
+    (tmp_path / "bad.txt").write_bytes(b"ok\ncaf\xe9")
+    for place, words in {
+        "empty.txt": "no word in what was given",
+        "bad.txt": "line 2: not text in UTF-8",
+        "none.txt": "There is no file or folder",
+        ".": "holds no corpus",
+    }.items():
+        done = runner.invoke(app, ["stats", str(tmp_path / place)])
+        assert isinstance(done.exception, UserError), place
+        assert words in str(done.exception)

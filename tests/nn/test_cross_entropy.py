@@ -56,6 +56,19 @@ def test_without_a_gradient_none_is_computed() -> None:
     torch.testing.assert_close(total, plain)
 
 
+@pytest.mark.parametrize("frozen", [(1,), (0,), (2,), (1, 2), (0, 2)])
+def test_what_is_frozen_changes_no_other_gradient(frozen: tuple[int, ...]) -> None:
+    inputs = drawn(9, 4, 11)
+    labels = torch.arange(9)
+    wanted = torch.autograd.grad(cross_entropy(*inputs, labels, portion=4)[0], inputs)
+    for i in frozen:
+        inputs[i].requires_grad_(False)
+    trained = [i for i in range(3) if i not in frozen]
+    found = torch.autograd.grad(cross_entropy(*inputs, labels, portion=4)[0], [inputs[i] for i in trained])
+    for i, mine in zip(trained, found, strict=True):
+        assert torch.equal(mine, wanted[i])
+
+
 def test_words_are_drawn_by_their_probabilities() -> None:
     """20,000 lots over 5 words: chi-squared with 4 degrees of freedom stays below its 99.9 % point."""
     rows, words = 20_000, 5

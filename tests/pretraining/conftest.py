@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tiny import tiny
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import nn
+from vocabularies import ANGLES, LINES, framed
 
 from maskwright.models import family, random_network
 from maskwright.pretraining.masking import Pieces, Vocabulary
+from maskwright.text.tokenizer import Tokenizer
 
 WORDS, CLS, SEP, MASK = 53, 1, 2, 3
 LENGTHS = [12, 30, 7, 24, 3, 19]
@@ -49,3 +54,28 @@ def network() -> Callable[..., tuple[nn.Module, Any, Any]]:
         return random_network(kind, config, head), kind, config
 
     return make
+
+
+@pytest.fixture
+def byte_level(tmp_path: Path) -> Tokenizer:
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    specials = list(ANGLES.values())[:-1]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator(LINES, trainer)
+    return framed(backend, tmp_path)
+
+
+@pytest.fixture
+def sentencepiece(tmp_path: Path) -> Tokenizer:
+    backend = Backend(models.Unigram())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    backend.decoder = decoders.Metaspace(prepend_scheme="always")
+    specials = list(ANGLES.values())[:-1]
+    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=specials, unk_token="<unk>", show_progress=False)
+    backend.train_from_iterator(LINES, trainer)
+    return framed(backend, tmp_path)

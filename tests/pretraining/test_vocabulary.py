@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
+from vocabularies import ANGLES, framed
 
 from maskwright.base.errors import UserError
 from maskwright.pretraining.masking import Pieces
 from maskwright.pretraining.vocabulary import _edges, vocabulary_of
 from maskwright.text.tokenizer import Tokenizer
-
-NAMES = {"cls": "<s>", "sep": "</s>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask>"}
-LINES = ["the dog doesn't see New-York, or does it", "unhappily the dogs (two) see it all again 京都 and 東京です"] * 4
 
 
 def words(tokenizer: Tokenizer, text: str) -> list[list[str]]:
@@ -23,39 +21,6 @@ def words(tokenizer: Tokenizer, text: str) -> list[list[str]]:
     ids = tokenizer.encode([text]).ids.astype(np.int64)
     of = Pieces(ids, np.array([0, len(ids)]), np.zeros(1, np.int64)).words(vocabulary_of(tokenizer))
     return [tokenizer.tokens(ids[of == k]) for k in range(of.max() + 1)]
-
-
-def framed(backend: Backend, folder: Path) -> Tokenizer:
-    backend.add_special_tokens([AddedToken(NAMES["mask"], lstrip=True)])
-    frame = [(name, backend.token_to_id(name)) for name in ("<s>", "</s>")]
-    backend.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=frame)
-    backend.save(str(folder / "tokenizer.json"))
-    return Tokenizer.from_folder(folder)
-
-
-@pytest.fixture
-def byte_level(tmp_path: Path) -> Tokenizer:
-    backend = Backend(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    specials = list(NAMES.values())[:-1]
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
-    )
-    backend.train_from_iterator(LINES, trainer)
-    return framed(backend, tmp_path)
-
-
-@pytest.fixture
-def sentencepiece(tmp_path: Path) -> Tokenizer:
-    backend = Backend(models.Unigram())
-    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    backend.decoder = decoders.Metaspace(prepend_scheme="always")
-    specials = list(NAMES.values())[:-1]
-    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=specials, unk_token="<unk>", show_progress=False)
-    backend.train_from_iterator(LINES, trainer)
-    return framed(backend, tmp_path)
 
 
 @pytest.fixture
@@ -115,7 +80,7 @@ def test_bertweet(tweets: Tokenizer) -> None:
 
 
 def test_ends_of_words_and_whole_words(tmp_path: Path) -> None:
-    names = list(NAMES.values())[:-1]
+    names = list(ANGLES.values())[:-1]
     pieces = {piece: k for k, piece in enumerate([*names, "a", "b", "a</w>", "b</w>", "ab</w>"])}
     backend = Backend(models.BPE(pieces, [("a", "b</w>")], unk_token="<unk>", end_of_word_suffix="</w>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -131,8 +96,8 @@ def test_special_pieces(kind: str, request: pytest.FixtureRequest) -> None:
     tokenizer: Tokenizer = request.getfixturevalue(kind)
     found = vocabulary_of(tokenizer)
     assert found.mask == tokenizer.mask_id
-    assert {tokenizer.tokens([i])[0] for i in np.flatnonzero(found.special)} == set(NAMES.values())
-    assert len(found.ordinary) == tokenizer.size - len(NAMES)
+    assert {tokenizer.tokens([i])[0] for i in np.flatnonzero(found.special)} == set(ANGLES.values())
+    assert len(found.ordinary) == tokenizer.size - len(ANGLES)
 
 
 def test_added_pieces(tmp_path: Path) -> None:

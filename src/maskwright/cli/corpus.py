@@ -1,6 +1,7 @@
 """Make a corpus of text for pre-training, or tell what is in one.
 
-`build` turns files and folders into clean documents of sentences, each once; `stats` prints what is known of them.
+`build` turns files and folders into clean documents of sentences, each once; `stats` prints what is known of them;
+`phrases` finds the runs of words in them that belong together.
 """
 
 from __future__ import annotations
@@ -80,6 +81,34 @@ def stats(
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     for line in lines(facts):
+        typer.echo(line)
+
+
+@app.command()
+def phrases(
+    corpus: Annotated[Path, typer.Argument(help="the folder of a corpus")],
+    *,
+    tokenizer: Annotated[str, typer.Option(help="the tokenizer whose pieces will be masked: a folder or a model")],
+    out: Annotated[Path, typer.Option(help="the file to write (.npz)")],
+    size: Annotated[int, typer.Option(min=1, help="the most collocations that are kept, the strongest")] = 800_000,
+    least: Annotated[int, typer.Option(min=2, help="how often one must come")] = 11,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file in --out")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar, no examples")] = False,
+) -> None:
+    """Find collocations, runs of 2 to 5 words that come together more often than by chance, for the masking pmi.
+
+    Use them by --set objective.masking.name=pmi --set objective.masking.file=OUT. The paper keeps 800,000 of 3 billion
+    words; keep fewer of a smaller corpus.
+    """
+    from maskwright.data.corpus import Corpus
+    from maskwright.pretraining.phrases import lines
+    from maskwright.pretraining.phrases import phrases as count
+    from maskwright.pretraining.reading import tokenizer_of
+
+    pieces = tokenizer_of(tokenizer)
+    found = count(Corpus.open(corpus), pieces, out, size=size, least=least, overwrite=overwrite, quiet=quiet)
+    typer.echo(f"{out}: {len(found):,} collocations.")
+    for line in [] if quiet else lines(found, pieces):
         typer.echo(line)
 
 

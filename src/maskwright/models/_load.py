@@ -116,11 +116,7 @@ def load_network(
     if weights == "random":
         network = random_network(known.kind, known.config, head, classes)
         return Loaded(network, known.config, known.kind, known.folder)
-    with torch.device("meta"):  # nothing is drawn that the folder's weights would replace
-        network = _network(known.kind, known.config, head, classes)
-    for module in network.modules():  # what Module.to_empty does, without its import of sympy (0.4 s)
-        for name, parameter in module.named_parameters(recurse=False):
-            setattr(module, name, nn.Parameter(torch.empty(parameter.shape)))
+    network = empty_network(known.kind, known.config, head, classes)
     loaded = Loaded(network, known.config, known.kind, known.folder)
     _fill(loaded, new_head)
     return loaded
@@ -172,6 +168,16 @@ def random_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Mo
     network = _network(kind, config, head, classes)
     for name, parameter in network.named_parameters():
         draw(kind, config, name, parameter)
+    return network
+
+
+def empty_network(kind: Any, config: Any, head: str, classes: int = 2) -> nn.Module:
+    """The network with weights that hold nothing yet, on the CPU: nothing is drawn that others will replace."""
+    with torch.device("meta"):
+        network = _network(kind, config, head, classes)
+    for module in network.modules():  # what Module.to_empty does, without its import of sympy (0.4 s)
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape)))
     return network
 
 

@@ -78,9 +78,10 @@ class _Portions(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         device = x.device.type
         low = _format(x)
-        wanted = any(ctx.needs_input_grad[:3])
+        asked = ctx.needs_input_grad[:3]
         rows = vectors.to(low)
-        grads = [torch.empty_like(x), torch.zeros_like(vectors), None if bias is None else torch.zeros_like(bias)]
+        given = zip((x, vectors, bias), asked, strict=True)
+        grads = [torch.zeros_like(t) if asks and t is not None else None for t, asks in given]
         total, plain = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
         picks = torch.empty_like(labels)
         with torch.autocast(device, enabled=False):
@@ -95,9 +96,9 @@ class _Portions(torch.autograd.Function):
                     picks[start : start + portion] = scores.argmax(-1)
                 else:
                     picks[start : start + portion] = drawn(scores, top, lots[start : start + portion])
-                if wanted:
+                if any(asked):
                     _Portions.gradients(grads, start, here, rows, scores, top, wanted_ids, z)
-        ctx.save_for_backward(*(g for g in grads if g is not None))
+        ctx.save_for_backward(*grads)
         ctx.mark_non_differentiable(plain, picks)
         return total, plain, picks
 
@@ -110,16 +111,19 @@ class _Portions(torch.autograd.Function):
         if z:
             slope *= (1 + 2 * z * top)[:, None]
         slope[torch.arange(len(labels), device=labels.device), labels] -= 1
-        if grads[2] is not None:
-            grads[2] += slope.sum(0)
+        of_x, of_vectors, of_bias = grads
+        if of_bias is not None:
+            of_bias += slope.sum(0)
         low = slope.to(rows.dtype)
-        grads[0][start : start + len(here)] = low @ rows
-        grads[1] += low.t() @ here
+        if of_x is not None:
+            of_x[start : start + len(here)] = low @ rows
+        if of_vectors is not None:  # of a frozen table there is none, which saves a third of the products
+            of_vectors += low.t() @ here
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
-        scaled = [g * given[0] for g in ctx.saved_tensors]
-        return scaled[0], scaled[1], scaled[2] if len(scaled) > 2 else None, None, None, None, None
+        scaled = [None if g is None else g * given[0] for g in ctx.saved_tensors]
+        return *scaled, None, None, None, None
 
 
 def drawn(scores: Tensor, top: Tensor, lots: Tensor) -> Tensor:

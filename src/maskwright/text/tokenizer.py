@@ -19,9 +19,10 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import models
 
 from maskwright.base.errors import UserError
-from maskwright.text import explanation, folder, wordpiece
+from maskwright.text import additions, explanation, folder, wordpiece
 from maskwright.text.encodings import Encodings, join
 from maskwright.text.extension import Extension
+from maskwright.text.inputs import checked
 
 Keep = Literal["head", "tail"]
 Mark = Literal["begins", "continues", "goes on", "ends", "none"]
@@ -132,6 +133,35 @@ class Tokenizer:
             pieces, lowercase=lowercase, strip_accents=strip_accents, chinese_characters=chinese_characters
         )
 
+    def extended(self, words: Iterable[str]) -> Tokenizer:
+        """This tokenizer with each of these words as one piece, its id behind the last, in the order given.
+
+        A text without any of them is cut as before, longer words that begin with one included. Words that are one piece
+        already change nothing. How, and where a word stands whole: `text.additions`. Decoding does not give back the
+        space before a new word of a Unigram vocabulary, and a sign right behind one may be cut as if it began a word.
+
+        Raises UserError for what is not one word of letters and digits, and for a vocabulary that cannot be extended.
+        """
+        if self._extension is not None:
+            raise UserError(
+                "BERTweet's vocabulary cannot be extended by words: its two files know merges alone. Extend RoBERTa's, "
+                "or train a vocabulary on your text: maskwright tokenizer train."
+            )
+        made = additions.with_words(self._backend, list(words))
+        # A class of transformers that builds its rules anew from the pieces would lose what is new here.
+        kind = {} if isinstance(made.model, models.WordPiece) else {"tokenizer_class": "PreTrainedTokenizerFast"}
+        return Tokenizer(made, self._specials, {**self._config, **kind})
+
+    def normal(self, word: str) -> str:
+        """A word after case, accents and the tokenizer's other rules, without white space around it."""
+        return additions.normal(self._backend, self.prepare(word))
+
+    def new_piece(self, word: str) -> str | None:
+        """What `extended` would call the piece of a word; None where the word is one piece already or cannot be."""
+        if self._extension is not None or additions.is_whole(self._backend, word):
+            return None
+        return additions.piece_of(self._backend, word)
+
     def encode(
         self,
         texts: Sequence[str],
@@ -140,22 +170,29 @@ class Tokenizer:
         max_length: int | None = None,
         keep: Keep = "head",
         details: bool = False,
+        prepared: bool = False,
     ) -> Encodings:
         """Encode B texts as [CLS] A [SEP], or B pairs (`texts[b]`, `pairs[b]`) as [CLS] A [SEP] B [SEP], on all cores.
 
         Texts of more than `max_length` pieces, specials included, are cut: `keep` says which end stays. Of a pair
         the longer text is cut first. details: spans and words as well. Spans point into the text as it is cut, which
-        for a tokenizer with a normalisation of its own (BERTweet's) is the normalised text.
+        for a tokenizer with a normalisation of its own (BERTweet's) is the normalised text. prepared: the texts are so
+        already, by `prepare`.
 
         Raises UserError for what is not text (row named), for `texts` and `pairs` of unequal length, and for a
         `max_length` that leaves no room for text.
         """
-        inputs = _inputs(texts, pairs)
-        if self._extension is not None:
+        inputs = checked(texts, pairs)
+        if self._extension is not None and not prepared:
             inputs = _prepared(inputs, self._extension)
         limit = None if max_length is None else (max_length, self._cutter(max_length, keep, pairs is not None))
         starts = range(0, max(len(inputs), 1), _BLOCK)
         return join([self._encode_block(inputs[s : s + _BLOCK], limit, details) for s in starts])
+
+    def prepare(self, text: str) -> str:
+        """The text as it is cut, into which spans point: another one only for a tokenizer with a normalisation of its
+        own."""
+        return text if self._extension is None else self._extension.prepare(text)
 
     def _encode_block(self, inputs: list[Any], limit: tuple[int, Backend] | None, details: bool) -> Encodings:
         found = _run(self._backend, inputs, details)
@@ -213,7 +250,7 @@ class Tokenizer:
 
     def explain(self, text: str) -> list[explanation.WordExplanation]:
         """Each word of `text`, its pieces, and why it was cut so. Raises UserError when this is not a WordPiece."""
-        return explanation.explain(self._backend, _inputs([text], None)[0])
+        return explanation.explain(self._backend, checked([text], None)[0])
 
     def save(self, path: str | Path) -> None:
         """Write tokenizer.json, vocab.txt (WordPiece), tokenizer_config.json and special_tokens_map.json.
@@ -257,8 +294,12 @@ class Tokenizer:
     @cached_property
     def special_ids(self) -> frozenset[int]:
         """Ids of the special pieces: those with a role, such as [CLS], and those added as special."""
-        roles = {self.vocabulary[piece] for piece in self._specials.values() if piece in self.vocabulary}
-        return frozenset(roles | {i for i, special in self.added_ids.items() if special})
+        return frozenset({*self.role_ids.values()} | {i for i, special in self.added_ids.items() if special})
+
+    @cached_property
+    def role_ids(self) -> dict[str, int]:
+        """Ids of the special pieces by role (cls, sep, pad, unk, mask), of those that the vocabulary has."""
+        return {role: self.vocabulary[p] for role, p in self._specials.items() if p in self.vocabulary}
 
     @property
     def word_mark(self) -> tuple[Mark, str]:
@@ -332,34 +373,6 @@ def _run(backend: Backend, inputs: list[Any], details: bool) -> list[Any]:
     return backend.encode_batch(inputs) if details else backend.encode_batch_fast(inputs)
 
 
-def _inputs(texts: Sequence[str], pairs: Sequence[str] | None) -> list[Any]:
-    """Texts, or (text, pair) tuples, after the checks that name a row."""
-    texts = _texts(texts, "texts")
-    if pairs is None:
-        return texts
-    pairs = _texts(pairs, "pairs")
-    if len(texts) != len(pairs):
-        raise UserError(f"There are {len(texts)} texts and {len(pairs)} pairs; each text needs one pair.")
-    return list(zip(texts, pairs, strict=True))
-
-
 def _prepared(inputs: list[Any], extension: Extension) -> list[Any]:
     prepare = extension.prepare
     return [prepare(text) if isinstance(text, str) else (prepare(text[0]), prepare(text[1])) for text in inputs]
-
-
-def _texts(given: Sequence[str], name: str) -> list[str]:
-    if isinstance(given, str):
-        raise UserError(f"{name}={given[:40]!r} is one text; give a list of texts, for example [{given[:40]!r}].")
-    texts = list(given)
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise UserError(f"{name}[{row}] is {text!r} ({type(text).__name__}), not a text. Fill or drop such rows.")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise UserError(
-                f"{name}[{row}] = {text[:40]!r} holds half of a surrogate pair, which is no character: the file it "
-                "came from was decoded wrongly."
-            ) from None
-    return texts

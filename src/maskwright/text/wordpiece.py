@@ -129,7 +129,7 @@ def learn(
             continuing_subword_prefix=CONTINUATION,
             show_progress=progress,
         )
-        backend.train_from_iterator(_lines(sources), trainer)
+        backend.train_from_iterator(lines(sources), trainer)
         ids = backend.get_vocab()
         return sorted(ids, key=ids.__getitem__)
 
@@ -158,7 +158,7 @@ def _set_word_rules(backend: Backend, lowercase: bool, strip_accents: bool | Non
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
 
 
-def _lines(sources: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+def lines(sources: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     """Texts as they are, files line by line. Raises UserError with file and line where a file is not UTF-8."""
     for source in sources:
         if isinstance(source, str):
@@ -187,6 +187,6 @@ def _most_frequent(
 ) -> set[str]:
     """The `count` characters that come most often in the normalised text; of equal ones the lower code point."""
     seen: Counter[str] = Counter()
-    for line in _lines(sources):
+    for line in lines(sources):
         seen.update(normalizer.normalize_str(line))
     return set(sorted(characters, key=lambda c: (-seen[c], c))[:count])
