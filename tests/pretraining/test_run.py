@@ -22,7 +22,7 @@ from maskwright.base.choice import names
 from maskwright.base.config import merge
 from maskwright.base.errors import UserError
 from maskwright.data.corpus import Corpus, build
-from maskwright.models import load_network
+from maskwright.models import load_network, save_network
 from maskwright.nn.batch import Batch
 from maskwright.pretraining.collocations import collocations
 from maskwright.pretraining.encoded import encode
@@ -307,3 +307,39 @@ def test_minimal_pairs_are_judged_on_the_way_and_in_the_end(train: Train, tmp_pa
     assert all("minimal_pairs" in line["evaluation"] for line in log if "evaluation" in line)
     with pytest.raises(UserError, match="no file"):
         train("another", pairs=tmp_path / "paris")
+
+
+@pytest.fixture
+def headless(train: Train, tmp_path: Path) -> Path:
+    """A trained BERT without a masked-LM head, whose vocabulary of 60 pieces cuts most words."""
+    first = train("first", family="bert", vocabulary=60, budget="60 steps")
+    loaded = load_network(first.model, "bare")
+    save_network(tmp_path / "headless", loaded.network, loaded.family, loaded.config, {})
+    Tokenizer.from_folder(first.model).save(tmp_path / "headless")
+    return tmp_path / "headless"
+
+
+def test_an_encoder_without_a_head_gets_one_and_learns_words(train: Train, headless: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    own = {"size": None, "vocabulary": None, "head_steps": 30, "budget": "40 steps"}
+    run = train(model=headless, extend_vocabulary=8, say=said.append, settings={"train": {"lr": 1e-3}}, **own)
+    notes = " ".join(said)
+    assert "8 words become pieces" in notes
+    assert "no masked-LM head, so one was fitted on the frozen encoder" in notes
+    assert "Each starts from the mean of the pieces that it was cut into" in notes
+    assert "Before, it needed" in " ".join(run.summary["verdict"])
+    before, after = (Tokenizer.from_folder(folder) for folder in (headless, run.model))
+    assert after.size == before.size + 8
+    text = ["The old teacher reads the letter near the harbour."]
+    assert after.encode(text).lengths[0] < before.encode(text).lengths[0]
+    theirs = transformers.AutoModelForMaskedLM.from_pretrained(run.model)
+    assert theirs.get_input_embeddings().weight.shape[0] == after.size
+
+
+def test_a_vocabulary_is_exchanged(train: Train, headless: Path, tmp_path: Path) -> None:
+    Tokenizer.train(texts(10), size=90).save(tmp_path / "another")
+    said: list[str] = []
+    own = {"size": None, "vocabulary": None, "head_steps": 20, "budget": "20 steps"}
+    run = train(model=headless, tokenizer=tmp_path / "another", say=said.append, **own)
+    assert any("The vocabulary was exchanged, 60 pieces for" in note for note in said)
+    assert Tokenizer.from_folder(run.model).fingerprint() == Tokenizer.from_folder(tmp_path / "another").fingerprint()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +14,16 @@ from maskwright.base.choice import dump
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
 from maskwright.data.corpus import Corpus
-from maskwright.nn.dropout import noise
 from maskwright.pretraining import _saved
 from maskwright.pretraining.budget import Budget
 from maskwright.pretraining.course import Course, Phase
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.held_out import HeldOut, frozen, judge, judge_each, unigram
+from maskwright.pretraining.material import Material
 from maskwright.pretraining.probe import enough, rates, tokens_in
-from maskwright.pretraining.reading import beside, corpus_of, learn, pieces_of, tokenizer_of
+from maskwright.pretraining.reading import corpus_of
 from maskwright.pretraining.settings import Pretrain, command, gather
-from maskwright.pretraining.start import Start, fresh, further, outside
+from maskwright.pretraining.start import Start, outside
 from maskwright.pretraining.summary import Judged, facts, summary
 from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.pretraining.zero_shot import ZeroShot
@@ -115,56 +114,20 @@ class Run:
         self.notes.tell(self.zero_shot.notes if self.zero_shot else [])
         corpus = corpus_of(asked.text, self.folder.path / "corpus", self.notes.say, self.quiet)
         self.notes.tell(corpus.facts["notes"])
-        start = self._start(self._tokenizer(corpus))
+        material = self.material = Material(asked, self.folder.path, self.notes, self.quiet)
+        start = material.start(material.tokenizer(corpus))
         self.objective = asked.objective.prepared(start.tokenizer)
         self.notes.tell([*start.notes, *outside(asked, start)])
-        train, held = self._pieces(corpus, start.tokenizer)
+        train, held = material.pieces(corpus, start.tokenizer)
         questions = self._questions(held, start.tokenizer)
+        material.fit(start, train, questions)
         before = self._judge(self._build(start), start, questions) if asked.model else None
         course = self._course(train, start, corpus, questions)
         start, built, seconds = self._train(course, questions)
         return self._finish(start, built, course, corpus, questions, held, before, seconds)
 
-    # ------------------------------------------------------------ what it starts from
-
-    def _tokenizer(self, corpus: Corpus) -> Tokenizer:
-        asked, kept = self.asked, self.folder.path / "tokenizer"
-        if kept.is_dir():
-            return Tokenizer.from_folder(kept)
-        named = asked.tokenizer or asked.model
-        found = tokenizer_of(named) if named else self._learnt(corpus)
-        if named is None and found.size < asked.vocabulary:
-            self.notes.tell(
-                [
-                    f"The text gives a vocabulary of {found.size:,} pieces, not {asked.vocabulary:,}: no other "
-                    "pair of pieces comes twice."
-                ]
-            )
-        vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
-        found.save(kept)
-        return found
-
-    def _learnt(self, corpus: Corpus) -> Tokenizer:
-        kept, bar = beside(corpus, self.folder.path), not self.quiet and sys.stderr.isatty()
-        return learn(corpus, self.asked.vocabulary, self.asked.cased, kept, bar)
-
-    def _start(self, tokenizer: Tokenizer) -> Start:
-        runtime.set_seed(self.asked.seed)
-        noise.seed(self.asked.seed)
-        return further(self.asked, tokenizer) if self.asked.model else fresh(self.asked, tokenizer)
-
     def _build(self, start: Start) -> Objective:
         return self.objective.build(start.network, start.kind, start.config)
-
-    def _pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Encoded]:
-        kept = beside(corpus, self.folder.path)
-        train, held = (pieces_of(corpus, split, tokenizer, kept) for split in ("train", "held-out"))
-        for name, of in (("training", train), ("held-out", held)):
-            if not len(of.ids):
-                raise UserError(f"The {name} text of {corpus.folder} holds no words. Build the corpus from more text.")
-            if of.unknown > 0.01 * len(of.ids):
-                self.notes.tell([f"{of.unknown / len(of.ids):.1%} of the {name} pieces are unknown to the vocabulary."])
-        return train, held
 
     def _questions(self, held: Encoded, tokenizer: Tokenizer, tokens: int = 8192) -> HeldOut:
         asked = self.asked
@@ -215,11 +178,8 @@ class Run:
         def few(phases: Sequence[Phase]) -> Course:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
 
-        def anew() -> Start:
-            return self._start(Tokenizer.from_folder(self.folder.path / "tokenizer"))
-
-        measured = rates(lambda: self._build(anew()), few, asked.phases, asked.train)
-        start, began = anew(), time.monotonic()
+        measured = rates(lambda: self._build(self.material.again()), few, asked.phases, asked.train)
+        start, began = self.material.again(), time.monotonic()
         self._judge(self._build(start), start, questions)
         judging = time.monotonic() - began
         evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
@@ -252,7 +212,7 @@ class Run:
 
     def _train(self, course: Course, questions: HeldOut) -> tuple[Start, Objective, float]:
         asked = self.asked
-        start = self._start(Tokenizer.from_folder(self.folder.path / "tokenizer"))
+        start = self.material.again()
         built = self._build(start)
         place = self.folder.seed(asked.seed)
         name = self.folder.path.resolve().name

@@ -10,6 +10,8 @@ from torch import nn
 from maskwright.base.errors import UserError
 from maskwright.models import Loaded, family, lengthen, load_network, random_network
 from maskwright.models._family import name_of
+from maskwright.pretraining.reading import tokenizer_of
+from maskwright.pretraining.resize import extend_vectors, swap_vectors
 from maskwright.pretraining.settings import Pretrain
 from maskwright.pretraining.sizes import sized
 from maskwright.text.tokenizer import Tokenizer
@@ -48,10 +50,12 @@ def further(asked: Pretrain, tokenizer: Tokenizer) -> Start:
     assert asked.model is not None
     kind = load_network(asked.model, "bare").family
     loaded = load_network(asked.model, asked.objective.head_of(kind))
-    notes = _lengthened(asked, loaded)
+    notes = [*_lengthened(asked, loaded), *_resized(asked, loaded, tokenizer)]
     new = sorted({name.split(".")[0] for name in loaded.new})
     if new:
-        notes.append(f"{asked.model} holds no weights for: {', '.join(new)}. They start from random ones.")
+        others = [part for part in new if part != "masked_lm"]  # of that it is said that it was fitted
+        if others:
+            notes.append(f"{asked.model} holds no weights for: {', '.join(others)}. They start from random ones.")
     return Start(
         loaded.network,
         loaded.family,
@@ -86,6 +90,17 @@ def _lengthened(asked: Pretrain, loaded: Loaded) -> list[str]:
             "away, or ask for a longer --length."
         )
     return [done]
+
+
+def _resized(asked: Pretrain, loaded: Loaded, tokenizer: Tokenizer) -> list[str]:
+    """Rows for the pieces of `tokenizer`, where it is not the model's own."""
+    assert asked.model is not None
+    own = tokenizer_of(asked.model)
+    if own.fingerprint() == tokenizer.fingerprint():
+        return []
+    resize = swap_vectors if asked.tokenizer else extend_vectors
+    loaded.network, loaded.config, note = resize(loaded.network, loaded.family, loaded.config, own, tokenizer)
+    return [note]
 
 
 def _check_length(asked: Pretrain, limit: int | None) -> None:

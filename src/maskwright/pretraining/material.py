@@ -1,0 +1,121 @@
+"""What a run has before its first step: a tokenizer, the pieces of the text, and a network, the same at each call."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskwright.base import runtime
+from maskwright.base.errors import UserError
+from maskwright.data.corpus import Corpus
+from maskwright.nn.dropout import noise
+from maskwright.pretraining.course import Course, Phase
+from maskwright.pretraining.encoded import Encoded
+from maskwright.pretraining.fitting import TRAIN as FITTING
+from maskwright.pretraining.fitting import fit_head
+from maskwright.pretraining.held_out import HeldOut
+from maskwright.pretraining.new_words import domain_words
+from maskwright.pretraining.objectives.mlm import Mlm
+from maskwright.pretraining.reading import beside, learn, pieces_of, tokenizer_of
+from maskwright.pretraining.settings import Pretrain
+from maskwright.pretraining.start import Start, fresh, further
+from maskwright.pretraining.vocabulary import vocabulary_of
+from maskwright.runs.notes import Notes
+from maskwright.text.tokenizer import Tokenizer
+from maskwright.training.state import load_weights, save_weights
+
+UNKNOWN = 0.01  #: share of unknown pieces from which on it is said
+FIT_TOKENS = 8192  #: pieces of a step in which a head is fitted
+
+
+@dataclass
+class Material:
+    """`folder` receives the tokenizer, and a head that was fitted."""
+
+    asked: Pretrain
+    folder: Path
+    notes: Notes
+    quiet: bool
+
+    def tokenizer(self, corpus: Corpus) -> Tokenizer:
+        """The one that was named, or the model's, more words in it where that was asked for; or one that is learnt."""
+        if self._kept.is_dir():
+            return Tokenizer.from_folder(self._kept)
+        asked = self.asked
+        named = asked.tokenizer or asked.model
+        found = tokenizer_of(named) if named else self._learnt(corpus)
+        if asked.extend_vocabulary:
+            found = self._extended(corpus, found)
+        vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
+        found.save(self._kept)
+        return found
+
+    def _learnt(self, corpus: Corpus) -> Tokenizer:
+        asked, bar = self.asked, not self.quiet and sys.stderr.isatty()
+        found = learn(corpus, asked.vocabulary, asked.cased, beside(corpus, self.folder), bar)
+        if found.size < asked.vocabulary:
+            self.notes.tell(
+                [
+                    f"The text gives a vocabulary of {found.size:,} pieces, not {asked.vocabulary:,}: no other pair of "
+                    "pieces comes twice."
+                ]
+            )
+        return found
+
+    def _extended(self, corpus: Corpus, tokenizer: Tokenizer) -> Tokenizer:
+        documents = (document.sentences for document in corpus.documents("train"))
+        words = domain_words(documents, tokenizer, self.asked.extend_vocabulary)
+        some, saved = ", ".join(word.word for word in words[:5]), sum(word.saved for word in words)
+        fewer = "" if len(words) == self.asked.extend_vocabulary else ", all that are cut and come often enough"
+        self.notes.tell(
+            [f"{len(words):,} words become pieces{fewer} ({some} ...): the text has {saved:,} pieces fewer with them."]
+        )
+        return tokenizer.extended([word.word for word in words])
+
+    def start(self, tokenizer: Tokenizer) -> Start:
+        """The network, with the weights that it begins with; a fitted head among them once there is one."""
+        runtime.set_seed(self.asked.seed)
+        noise.seed(self.asked.seed)
+        start = further(self.asked, tokenizer) if self.asked.model else fresh(self.asked, tokenizer)
+        if self._fitted.exists():
+            load_weights(self._fitted, start.network)
+        return start
+
+    def again(self) -> Start:
+        return self.start(Tokenizer.from_folder(self._kept))
+
+    def pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Encoded]:
+        """Of the training text, and of what is held out. Raises UserError for text without words."""
+        kept = beside(corpus, self.folder)
+        train, held = (pieces_of(corpus, split, tokenizer, kept) for split in ("train", "held-out"))
+        for name, of in (("training", train), ("held-out", held)):
+            if not len(of.ids):
+                raise UserError(f"The {name} text of {corpus.folder} holds no words. Build the corpus from more text.")
+            share = of.unknown / len(of.ids)
+            if share > UNKNOWN:
+                self.notes.tell([f"{share:.1%} of the {name} pieces are unknown to the vocabulary."])
+        return train, held
+
+    def fit(self, start: Start, train: Encoded, questions: HeldOut) -> None:
+        """A masked-LM head for an encoder that has none, kept for the training and for what goes on with it."""
+        if not start.new_head or self._fitted.exists():
+            return
+        asked, specials = self.asked, (start.tokenizer.cls_id, start.tokenizer.sep_id)
+        phases = [Phase(length=asked.phases[0].length, batch_tokens=FIT_TOKENS)]
+        vocabulary = vocabulary_of(start.tokenizer)
+        course = Course(train, Mlm(), vocabulary, specials, asked.head_steps, phases, asked.seed, unit="steps")
+        machine = {name: getattr(asked.train, name) for name in ("device", "precision", "threads")}
+        settings = FITTING.model_copy(update=machine)
+        place = self.folder / "fitting"
+        fitted = fit_head(start.network, start.kind, start.config, course, questions, place, settings, quiet=self.quiet)
+        save_weights(self._fitted, start.network)
+        self.notes.tell([fitted.note])
+
+    @property
+    def _kept(self) -> Path:
+        return self.folder / "tokenizer"
+
+    @property
+    def _fitted(self) -> Path:
+        return self.folder / "fitted.safetensors"
