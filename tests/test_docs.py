@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import novel
 import pyarrow as arrow
 import pytest
 import yaml
@@ -168,31 +169,49 @@ def test_the_readmes_commands_run_one_after_another(
     write_csv(tmp_path / "emotions.csv", {"text": reviews["text"], "emotions": emotions})
     parquet.write_table(arrow.table(single), "million.parquet")
     (tmp_path / "wiki.txt").write_text("\n".join(reviews["text"][:3]))
+    for folder in ("books", "biomed"):
+        Path(folder).mkdir()
+        for number, text in enumerate(novel.texts(12)):
+            Path(folder, f"{number}.txt").write_text(text)
+    Path("blimp").mkdir()
+    pair = {"sentence_good": "The baker bakes bread.", "sentence_bad": "The baker bakes a roof.", "UID": "bread"}
+    Path("blimp/bread.jsonl").write_text(json.dumps(pair) + "\n")
     page = REPOSITORY / "README.md"
     (toml,) = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "run.toml").write_text(toml)
     lines = list(commands(page))
-    assert len([args for args in lines if args[0] == "finetune"]) == 4
+    assert len([args for args in lines if args[0] == "finetune"]) == 5
     for args in lines:
         if args[0] == "compare":
             answers = json.loads(Path(args[1], "metrics.json").read_text())["reported"]["rows"]
             write_csv(tmp_path / args[2], {"prediction": ["good"] * answers})
         if args[0] == "finetune":
             args = [*args, "--seeds", "1", "--quiet", "--set", "train.threads=1"]
+        if args[0] == "pretrain":  # the last of an option holds
+            args = [*args, "--budget", "20 steps", "--batch-tokens", "300", "--quiet", "--set", "train.threads=1"]
+            args += ["--head-steps", "5"] if "--model" in args else ["--size", "1x32", "--vocabulary", "120"]
+            args += ["--length", "24"]
         try:
             code = main(args)
         except SystemExit as left:  # how typer ends a command
             code = left.code
         assert not code, shlex.join(args)
-    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"reviews", "pairs", "emotions", "tuned"}
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        *("reviews", "pairs", "emotions", "tuned"),
+        *("books", "bert", "biomed", "from-books"),
+    }
 
 
 def test_the_readmes_runs_do_not_collide() -> None:
     """Each command, the run file and the Python block have a folder of their own."""
     page = REPOSITORY / "README.md"
-    outs = [args[args.index("--out") + 1] for args in commands(page) if args[0] == "finetune" and "--out" in args]
+    outs = [
+        args[args.index("--out") + 1]
+        for args in commands(page)
+        if args[0] in ("finetune", "pretrain") and "--out" in args
+    ]
     outs += re.findall(r'out ?= ?"([^"]+)"', page.read_text())
-    assert len(outs) == len(set(outs)) == 5
+    assert len(outs) == len(set(outs)) == 9
 
 
 def test_the_pages_are_found() -> None:

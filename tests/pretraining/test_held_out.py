@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import vocabularies
 from torch import nn
 
 from maskwright.base.errors import UserError
@@ -109,3 +110,11 @@ def test_bytes_of_pieces(piece: str, size: int, make_tiny: Callable[..., Path]) 
 def test_nothing_held_out_is_said(tokenizer: Tokenizer, known: Vocabulary) -> None:
     with pytest.raises(UserError, match="No held-out text is left to judge by"):
         frozen(Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int64)), tokenizer, known)
+
+
+def test_bytes_of_byte_level_pieces_are_those_of_the_text(tmp_path: Path) -> None:
+    tokenizer = vocabularies.framed(vocabularies.byte_level(vocabularies.ANGLES), tmp_path)
+    text = "the dogs see Zürich and 京都"
+    ids = tokenizer.encode([text]).ids[1:-1]
+    spaces = text.count(" ")  # in the pieces' marks, which stand for no byte of a word
+    assert sizes_of(tokenizer)[ids].sum() == len(text.encode()) - spaces

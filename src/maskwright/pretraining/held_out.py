@@ -77,8 +77,10 @@ def frozen(
 def sizes_of(tokenizer: Tokenizer) -> np.ndarray:
     """(V,) bytes in UTF-8 of what each piece stands for in a text, without the mark of its continuation."""
     out = np.zeros(tokenizer.size, np.int64)
+    bytewise = tokenizer.word_mark == ("begins", "Ġ")  # each character of such a piece is a byte
     for piece, number in tokenizer.vocabulary.items():
-        out[number] = len(piece.removeprefix("##").removesuffix("@@").lstrip("▁Ġ").encode())
+        bare = piece.removeprefix("##").removesuffix("@@").lstrip("▁Ġ")
+        out[number] = len(bare) if bytewise else len(bare.encode())
     return out
 
 
