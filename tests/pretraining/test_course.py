@@ -22,6 +22,7 @@ from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.masking import Masking, Vocabulary
 from maskwright.pretraining.objectives import Asked, PretrainingObjective
 from maskwright.pretraining.objectives.mlm import Mlm
+from maskwright.pretraining.objectives.next_sentence import NextSentence
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Moment
 from maskwright.training.settings import Train
@@ -104,6 +105,40 @@ def test_phases_follow_one_another(vocabulary: Vocabulary) -> None:
     assert max(longest[:change]) <= 12 < min(longest[change:])
     assert abs(sum(read[:change]) - 6000) <= 100
     assert max(read[change:]) > 200
+
+
+def test_a_budget_of_steps_is_met_to_the_step(vocabulary: Vocabulary) -> None:
+    phases = (Phase(share=0.9, length=12, batch_tokens=100), Phase(share=0.1, length=30, batch_tokens=300))
+    made = course(vocabulary, amount=90, phases=phases, unit="steps")
+    assert made.total == 90
+    lengths = [made.fetch(made.rows(step), CPU, made.moment(step))[0].batch.lengths for step in (80, 81)]
+    assert max(lengths[0]) <= 12 < max(lengths[1])
+    assert made.tokens == sum(made.size(step) for step in range(90))
+
+
+@pytest.mark.parametrize("unit", ["tokens", "steps"])
+def test_batches_grow_in_a_straight_line_and_then_stay(vocabulary: Vocabulary, unit: Any) -> None:
+    phase = Phase(length=24, batch_tokens=400, batch_from=50, ramp=0.5)
+    made = course(vocabulary, amount=20_000 if unit == "tokens" else 80, phases=(phase,), unit=unit)
+    sizes = np.array([made.size(step) for step in range(made.total)])
+    whole = np.array([one.first_step + one.steps - 1 for one in made.passes])  # the last of a pass is what is left
+    kept = np.setdiff1d(np.arange(made.total), whole)
+    behind = np.concatenate([[0], np.cumsum(sizes)[:-1]]) / sizes.sum() if unit == "tokens" else kept / made.total
+    limits = np.array([phase.batch(p) for p in (behind[kept] if unit == "tokens" else behind)])
+    assert (sizes[kept] <= limits + 1).all()
+    assert (sizes[kept] > limits - 24).all(), "no sequence that would fit is left for the next step"
+    assert sizes[0] <= 50
+    assert np.median(sizes[kept][-10:]) > 370
+
+
+def test_static_copies_hold_for_pairs_and_masks_alike(vocabulary: Vocabulary) -> None:
+    objective = NextSentence(masking={"name": "token", "copies": 2})
+    made = course(vocabulary, objective, amount=20_000)
+    passes = [made.fetch(np.arange(one.first_row, one.first_row + 5), CPU, Moment(0, 1, 0))[0] for one in made.passes]
+    assert len(passes) >= 4
+    assert same(passes[0], passes[2])
+    assert same(passes[1], passes[3])
+    assert not same(passes[0], passes[1])
 
 
 def test_masks_follow_the_rate_of_the_moment(vocabulary: Vocabulary) -> None:

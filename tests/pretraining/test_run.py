@@ -26,7 +26,6 @@ from maskwright.models import load_network, save_network
 from maskwright.nn.batch import Batch
 from maskwright.pretraining.collocations import collocations
 from maskwright.pretraining.encoded import encode
-from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.reading import learn
 from maskwright.pretraining.run import Pretrained, pretrain
@@ -89,29 +88,20 @@ def test_what_comes_out_is_theirs_too(train: Train) -> None:
 
 
 @pytest.mark.parametrize("name", names(PretrainingObjective))
-def test_every_objective_learns(name: str, train: Train, books: Path) -> None:
-    """Its loss falls, and what it leaves loads as the network that it trained."""
+def test_every_objective_leaves_the_network_that_it_trained(name: str, train: Train) -> None:
+    """That each learns is tested where its steps are made (test_course)."""
     family = {"replaced-tokens": "electra"}.get(name, "bert")
-    settings = {"train": {"lr": 5e-3, "evaluations": 3, "checkpoint_minutes": 60}}  # one is written in the end
-    run = train(objective=name, family=family, settings=settings, budget="60 steps")
-    lines = [json.loads(line) for line in (run.folder / "seeds/0/log.jsonl").read_text().splitlines()]
-    losses = [line["loss"] for line in lines if "loss" in line]
-    judged = [line["evaluation"]["loss"] for line in lines if "evaluation" in line]
-    assert losses[-1] < losses[0]
-    assert judged[-1] < judged[0]
+    settings = {"train": {"evaluations": 1, "checkpoint_minutes": 60}}  # one is written in the end
+    run = train(objective=name, family=family, settings=settings, budget="20 steps")
     head = {"replaced-tokens": "pretraining", "next-sentence": "pretraining", "sentence-order": "pretraining"}
     assert not load_network(run.model, head.get(name, "masked-lm")).new
 
 
-@pytest.mark.parametrize("name", names(Masking))
-def test_every_masking_learns(name: str, train: Train, books: Path, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"train": {"lr": 5e-3, "evaluations": 3}}
-    if name in ("phrase", "pmi"):
-        settings["masking"] = {"name": name, "file": str(lexicon(name, books, tmp_path))}
-    run = train(settings=settings, budget="60 steps", **({} if "masking" in settings else {"masking": name}))
-    lines = [json.loads(line) for line in (run.folder / "seeds/0/log.jsonl").read_text().splitlines()]
-    judged = [line["evaluation"]["loss"] for line in lines if "evaluation" in line]
-    assert judged[-1] < judged[0]
+@pytest.mark.parametrize("name", ["phrase", "pmi"])
+def test_a_masking_with_a_file(name: str, train: Train, books: Path, tmp_path: Path) -> None:
+    masking = {"name": name, "file": str(lexicon(name, books, tmp_path))}
+    run = train(settings={"masking": masking}, budget="20 steps")
+    assert json.loads((run.model / "maskwright.json").read_text())["pretraining"]["masking"]["name"] == name
 
 
 def lexicon(name: str, books: Path, tmp_path: Path) -> Path:

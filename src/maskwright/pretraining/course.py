@@ -111,6 +111,8 @@ class Course:
         return found
 
     def _sequences(self, length: int, epoch: int) -> Sequences:
+        if self.objective.copies is not None:  # as BERT's were written to disk, pairs and masks, and read in turn
+            epoch %= self.objective.copies
         found = self.objective.format.sequences(self.corpus, length, self.seed, epoch)
         if not len(found):
             raise UserError("The corpus has no text to read; build it from files that hold some.")
@@ -139,6 +141,11 @@ class Course:
     def tokens(self) -> int:
         """Pieces that are read in all."""
         return sum(map(self.size, range(self.total)))
+
+    @cached_property
+    def read(self) -> int:
+        """Sequences that are read in all."""
+        return sum(len(self.rows(step)) for step in range(self.total))
 
     def size(self, step: int) -> int:
         """Pieces of a step."""

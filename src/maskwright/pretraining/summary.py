@@ -78,7 +78,7 @@ def facts(judged: Judged, start: Start, course: Course, corpus: Corpus) -> list[
         ("steps", course.total),
         ("pieces read", course.tokens),
         ("passes over the text", course.tokens / max(1, len(course.corpus.ids))),
-        ("pieces computed that are padding", 0),
+        ("pieces of a sequence, on average", course.tokens / max(1, course.read)),
     ]
     read = Table("What was read", ["", "number"], [list(row) for row in rows])
     return [read, *([] if judged.pairs is None else tables(judged.pairs))]

@@ -57,6 +57,11 @@ class PretrainingObjective(Part):
 
     format: Choice[Format] = Field(DocSentences(), description="how sequences are cut out of documents")
 
+    @property
+    def copies(self) -> int | None:
+        """How many passes differ, after which sequences and masks come again (`Masking.copies`); None: all do."""
+        return None
+
     @abstractmethod
     def ask(self, pieces: Pieces, vocabulary: Vocabulary, draw: Draw, progress: float) -> Asked:
         """The questions on some sequences. progress: the share of the training that is behind."""
@@ -106,6 +111,10 @@ class Masks(PretrainingObjective):
 
     masking: Choice[Masking] = Field(Token(), description="which pieces are asked for, and what stands in their place")
     z: float = Field(0.0, ge=0, description="weight of (log sum exp)^2, which keeps scores from drifting")
+
+    @property
+    def copies(self) -> int | None:
+        return self.masking.copies
 
     def prepared(self, tokenizer: Tokenizer) -> Masks:
         return self.model_copy(update={"masking": self.masking.prepare(tokenizer)})
