@@ -101,7 +101,8 @@ below, searched with seed 0 for {tune:g} minutes a cell; the arm is that cell ag
 masked piece on {judged:,} held-out sequences of whole sentences, 15 % of whose pieces are [MASK]: the same questions \
 ({asked:,} pieces, frozen) and the same judge for all. BLiMP is the share of minimal pairs of which the good sentence \
 is the likelier one by the plain pseudo-log-likelihood, {pairs}. {minutes:g} minutes are {passes:.2f} passes over the \
-text for ours, so that no figure here compares with rows of several passes over ten million words."""
+text for ours, so that no figure here compares with rows of several passes over ten million words. An arm that was \
+finished is kept with its curve, so that they may be of several sittings on this machine: {dates}."""
 
 
 def section(result: dict[str, Any]) -> str:
@@ -139,6 +140,7 @@ def budget(minutes: str, one: dict[str, Any]) -> list[str]:
 def about(one: dict[str, Any]) -> str:
     arms, cell = one["arms"], one["switches"]
     ours = of(arms, "ours") or arms
+    dates = sorted(arm["date"] for arm in arms)
     limit = "all pairs" if one["pairs"] is None else f"the first {one['pairs']} of each of its 67 paradigms"
     return ABOUT.format(
         text=one["text"],
@@ -151,6 +153,7 @@ def about(one: dict[str, Any]) -> str:
         judged=one["judged"],
         asked=arms[0]["asked"],
         pairs=limit,
+        dates=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
         passes=mean([arm["tokens"] for arm in ours]) / arms[0]["text_pieces"],
     )
 

@@ -76,7 +76,7 @@ def main(
         "judged": bench.judged,
         "grid": rows,
         "arms": found,
-        "busy": bench.quiet.worst,
+        "busy": max(arm["busy"] for arm in found),
     }
     one["targets"] = measure.dump_targets(_quality_told.targets(one))
     kept = saved()
@@ -101,6 +101,8 @@ class Bench:
     def __init__(self, minutes: float, pairs: int | None, quick: bool) -> None:
         from maskwright.base.runtime import device, has_fast_bf16
 
+        if pairs != 0:
+            measure.data_folder("blimp")  # says at once when it is missing
         self.quiet, self.made, self.quick, self.pairs = measure.Quiet(), novels.prepare(), quick, pairs
         self.judged = 50 if quick else JUDGED
         self.precision = "bf16" if has_fast_bf16(device("cpu")) else "fp32"
@@ -142,18 +144,21 @@ class Bench:
         out = measure.cache_folder("quality") / measure.config_hash(key)
 
         def train() -> dict[str, Any]:
-            self.quiet.check(in_words(asked))
+            quiet = measure.Quiet()
+            quiet.check(in_words(asked))
             print(f"{in_words(asked)} ...", flush=True)
             env = {"TORCHINDUCTOR_CACHE_DIR": str(measure.cache_folder("inductor"))}
             if asked["side"] == "peer":
                 env["OMP_NUM_THREADS"] = str(asked["switches"]["threads"])
             with Child(f"bench.{NAME}", f"{asked['side']} {out.name}", env) as child:
                 places = {"corpus": str(self.made.corpus), "tokenizer": str(self.made.tokenizer), "out": str(out)}
-                return child.ask({**asked, **places})
+                told = child.ask({**asked, **places})
+            quiet.check("the end of it")
+            return {**told, "busy": quiet.worst, "date": measure.today()}
 
         name = f"quality-{asked['side']}"
         kept = measure.cached(name, key, train, in_words(asked)) if not self.quick else {"found": train()}
-        found: dict[str, Any] = {**kept["found"], "date": kept.get("date", measure.today()), "seed": asked["seed"]}
+        found: dict[str, Any] = {**kept["found"], "seed": asked["seed"]}
         print(f"{in_words(asked)}: {_quality_told.figures(found)}", flush=True)
         return found
 
@@ -193,8 +198,13 @@ def best(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def in_words(asked: dict[str, Any]) -> str:
     if asked["side"] == "peer":
         return f"peer, {_quality_told.cell_words(asked['cell'])}, {asked['minutes']:.3g} minutes, seed {asked['seed']}"
-    more = {name: value for name, value in asked["settings"].items() if name != "train"}
-    return f"ours, {more or 'the recipe'}, {asked['minutes']:.3g} minutes, seed {asked['seed']}"
+    given, of_its_own = asked["settings"], ("evaluations", "checkpoint_minutes", "device")
+    train = {name: value for name, value in given["train"].items() if name not in of_its_own}
+    said = {name: value for name, value in {**given, "train": train}.items() if name != "phases" and value}
+    if "phases" in given:
+        said["pieces a step"] = given["phases"][0]["batch_tokens"]
+    more = ", ".join(f"{name} {value}" for name, value in said.items()) or "the recipe"
+    return f"ours, {more}, {asked['minutes']:.3g} minutes, seed {asked['seed']}"
 
 
 # ---------------------------------------------------------------- our shapes
