@@ -33,8 +33,8 @@ def found(made: novels.Novels, network: str, precision: str, quiet: measure.Quie
 def search(
     made: novels.Novels, network: str, kinds: list[tuple[str, str]], quiet: measure.Quiet
 ) -> list[dict[str, Any]]:
-    """Probe the grid of each work and precision: attention x workers on all cores and one thread; then compile at the
-    cell that won; then the Trainer in the place of the bare loop."""
+    """Probe the grid of each work and precision: attention x workers on all cores and one thread; then compiled, with
+    either attention, at the cell that won; then the Trainer in the place of the bare loop."""
     rows: list[dict[str, Any]] = []
     print("\n".join(measure.table(HEAD, []).splitlines()))
 
@@ -55,7 +55,9 @@ def search(
         for attention, workers in product(("sdpa", "eager"), (0, 1)):
             try_({**usual(work, precision), "attention": attention, "workers": workers})
         try_({**usual(work, precision), "threads": 1})
-        try_({**fastest(rows, work, precision), "compile": True})
+        plain = fastest(rows, work, precision)
+        for attention in ("sdpa", "eager"):
+            try_({**plain, "attention": attention, "compile": True})
         if work == "blocks":
             try_({**fastest(rows, work, precision), "loop": "trainer"})
     return rows
