@@ -12,13 +12,15 @@ from typing import Any
 from bench import _measure as measure
 from bench._child import ArmFailed
 
-SCRIPTS = ("start", "encode", "attention", "forward", "families", "finetune", "predict")  #: the short ones first
+#: the short ones first
+SCRIPTS = ("start", "encode", "attention", "forward", "families", "finetune", "predict", "pretrain")
+LONG = ("pretrain_quality",)  #: these take hours, and run only when they are named
 
 
 def write_results() -> None:
     """Make bench/RESULTS.md anew from the results that are there, each with its own date and machine."""
     sections = []
-    for name in SCRIPTS:
+    for name in (*SCRIPTS, *LONG):
         path = measure.RESULTS / f"{name}.json"
         if path.exists():
             sections.append(importlib.import_module(f"bench.{name}").section(json.loads(path.read_text())))
@@ -49,9 +51,9 @@ def run(main: Callable[[], dict[str, Any]], section: Callable[[dict[str, Any]], 
 
 if __name__ == "__main__":
     asked = sys.argv[1:] or list(SCRIPTS)
-    wrong = [name for name in asked if name not in SCRIPTS]
+    wrong = [name for name in asked if name not in (*SCRIPTS, *LONG)]
     if wrong:
-        print(f"error: there is no measurement {wrong[0]!r}. Allowed: {', '.join(SCRIPTS)}.", file=sys.stderr)
+        print(f"error: there is no measurement {wrong[0]!r}. Allowed: {', '.join((*SCRIPTS, *LONG))}.", file=sys.stderr)
         raise SystemExit(2)
     for name in asked:
         print(f"\n=== {name}", flush=True)

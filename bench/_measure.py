@@ -253,6 +253,13 @@ def config_hash(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def source(*parts: str) -> str:
+    """Twelve hexadecimal digits that change with our source: with any file of these packages, or modules, of it."""
+    places = [ROOT / "src" / "maskwright" / part for part in parts]
+    files = sorted(file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place]))
+    return config_hash({str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files})
+
+
 def cache_folder(name: str = "") -> Path:
     """A folder under bench/.cache, which git never sees."""
     CACHE.mkdir(exist_ok=True)
@@ -262,15 +269,20 @@ def cache_folder(name: str = "") -> Path:
     return folder
 
 
-def cached(name: str, config: Mapping[str, Any], compute: Callable[[], Any]) -> dict[str, Any]:
-    """A search for fastest switches, made once for this config, these versions and this processor: what was `found`
-    and its `date`. Only searches are cached; a time that is compared is never read from here.
+def cached(
+    name: str,
+    config: Mapping[str, Any],
+    compute: Callable[[], Any],
+    what: str = "The search for the peer's fastest switches",
+) -> dict[str, Any]:
+    """A search for fastest switches, or an arm's score, made once for this config, these versions and this processor:
+    what was `found` and its `date`. Only these are cached; a time that is compared is never read from here.
     """
     key: dict[str, Any] = {"config": config, "versions": versions(), "processor": processor(), "cores": cores()}
     key["versions"].pop("maskwright", None)  # our own version changes nothing about a peer
     path = cache_folder() / f"{name}-{config_hash(key)}.json"
     if path.exists():
-        print(f"The search for the peer's fastest switches is in {path.name}; delete it to search again.")
+        print(f"{what} is in {path.name}; delete it to make it again.")
         kept: dict[str, Any] = json.loads(path.read_text())
         return kept
     made = {"key": key, "date": today(), "found": compute()}
