@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -329,3 +330,46 @@ def test_one_of_the_users_own_by_its_path(tmp_path: Path, monkeypatch: pytest.Mo
     found = resolve(PretrainingObjective, {"name": "my_objectives:Mine", "weight": 3.0})
     assert (found.name, found.weight, found.head) == ("my_objectives:Mine", 3.0, "masked-lm")
     assert resolve(PretrainingObjective, dump(found)) == found
+
+
+# ---------------------------------------------------------------- in pieces
+
+MIXED = {"name": "mixture", "parts": ["mlm", {"name": "mixture", "parts": ["causal", "span-boundary"]}]}
+
+
+@pytest.mark.parametrize("name", [*ALL, "nested"])
+def test_a_step_in_pieces_has_the_gradient_of_the_step_in_one(
+    name: str, network: Make, pieces: Pieces, vocabulary: Vocabulary
+) -> None:
+    """Whatever the pieces: a loss that is made of several means takes each over the whole step."""
+    objective = resolve(PretrainingObjective, MIXED if name == "nested" else name)
+    family_name = {"replaced-tokens": "electra", "sentence-order": "albert"}.get(name, "bert")
+    net, kind, config = network(family_name, objective.head_of(family(family_name)))
+    trained = objective.build(net, kind, config)
+    if objective.format.pairs:
+        pieces = replace(pieces, segments=(pieces.positions > 5).astype(np.int64), order=pieces.rows % 2)
+
+    def asked(rows: list[int]) -> Any:
+        return objective.ask(pieces.take(np.array(rows)), vocabulary, Draw(1, 0), 0.5)
+
+    def learnt(parts: list[Any]) -> tuple[float, int, dict[str, float], list[Tensor]]:
+        trained.zero_grad()
+        total, items, said = 0.0, 0, dict[str, float]()
+        for part in parts:
+            loss, count, facts = trained(part)
+            loss.backward()
+            total, items = total + float(loss.detach()), items + count
+            said = {key: said.get(key, 0.0) + facts.get(key, 0.0) for key in said | facts}
+        return total / items, items, said, [p.grad / items for p in trained.parameters() if p.grad is not None]
+
+    batches = [asked([0]), asked([1, 2, 5]), asked([3, 4])]
+    counts = [trained.counts(batch) for batch in batches]
+    trained.totals = None if counts[0] is None else dict(sum((Counter(count) for count in counts), Counter()))
+    cut = learnt(batches)
+    trained.totals = None
+    whole = learnt([asked([0, 1, 2, 3, 4, 5])])
+    assert cut[0] == pytest.approx(whole[0], rel=1e-5)
+    assert cut[1] == whole[1]
+    assert cut[2] == pytest.approx(whole[2], rel=1e-4)
+    assert len(cut[3]) == len(whole[3])
+    assert all(torch.allclose(a, b, **TOLERANCE) for a, b in zip(cut[3], whole[3], strict=True))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.linear import is_recorded
+from maskwright.nn.recompute import recomputed
 
 # Why, and what a kernel costs: docs/decisions/0005-products.md.
 ROWS = 32  #: on CPU the number of rows is rounded up to a multiple of this
@@ -42,6 +43,7 @@ class Encoder(nn.Module):
         self._order = None if order is None else tuple(order)
         self.relative, self.norm = relative, norm
         self.width = width
+        self.recompute = False  #: gradient checkpointing: in training a block's inner states are computed twice
 
     @property
     def limit(self) -> int | None:
@@ -62,8 +64,9 @@ class Encoder(nn.Module):
         relative = self.relations(batch, len(x))
         layers = self.layers
         last = len(layers) - 1
+        call = recomputed if self.recompute and self.training and torch.is_grad_enabled() else _call
         for i, block in enumerate(layers):
-            x = block(x, batch, chosen if i == last else None, *relative)
+            x = call(block, x, batch, chosen if i == last else None, *relative)
         if chosen is not None and last < 0:
             x = x[chosen.tokens]
         x = x if chosen is not None else x[:rows]
@@ -101,6 +104,11 @@ class Encoder(nn.Module):
     def relations(self, batch: Batch, rows: int) -> tuple[Any, ...]:
         """What every block is given last: nothing, or what `relative` makes of the batch."""
         return () if self.relative is None else (self.relative(batch, rows),)
+
+
+def _call(block: nn.Module, *given: Any) -> Tensor:
+    y: Tensor = block(*given)
+    return y
 
 
 def _round(x: Tensor) -> Tensor:

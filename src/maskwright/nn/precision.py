@@ -26,10 +26,16 @@ def precision(name: Literal["fp32", "bf16"], device: torch.device | str = "cpu")
     kind = torch.device(device).type
     if name == "bf16" and kind == "cpu":
         runtime.bound_kernels(KERNELS)
-    token = _scope.set(object())
+    with within_scope(object()), torch.autocast(kind, torch.bfloat16, enabled=name == "bf16"):
+        yield
+
+
+@contextmanager
+def within_scope(scope: object | None) -> Iterator[None]:
+    """Within it `current_scope()` is this one: for what is computed again later, on another thread perhaps."""
+    token = _scope.set(scope)
     try:
-        with torch.autocast(kind, torch.bfloat16, enabled=name == "bf16"):
-            yield
+        yield
     finally:
         _scope.reset(token)
 

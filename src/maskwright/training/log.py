@@ -54,6 +54,24 @@ class Log:
             file.flush()
 
 
+class Silent(Log):
+    """The log of a process that has process 0 speak for it."""
+
+    def __init__(self) -> None:
+        self.bar = Bar(quiet=True)
+
+    def rewind(self, length: int) -> None: ...
+
+    def fact(self, **values: Any) -> None: ...
+
+    def clock(self, **values: Any) -> None: ...
+
+    def position(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+
 class Bar:
     """One line with the share done, the loss, tokens per second and the time left; nothing when not a terminal."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,22 @@ class Objective(nn.Module):
 
     Sums, not means: the loop divides the gradient of the sums by the number of items in the whole step, so that a
     step in pieces (accumulation, several processes) equals the step in one.
+
+    A loss that is made of several means, such as one over words and one over pairs, needs to know how many of each the
+    whole step has, whatever pieces it comes in. It says in `counts` what is to be counted, and finds the sums in
+    `totals` when its forward is called.
     """
+
+    same_passes: ClassVar[bool] = True  #: whether every batch goes through the same blocks as often as another
+    totals: Mapping[str, int] | None = None  #: `counts` of the whole step; None: the batch is the whole step
+
+    def counts(self, batch: Any) -> dict[str, int] | None:
+        """How many things of each kind a batch has; None where the loss is one sum, as most are."""
+        return None
+
+    def of_step(self, batch: Any) -> Mapping[str, int]:
+        """The counts of the step that this batch is a piece of."""
+        return self.totals or self.counts(batch) or {}
 
     @abstractmethod
     def forward(self, batch: Any) -> tuple[Tensor, int, dict[str, float]]:

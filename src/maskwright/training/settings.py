@@ -28,6 +28,13 @@ class Steps(Config):
     )
     clip: float | None = Field(1.0, gt=0, description="largest gradient norm; none: not clipped")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="bf16 where the processor is fast at it")
+    recompute: bool = Field(
+        False, description="gradient checkpointing: a third more time, and of each block only its input is kept"
+    )
+    parallel: Literal["auto", "none", "ddp", "fsdp"] = Field(
+        "auto", description="of several processes: ddp, each with all weights; fsdp, each with a share; auto: ddp"
+    )
+    timeout_minutes: float = Field(30.0, gt=0, description="how long a process waits for another, evaluations included")
     device: str = Field("auto", description="auto, cpu, cuda")
     threads: int | None = Field(None, ge=1, description="all cores by default")
     evaluations: int = Field(1, ge=1, description="evaluations per epoch")

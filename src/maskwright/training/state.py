@@ -1,4 +1,8 @@
-"""All that a resume needs, as safetensors and JSON (pickle is never written or opened)."""
+"""All that a resume needs, as safetensors and JSON (pickle is never written or opened).
+
+Of several processes, the first writes what all have together: weights and moments whole, the generators of each. So a
+run goes on with any number of processes; to the bit with the same.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ from maskwright.base.files import open_folder, read_json, write_bytes, write_fol
 from maskwright.nn.dropout import noise
 from maskwright.training.averaging import Average
 from maskwright.training.optimizers import Mover
+from maskwright.training.parallel import ALONE, World, launched
 
+OWN = "own"  #: the GPU of a process that has others beside it, whatever its number there
 AVERAGE = "average.safetensors"  #: in checkpoints of a run that averages, once it has begun to
 
 
@@ -40,47 +46,88 @@ class Progress:
 
 
 def save(
-    folder: Path, network: nn.Module, optimizer: Mover, progress: Progress, average: Average | None = None
+    folder: Path,
+    network: nn.Module,
+    optimizer: Mover,
+    progress: Progress,
+    average: Average | None = None,
+    world: World = ALONE,
+    parallel: str = "none",
 ) -> None:
-    """Write a checkpoint atomically, with checksums."""
+    """Write a checkpoint atomically, with checksums. All processes must call it; process 0 writes.
+
+    network: whole. parallel: the engine, which resumed bits depend on.
+    """
+    moments = _moments(optimizer)
+    averaged = average.state_dict() if average is not None else {}
+    tensors, states = _generators(), {"noise": noise.state(), **_random_state()}
+    each = world.each((tensors, states))
+    facts = {**runtime.facts(_device(network)), "processes": world.size, "parallel": parallel}
 
     def fill(into: Path) -> None:
         save_file(weights_of(network), str(into / "weights.safetensors"))
-        save_file(_moments(optimizer), str(into / "optimizer.safetensors"))
-        if average is not None and average.count:
-            save_file({k: v.contiguous() for k, v in average.state_dict().items()}, str(into / AVERAGE))
-        save_file(_generators(), str(into / "random.safetensors"))
-        write_json(into / "state.json", {"progress": asdict(progress), "noise": noise.state(), **_random_state()})
-        write_json(into / "facts.json", runtime.facts(_device(network)))
+        save_file(moments, str(into / "optimizer.safetensors"))
+        if averaged:
+            save_file({k: v.contiguous() for k, v in averaged.items()}, str(into / AVERAGE))
+        others = {f"{rank}.{k}": v for rank, (found, _) in enumerate(each) if rank for k, v in found.items()}
+        save_file({**tensors, **others}, str(into / "random.safetensors"))
+        more = {"others": [found for _, found in each[1:]]} if world.size > 1 else {}
+        write_json(into / "state.json", {"progress": asdict(progress), **states, **more})
+        write_json(into / "facts.json", facts)
 
-    write_folder(folder, fill)
+    world.first(lambda: write_folder(folder, fill))
 
 
 def restore(
-    folder: Path, network: nn.Module, optimizer: Mover, allow_drift: bool = False, average: Average | None = None
+    folder: Path,
+    network: nn.Module,
+    optimizer: Mover,
+    allow_drift: bool = False,
+    average: Average | None = None,
+    world: World = ALONE,
+    parallel: str = "none",
 ) -> Progress | None:
-    """Continue from a checkpoint, or None when there is none.
+    """Continue from a checkpoint, or None when there is none. All processes must call it, and all read it.
 
-    Raises UserError when the machine or its settings differ in a way that changes bits, unless `allow_drift`.
+    Raises UserError when the machine or its settings differ in a way that changes bits, unless `allow_drift`. With
+    another number of processes or another engine the bits differ anyhow, and so may the threads of each.
     """
-    if open_folder(folder) is None:
+    if not world.first(lambda: open_folder(folder) is not None):
         return None
-    was, now = read_json(folder / "facts.json"), runtime.facts(_device(network))
-    drift = [f"{key} was {was.get(key)!r} and is {now[key]!r}" for key in now if was.get(key) != now[key]]
-    if drift and not allow_drift:
+    if not folder.exists():
         raise UserError(
-            f"Resuming {folder} here would not be equal to the bit: {'; '.join(drift)}. Resume with the same, or "
+            f"Process {world.rank} does not see {folder}, which process 0 does. Give a folder that all machines share."
+        )
+    was, now = read_json(folder / "facts.json"), runtime.facts(_device(network))
+    same = (was.get("processes", 1), was.get("parallel", "none")) == (world.size, parallel)
+    changed = [key for key in now if was.get(key) != now[key] and (same or key != "threads")]
+    if changed and not allow_drift:
+        drift = "; ".join(f"{key} was {was.get(key)!r} and is {now[key]!r}" for key in changed)
+        raise UserError(
+            f"Resuming {folder} here would not be equal to the bit: {drift}. Resume with the same, or "
             "accept the difference with --allow-drift."
         )
     fill(network, load_file(str(folder / "weights.safetensors")))
     _restore_moments(optimizer, load_file(str(folder / "optimizer.safetensors")))
     if average is not None and (folder / AVERAGE).exists():
         average.load_state_dict(load_file(str(folder / AVERAGE)))
-    _restore_generators(load_file(str(folder / "random.safetensors")))
     state = read_json(folder / "state.json")
+    _restore_draws(state, load_file(str(folder / "random.safetensors")), world, was.get("processes", 1))
+    return Progress(**state["progress"])
+
+
+def _restore_draws(state: dict[str, Any], tensors: dict[str, Tensor], world: World, processes: int) -> None:
+    """Every generator of this process. With another number of processes all but the first begin anew, each with random
+    numbers of its own."""
+    own = {name: t for name, t in tensors.items() if not name[0].isdigit()}
+    if world.size == processes and world.rank:
+        state, start = state["others"][world.rank - 1], f"{world.rank}."
+        own = {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+    _restore_generators(own)
     noise.restore(state["noise"])
     _restore_random(state)
-    return Progress(**state["progress"])
+    if world.size != processes:
+        world.part()
 
 
 def _device(network: nn.Module) -> torch.device:
@@ -88,15 +135,20 @@ def _device(network: nn.Module) -> torch.device:
 
 
 def _generators() -> dict[str, Tensor]:
-    """The states of torch's generators: the CPU's and, where there are any, each GPU's."""
-    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"torch": torch.get_rng_state(), **{f"cuda.{i}": state for i, state in enumerate(gpus)}}
+    """The states of torch's generators: the CPU's and, where there are any, each GPU's, or this process's own."""
+    if not torch.cuda.is_available():
+        return {"torch": torch.get_rng_state()}
+    if launched():
+        return {"torch": torch.get_rng_state(), f"cuda.{OWN}": torch.cuda.get_rng_state()}
+    gpus = enumerate(torch.cuda.get_rng_state_all())
+    return {"torch": torch.get_rng_state(), **{f"cuda.{i}": state for i, state in gpus}}
 
 
 def _restore_generators(saved: dict[str, Tensor]) -> None:
     torch.set_rng_state(saved.pop("torch"))
     for name, state in saved.items():
-        torch.cuda.set_rng_state(state, int(name.partition(".")[2]))
+        number = name.partition(".")[2]
+        torch.cuda.set_rng_state(state, torch.cuda.current_device() if number == OWN else int(number))
 
 
 def _moments(optimizer: Mover) -> dict[str, Tensor]:

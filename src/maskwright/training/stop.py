@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import write_json
+from maskwright.training.parallel import launched
+from maskwright.training.shards import own
 
 
 class Interrupted(BaseException):
@@ -47,6 +49,10 @@ def listening() -> Iterator[Signals]:
     before = {n: signal.signal(n, heard) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield heard
+    except Exception:
+        if launched():  # torchrun tells all to end as soon as one does: this one is ending, and says why first
+            before[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -59,8 +65,12 @@ def explain_nan(
     step: int,
     where: Path,
     culprit: str | None = None,
+    keeps: bool = True,
 ) -> UserError:
-    """Run a step again to find the first module whose output is not finite; keep its batches in `where`."""
+    """Run a step again to find the first module whose output is not finite; keep its batches in `where`.
+
+    keeps: False where several processes run it again together and another one's batches are kept.
+    """
     first: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
@@ -77,8 +87,9 @@ def explain_nan(
     finally:
         for hook in hooks:
             hook.remove()
-    weights = [n for n, p in objective.named_parameters() if not bool(torch.isfinite(p).all())]
-    write_json(where, {"step": step, "batches": _plain(batches), "weights_not_finite": weights})
+    weights = [n for n, p in objective.named_parameters() if not bool(torch.isfinite(own(p)).all())]
+    if keeps:
+        write_json(where, {"step": step, "batches": _plain(batches), "weights_not_finite": weights})
     cause = f"the first module with such an output is {first[0]}" if first else culprit or "only the loss is so"
     already = f" The weights {', '.join(weights[:3])} already held such numbers." if weights else ""
     return UserError(
@@ -90,7 +101,7 @@ def explain_nan(
 def bad_gradient(objective: nn.Module) -> str:
     """What is wrong with gradients whose norm is not finite: the first parameter whose gradient is not."""
     for name, parameter in objective.named_parameters():
-        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
+        if parameter.grad is not None and not bool(torch.isfinite(own(parameter.grad)).all()):
             return f"the forward pass is finite, the gradient of {name} is not"
     return "each gradient is finite, the norm of all together overflows"
 

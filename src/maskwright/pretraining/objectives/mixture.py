@@ -95,8 +95,10 @@ class Several:
 
 
 class Parts(Objective):
-    """The mean loss of each part's items, weighed by the pieces that it read, so that a part that asks at every piece
-    does not outweigh one that asks at some."""
+    """The mean loss of each part's items in the whole step, weighed by the pieces that it read, so that a part that
+    asks at every piece does not outweigh one that asks at some."""
+
+    same_passes: ClassVar[bool] = False  # a piece may have nothing for one of the parts
 
     def __init__(self, parts: list[Objective], names: list[str]) -> None:
         super().__init__()
@@ -107,11 +109,34 @@ class Parts(Objective):
         """What all parts train."""
         return self.parts[0].network
 
-    def forward(self, several: Several) -> tuple[Tensor, int, dict[str, float]]:
-        total = sum(len(asked.batch.ids) for _, asked in several.parts)
-        losses, said = [], {}
+    def counts(self, several: Several) -> dict[str, int]:
+        found = {}
         for number, asked in several.parts:
-            loss, count, facts = self.parts[number](asked)
-            losses.append(loss * (len(asked.batch.ids) / max(count, 1)))
-            said |= {f"{self.names[number]}.{name}": value / max(count, 1) * total for name, value in facts.items()}
-        return torch.stack(losses).sum(), total, said
+            inner = self.parts[number].counts(asked) or {}
+            found |= {f"{number}.pieces": pieces_of(asked), f"{number}.items": items_of(asked)}
+            found |= {f"{number}.within.{name}": count for name, count in inner.items()}
+        return found
+
+    def forward(self, several: Several) -> tuple[Tensor, int, dict[str, float]]:
+        step, losses, said = self.of_step(several), [], {}
+        total = sum(count for name, count in step.items() if name.endswith(".pieces") and name.count(".") == 1)
+        mine = pieces_of(several)
+        for number, asked in several.parts:
+            part, start = self.parts[number], f"{number}.within."
+            part.totals = {k.removeprefix(start): count for k, count in step.items() if k.startswith(start)}
+            loss, count, facts = part(asked)
+            assert count == items_of(asked), f"the part {self.names[number]} counts others than its labels"
+            items = max(step[f"{number}.items"], 1)
+            losses.append(loss * (step[f"{number}.pieces"] / items))
+            said |= {f"{self.names[number]}.{name}": value / items * total for name, value in facts.items()}
+        return torch.stack(losses).sum(), mine, said
+
+
+def pieces_of(asked: Asked | Several) -> int:
+    """How many pieces are read."""
+    return sum(pieces_of(part) for _, part in asked.parts) if isinstance(asked, Several) else len(asked.batch.ids)
+
+
+def items_of(asked: Asked | Several) -> int:
+    """How many items the objective that is asked will count."""
+    return pieces_of(asked) if isinstance(asked, Several) else len(asked.labels)

@@ -47,22 +47,27 @@ class NextSentence(Masks):
 
 
 class WordsAndPairs(Objective):
-    """words / M + pairs / B is what descends; times M it is a sum over the words, which the loop divides by M."""
+    """words / M + pairs / B is what descends, of M words and B pairs of the whole step; times M it is a sum over the
+    words, which the loop divides by M."""
 
     def __init__(self, network: nn.Module, z: float = 0.0) -> None:
         super().__init__()
         self.network, self.z = network, z
 
+    def counts(self, asked: Asked) -> dict[str, int]:
+        return {"words": len(asked.labels), "pairs": len(asked.batch)}
+
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         assert asked.order is not None
-        network, count = self.network, len(asked.labels)
+        network, step = self.network, self.of_step(asked)
+        words_per_pair = step["words"] / step["pairs"]
         read, (masked, first) = reading(asked.batch, asked.chosen.tokens, asked.batch.first.tokens)
         states = network.encoder(asked.batch, read)
         x, vectors, bias = network.masked_lm.before(states[masked], network.encoder.embeddings.word.weight)
         loss, words, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
         scores = network.next_sentence(network.pooler(states[first])).float()
-        pairs = F.cross_entropy(scores, asked.order, reduction="mean") * count
-        right = (scores.argmax(-1) == asked.order).float().mean() * count
+        pairs = F.cross_entropy(scores, asked.order, reduction="sum") * words_per_pair
+        right = (scores.argmax(-1) == asked.order).sum() * words_per_pair
         hits = (best == asked.labels).sum()
         said = facts(words=words, accuracy=hits, pairs=pairs.detach(), pairs_accuracy=right)
-        return loss + pairs, count, said
+        return loss + pairs, len(asked.labels), said

@@ -25,7 +25,8 @@ Sharing = Literal["all", "gradient-disentangled", "none"]
 
 
 class ReplacedTokens(Masks):
-    """L = L_MLM(generator) + weight L_Disc(discriminator), each a mean: over the masked pieces, and over all pieces.
+    """L = L_MLM(generator) + weight L_Disc(discriminator), each a mean: over the masked pieces, and over all pieces, of
+    the whole step.
 
     The discriminator is the model. A piece counts as replaced where the generator's differs from what stood there.
     """
@@ -80,19 +81,22 @@ class GeneratorAndDiscriminator(Objective):
         if sharing != "none":
             share(table_of(network), table_of(generator), sharing)
 
+    def counts(self, asked: Asked) -> dict[str, int]:
+        return {"words": len(asked.labels), "pieces": len(asked.batch.ids)}
+
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         assert asked.lots is not None
-        count, tokens = len(asked.labels), asked.chosen.tokens
+        tokens, step = asked.chosen.tokens, self.of_step(asked)
+        share = step["words"] / step["pieces"]  # sums over pieces become sums over words, which the loop divides by M
         x, vectors, bias = self.generator.before(asked.batch, asked.chosen)
         loss, words, drawn = cross_entropy(x, vectors, bias, asked.labels, self.z, asked.lots)
         scores = self.network(corrupted(asked.batch, tokens, drawn)).float()
         replaced = torch.zeros_like(scores).index_copy(0, tokens, (drawn != asked.labels).to(scores.dtype))
-        found = F.binary_cross_entropy_with_logits(scores, replaced)
+        found = F.binary_cross_entropy_with_logits(scores, replaced, reduction="sum") * share
         with torch.no_grad():
-            right = ((scores > 0) == (replaced > 0.5)).float().mean()
-            share = replaced.mean()
-        said = facts(words=words, found=found.detach() * count, found_accuracy=right * count, replaced=share * count)
-        return loss + self.weight * count * found, count, said
+            right = ((scores > 0) == (replaced > 0.5)).sum() * share
+        said = facts(words=words, found=found.detach(), found_accuracy=right, replaced=replaced.sum() * share)
+        return loss + self.weight * found, len(asked.labels), said
 
     def finished(self) -> nn.Module:
         """The discriminator with plain word vectors."""

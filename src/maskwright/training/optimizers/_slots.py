@@ -12,9 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from maskwright.training.shards import is_cut, own, share, whole
+
 
 class Slots(ABC):
-    """A `Mover`. A group may have a `factor`, by which its rate is a multiple of the loop's."""
+    """A `Mover`. A group may have a `factor`, by which its rate is a multiple of the loop's.
+
+    Of a weight that is cut among processes, gradients and what is remembered are this process's rows; `state_dict` and
+    `load_state_dict` have them whole.
+    """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float) -> None:
         self.param_groups = [{**group, "lr": lr * group.get("factor", 1.0)} for group in groups]
@@ -26,7 +32,7 @@ class Slots(ABC):
         for group in self.param_groups:
             weights = [p for p in group["params"] if p.grad is not None]
             if weights:
-                self.move(group, weights, [p.grad for p in weights])
+                self.move(group, weights, [own(p.grad) for p in weights])
 
     @abstractmethod
     def move(self, group: dict[str, Any], weights: list[nn.Parameter], grads: list[Tensor]) -> None:
@@ -38,11 +44,20 @@ class Slots(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """The state of each weight by its place among all of them, as torch.optim numbers them."""
-        return {"state": {i: self._state[p] for i, p in enumerate(self._weights()) if p in self._state}}
+        found = {}
+        for i, p in enumerate(self._weights()):
+            if p in self._state:
+                found[i] = {name: whole(p, t) if t.dim() else t for name, t in self._state[p].items()}
+        return {"state": found}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         weights, state = self._weights(), state_dict["state"]
-        self._state = {weights[i]: {k: v.to(weights[i].device) for k, v in slot.items()} for i, slot in state.items()}
+        self._state = {}
+        for i, slot in state.items():
+            p = weights[i]
+            mine = {name: share(p, t) if t.dim() else t for name, t in slot.items()}
+            # a copy, where the share is a few rows of a tensor that nobody else wants
+            self._state[p] = {k: t.to(p.device, copy=is_cut(p)) for k, t in mine.items()}
 
     def _weights(self) -> list[nn.Parameter]:
         return [p for group in self.param_groups for p in group["params"]]
@@ -63,6 +78,6 @@ class Moments(Slots):
         return steps, means, squares
 
     def _begin(self, p: nn.Parameter) -> dict[str, Tensor]:
-        step = torch.full((), self._first, dtype=torch.float32, device=p.device)
-        self._state[p] = {"step": step, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        step, rows = torch.full((), self._first, dtype=torch.float32, device=p.device), own(p)
+        self._state[p] = {"step": step, "exp_avg": torch.zeros_like(rows), "exp_avg_sq": torch.zeros_like(rows)}
         return self._state[p]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from maskwright.training.optimizers._optimizer import Mover, Optimizer
 from maskwright.training.optimizers._slots import Moments
+from maskwright.training.shards import owns
 
 
 class AdamW(Optimizer):
@@ -41,7 +42,7 @@ class Fused(Moments):
         steps, means, squares = self.moments(weights)
         torch._foreach_add_(steps, 1)
         torch._fused_adamw_(
-            weights,
+            owns(weights),
             grads,
             means,
             squares,

@@ -13,6 +13,7 @@ from maskwright.base.config import Config
 from maskwright.training.optimizers._optimizer import Mover, Optimizer
 from maskwright.training.optimizers._slots import Moments
 from maskwright.training.optimizers._stacks import stacks
+from maskwright.training.shards import first_row, is_cut, own, owns, summed
 
 
 class Lamb(Optimizer):
@@ -51,12 +52,12 @@ class _Trusting(Moments):
         self._lamb, self._stacked = settings, stacked
 
     def move(self, group: dict[str, Any], weights: list[nn.Parameter], grads: list[Tensor]) -> None:
-        updates = self._adam(weights, grads)
+        updates, rows = self._adam(weights, grads), owns(weights)
         if group["weight_decay"]:
-            torch._foreach_add_(updates, weights, alpha=group["weight_decay"])
+            torch._foreach_add_(updates, rows, alpha=group["weight_decay"])
         if weights[0].dim() >= 2:  # a group has matrices alone, or vectors alone
             self._trust(weights, updates)
-        torch._foreach_add_(weights, updates, alpha=-group["lr"])
+        torch._foreach_add_(rows, updates, alpha=-group["lr"])
 
     def _adam(self, weights: list[nn.Parameter], grads: list[Tensor]) -> list[Tensor]:
         """m^ / (sqrt(v^) + eps)"""
@@ -76,13 +77,37 @@ class _Trusting(Moments):
 
     def _trust(self, weights: list[nn.Parameter], updates: list[Tensor]) -> None:
         """Times phi(|w|) / |u| of each matrix."""
+        if is_cut(weights[0]):
+            self._trust_rows(weights, updates)
+            return
         matrices, moves = self._apart(weights, weights), self._apart(weights, updates)
-        lengths, steps = torch.stack(torch._foreach_norm(matrices)), torch.stack(torch._foreach_norm(moves))
+        ratios = self._ratios(torch.stack(torch._foreach_norm(matrices)), torch.stack(torch._foreach_norm(moves)))
+        torch._foreach_mul_(moves, list(ratios.unbind()))
+
+    def _ratios(self, lengths: Tensor, steps: Tensor) -> Tensor:
         wanted = lengths
         if self._lamb.least is not None or self._lamb.largest is not None:
             wanted = lengths.clamp(self._lamb.least, self._lamb.largest)
-        ratios = torch.where((lengths > 0) & (steps > 0), wanted / steps, 1.0)
-        torch._foreach_mul_(moves, list(ratios.unbind()))
+        return torch.where((lengths > 0) & (steps > 0), wanted / steps, 1.0)
+
+    def _trust_rows(self, weights: list[nn.Parameter], updates: list[Tensor]) -> None:
+        """The same where processes have some rows each: sums of squares are added up over processes, all at once."""
+        both = [*zip(weights, owns(weights), strict=True), *zip(weights, updates, strict=True)]
+        squares = [self._squares(weight, rows) for weight, rows in both]
+        lengths, steps = summed(weights[0], torch.cat(squares)).sqrt().chunk(2)
+        each = self._ratios(lengths, steps).split([self._stacked.get(w, 1) for w in weights])
+        for weight, update, ratios in zip(weights, updates, each, strict=True):
+            update.mul_(ratios[self._matrix_of_rows(weight)].view(-1, *[1] * (update.dim() - 1)))
+
+    def _squares(self, weight: nn.Parameter, rows: Tensor) -> Tensor:
+        """(P,) of the P matrices of a weight, what this process's rows add to their squared norms."""
+        sums = rows.new_zeros(self._stacked.get(weight, 1))
+        return sums.index_add_(0, self._matrix_of_rows(weight), rows.flatten(1).square().sum(1))
+
+    def _matrix_of_rows(self, weight: nn.Parameter) -> Tensor:
+        """Which of the matrices each row of this process belongs to."""
+        each, first = len(weight) // self._stacked.get(weight, 1), first_row(weight)
+        return torch.arange(first, first + len(own(weight)), device=weight.device) // each
 
     def _apart(self, weights: list[nn.Parameter], tensors: Iterable[Tensor]) -> list[Tensor]:
         """The single matrices of tensors that lie as `weights` do, in the same memory."""

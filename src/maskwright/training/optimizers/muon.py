@@ -14,6 +14,7 @@ from maskwright.base.errors import UserError
 from maskwright.training.optimizers._optimizer import Mover
 from maskwright.training.optimizers._stacks import stacks
 from maskwright.training.optimizers.adamw import AdamW, Fused
+from maskwright.training.shards import own, owns, share, whole
 
 A, B, C = 3.4445, -4.7750, 2.0315
 SMALL = 1e-7
@@ -22,6 +23,9 @@ SMALL = 1e-7
 class Muon(AdamW):
     """m = momentum m + (1 - momentum) g; w -= lr (sqrt(max(1, rows / columns)) orthogonal(m') + decay w), where m' is m
     or, if `nesterov`, looks one step ahead: momentum m + (1 - momentum) g (Jordan et al. 2024).
+
+    Of matrices that are cut among processes (FSDP2), each process has all of m' while it is made orthogonal: all
+    compute the same, and none waits for another.
 
     Only for matrices inside of blocks. Embeddings, heads and vectors, whose rows or numbers are each on their own, are
     moved by AdamW with the settings of that. Raises UserError where no matrix of a block is trained.
@@ -67,20 +71,20 @@ class _Orthogonal(Fused):
             torch._foreach_mul_(grads, 1 / float(self.grad_scale))
         for p in weights:
             if p not in self._state:
-                self._state[p] = {"mean": torch.zeros_like(p)}
+                self._state[p] = {"mean": torch.zeros_like(own(p))}
         means = [self._state[p]["mean"] for p in weights]
         torch._foreach_lerp_(means, grads, 1 - self._muon.momentum)
         if self._muon.nesterov:
             means = torch._foreach_lerp(grads, means, self._muon.momentum)
-        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_mul_(owns(weights), 1 - group["lr"] * group["weight_decay"])
         for weight, mean in zip(weights, means, strict=True):
             # Queries, keys and values are made orthogonal each by itself, as Jordan et al. found better: of a stack as
             # one matrix, the largest would set the length of all.
-            parts = mean.unflatten(0, (self._stacked.get(weight, 1), -1))
+            parts = whole(weight, mean).unflatten(0, (self._stacked.get(weight, 1), -1))
             kind = runtime.resolve_precision(self._muon.iterate_in, weight.device)
             step = orthogonal(parts, self._muon.steps, torch.bfloat16 if kind == "bf16" else torch.float32)
             longer = max(1.0, parts.shape[-2] / parts.shape[-1]) ** 0.5
-            weight.add_(step.flatten(0, 1), alpha=-group["lr"] * longer)
+            own(weight).add_(share(weight, step.flatten(0, 1)), alpha=-group["lr"] * longer)
 
 
 def orthogonal(matrices: Tensor, steps: int, kind: torch.dtype) -> Tensor:
