@@ -47,7 +47,7 @@ ARMS = {
     "replaced-tokens": "--objective replaced-tokens --family electra",
     "mixture, mixed": "--objective mixture",
     "mixture, causal then masked": "--objective mixture --set objective.order=then "
-    "--set 'objective.parts=[\"causal\", \"mlm\"]'",
+    '--set \'objective.parts=["causal", "mlm"]\'',
     "causal": "--objective causal",
 }
 
