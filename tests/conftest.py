@@ -31,6 +31,7 @@ SRC = str(Path(__file__).parents[1] / "src")
 #: What a run or a job imports sooner or later: a process that is forked from one that has it need not.
 PRELOAD = ["torch", "torch._dynamo", "sklearn.metrics", "maskwright.finetuning.run", "maskwright.cli.finetune"]
 PRELOAD += ["maskwright.cli.predict", "maskwright.models.bert", "maskwright.tasks.classification"]
+PRELOAD += ["maskwright.pretraining.run", "maskwright.cli.pretrain", "maskwright.models.modernbert"]
 PRELOAD += ["maskwright.data.writers.parquet", "maskwright.data.readers.jsonl"]
 
 REALDATA = os.environ.get("MASKWRIGHT_DATA")

@@ -372,7 +372,7 @@ def test_what_is_no_parquet_file(file, tmp_path):
 # Memory
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.csv", pytest.param("a.tsv", marks=pytest.mark.slow), "a.jsonl"])
 def test_memory_does_not_grow_with_the_file(tmp_path, name):
     def peak(count: int) -> int:
         line = {"a.csv": '"some, text",{}\n', "a.tsv": "some text\t{}\n"}.get(

@@ -107,7 +107,9 @@ def test_ten_kills_at_random_moments_change_nothing(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_stopped_command_says_so_and_goes_on(
     command: Callable[..., list[str]], tmp_path: Path, number: int, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

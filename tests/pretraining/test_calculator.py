@@ -281,7 +281,7 @@ def test_without_a_machine_this_one_is_measured() -> None:
         ({"tokens": None, "passes": 2}, "over which corpus?"),
         ({"objective": "span-boundary"}, "are not known here"),
         ({"objective": "causal", "rate": 0.3}, "masks nothing"),
-        ({"family": "electra", "size": "small", "objective": "next-sentence"}, "bert and albert have"),
+        ({"family": "electra", "size": "small", "objective": "next-sentence"}, "Take bert or albert"),
         ({"objective": "replaced-tokens"}, "does not have"),
         ({"tokns": "1B"}, "Did you mean 'tokens'?"),
         ({"gpus": 0}, "gpus = 0"),

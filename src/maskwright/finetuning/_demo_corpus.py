@@ -22,6 +22,7 @@ import types
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,7 +142,7 @@ def _passages() -> tuple[list[Passage], list[str]]:
     folder = Path(sysconfig.get_path("stdlib"))
     units: dict[tuple[str, str], list[str]] = defaultdict(list)
     left_out = set()
-    for name, texts in (*_from_files(folder), *_from_c()):
+    for name, texts in _of_modules(folder):
         module = _module(name)
         if module:
             units[AREA_OF[module], module].extend(texts)
@@ -176,9 +177,14 @@ def _passages() -> tuple[list[Passage], list[str]]:
 
 def documentation(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """(name, texts) of everything: source files of the library in `folder`, modules written in C, and topics."""
-    yield from _from_files(folder)
-    yield from _from_c()
+    yield from _of_modules(folder)
     yield from ((f"topic {name}", [text]) for name, text in _topics())
+
+
+@cache
+def _of_modules(folder: Path) -> list[tuple[str, list[str]]]:
+    """Those of modules; read once, which takes seconds."""
+    return [*_from_files(folder), *_from_c()]
 
 
 def _draw(text: str) -> str:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from maskwright.base.files import write_text
 from maskwright.data.corpus import build
@@ -15,7 +16,8 @@ from maskwright.finetuning._demo_corpus import documentation
 from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.tasks import MaskedLM
 
-BUDGET, QUICK = "2m", "30 steps"
+BUDGET, QUICK = "2m", "20 steps"
+SMALL: dict[str, Any] = {"size": "1x64", "batch_tokens": 1024, "judge_sequences": 50}  # of a quick demo
 VOCABULARY = 4096  # there are a few hundred thousand words
 HELD_OUT = "5%"
 ASKED = (
@@ -40,7 +42,9 @@ def pretrained_here(folder: Path, seed: int, quick: bool) -> tuple[Pretrained, l
     texts = folder / "text" / "docstrings.jsonl"
     texts.parent.mkdir(parents=True, exist_ok=True)
     write_text(texts, "".join(json.dumps({"name": n, "text": t}) + "\n" for n, t in documents()))
-    corpus = build(texts, folder / "corpus", {"held_out": HELD_OUT, "name": "name"}, overwrite=True, quiet=True)
+    corpus = build(
+        texts, folder / "corpus", {"held_out": HELD_OUT, "name": "name"}, workers=1, overwrite=True, quiet=True
+    )
     run = pretrain(
         text=corpus.folder,
         out=folder / "run",
@@ -49,6 +53,7 @@ def pretrained_here(folder: Path, seed: int, quick: bool) -> tuple[Pretrained, l
         seed=seed,
         overwrite=True,
         quiet=True,
+        **(SMALL if quick else {}),
     )
     model = MaskedLM.load(run.model)
     return run, [Fill(text, words_in(model, text)) for text in ASKED]

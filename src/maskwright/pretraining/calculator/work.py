@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from maskwright.base.errors import UserError
-from maskwright.models._family import name_of
 from maskwright.models._flops import asks_less, between_tokens, flops
 from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.objectives.causal import Causal
@@ -85,12 +84,7 @@ def trained(kind: Any, config: Any, objective: PretrainingObjective) -> list[Tra
             if objective.sharing != "none":
                 share(table_of(network), table_of(generator), objective.sharing)
             return [Trained("generator", generator, True), Trained("discriminator", network, False)]
-    pairs = isinstance(objective, NextSentence)
-    if pairs and not hasattr(network, "next_sentence"):
-        raise UserError(
-            f"The family {name_of(kind)!r} has no network for the objective {objective.name!r}; bert and albert have."
-        )
-    return [Trained("", network, True, more=int(pairs))]
+    return [Trained("", network, True, more=int(isinstance(objective, NextSentence)))]
 
 
 def _network(kind: Any, config: Any, head: str) -> Any:
