@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,7 @@ from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.text.tokenizer import Tokenizer
 
+SRC = str(Path(__file__).parents[2] / "src")
 Train = Callable[..., Pretrained]
 QUICK = {"budget": "40 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
 ONE = {"threads": 1, "checkpoint_minutes": None, "evaluations": 2}  # tiny matrices are slower on several threads
@@ -333,3 +336,30 @@ def test_a_vocabulary_is_exchanged(train: Train, headless: Path, tmp_path: Path)
     run = train(model=headless, tokenizer=tmp_path / "another", say=said.append, **own)
     assert any("The vocabulary was exchanged, 60 pieces for" in note for note in said)
     assert Tokenizer.from_folder(run.model).fingerprint() == Tokenizer.from_folder(tmp_path / "another").fingerprint()
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(books: Path, tmp_path: Path) -> None:
+    """`torchrun -m maskwright pretrain`: one folder, one log, the same losses; a budget of minutes is agreed upon."""
+    words = ["--quiet", "--size", "1x32", "--vocabulary", "120", "--length", "48", "--batch-tokens", "600"]
+    words += ["--set", "train.threads=1", "--set", "train.precision=fp32", "--set", "train.evaluations=2"]
+
+    def run(out: str, *more: str, processes: int = 2) -> Path:
+        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        line = [*start, "-m", "maskwright", "pretrain", str(books), "--out", str(tmp_path / out), *words, *more]
+        done = subprocess.run(line, env={**os.environ, "PYTHONPATH": SRC}, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("model: ") == 1
+        return tmp_path / out
+
+    logs = []
+    for processes in (1, 2):
+        folder = run(f"by-{processes}", "--budget", "40 steps", processes=processes)
+        text = (folder / "seeds" / "0" / "log.jsonl").read_text()
+        logs.append([json.loads(line) for line in text.splitlines()])
+    for one, two in zip(*logs, strict=True):
+        assert one.keys() == two.keys()
+        for name in ("loss", "gradient_norm"):
+            assert one.get(name, 0) == pytest.approx(two.get(name, 0), rel=1e-4)
+    frozen = json.loads((run("minutes", "--budget", "25s") / "config.json").read_text())["frozen"]
+    assert frozen["unit"] == "tokens"

@@ -52,6 +52,8 @@ def _command(
     except Interrupted as stopped:
         print(f"maskwright: {stopped}; go on with --resume.", file=sys.stderr)
         raise typer.Exit(stopped.code) from None
+    if not run.leads:
+        return
     print_summary(run.summary)
     print(f"\nmodel: {run.model}")
 

@@ -17,6 +17,7 @@ from maskwright.pretraining.course import Course
 from maskwright.pretraining.held_out import HeldOut, judge
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
+from maskwright.training.parallel import ALONE, World
 from maskwright.training.settings import Steps
 
 #: Few weights and many rows a step: a high rate. Nothing of it is resumed, for it is short.
@@ -52,6 +53,7 @@ def fit_head(
     train: Steps = TRAIN,
     part: str = "masked_lm",
     quiet: bool = False,
+    world: World = ALONE,
 ) -> Fitted:
     """Train the part `masked_lm` of a network, in place, and nothing else.
 
@@ -69,7 +71,7 @@ def fit_head(
     before = judge(answers, held, device, format)
     _start(head, config.vocabulary, course.corpus.ids)
     with _frozen(network, head):
-        Loop(built, course, train, folder, plan=course, quiet=quiet, keep_best=False).run()
+        Loop(built, course, train, folder, plan=course, quiet=quiet, keep_best=False, world=world).run()
     after = judge(answers, held, device, format)
     network.train(training)
     return Fitted(before, after, course.total, sum(p.numel() for p in head.parameters()))

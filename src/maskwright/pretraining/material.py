@@ -23,6 +23,7 @@ from maskwright.pretraining.start import Start, fresh, further
 from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.runs.notes import Notes
 from maskwright.text.tokenizer import Tokenizer
+from maskwright.training.parallel import ALONE, World
 from maskwright.training.state import load_weights, save_weights
 
 UNKNOWN = 0.01  #: share of unknown pieces from which on it is said
@@ -37,11 +38,16 @@ class Material:
     folder: Path
     notes: Notes
     quiet: bool
+    world: World = ALONE
 
     def tokenizer(self, corpus: Corpus) -> Tokenizer:
         """The one that was named, or the model's, more words in it where that was asked for; or one that is learnt."""
+        self.world.first(lambda: self._keep_tokenizer(corpus))
+        return Tokenizer.from_folder(self._kept)
+
+    def _keep_tokenizer(self, corpus: Corpus) -> None:
         if self._kept.is_dir():
-            return Tokenizer.from_folder(self._kept)
+            return
         asked = self.asked
         named = asked.tokenizer or asked.model
         found = tokenizer_of(named) if named else self._learnt(corpus)
@@ -49,7 +55,6 @@ class Material:
             found = self._extended(corpus, found)
         vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
         found.save(self._kept)
-        return found
 
     def _learnt(self, corpus: Corpus) -> Tokenizer:
         asked, bar = self.asked, not self.quiet and sys.stderr.isatty()
@@ -87,7 +92,13 @@ class Material:
 
     def pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Encoded]:
         """Of the training text, and of what is held out. Raises UserError for text without words."""
-        kept = beside(corpus, self.folder)
+        kept = self.world.first(lambda: beside(corpus, self.folder))
+
+        def written() -> None:
+            for split in ("train", "held-out"):
+                pieces_of(corpus, split, tokenizer, kept)
+
+        self.world.first(written)
         train, held = (pieces_of(corpus, split, tokenizer, kept) for split in ("train", "held-out"))
         for name, of in (("training", train), ("held-out", held)):
             if not len(of.ids):
@@ -99,7 +110,7 @@ class Material:
 
     def fit(self, start: Start, train: Encoded, questions: HeldOut) -> None:
         """A masked-LM head for an encoder that has none, kept for the training and for what goes on with it."""
-        if not start.new_head or self._fitted.exists():
+        if not start.new_head or self.world.first(self._fitted.exists):
             return
         asked, specials = self.asked, (start.tokenizer.cls_id, start.tokenizer.sep_id)
         phases = [Phase(length=asked.phases[0].length, batch_tokens=FIT_TOKENS)]
@@ -108,8 +119,11 @@ class Material:
         machine = {name: getattr(asked.train, name) for name in ("device", "precision", "threads")}
         settings = FITTING.model_copy(update=machine)
         place = self.folder / "fitting"
-        fitted = fit_head(start.network, start.kind, start.config, course, questions, place, settings, quiet=self.quiet)
-        save_weights(self._fitted, start.network)
+        fitted = fit_head(
+            start.network, start.kind, start.config, course, questions, place, settings,
+            quiet=self.quiet, world=self.world,
+        )  # fmt: skip
+        self.world.first(lambda: save_weights(self._fitted, start.network))
         self.notes.tell([fitted.note])
 
     @property

@@ -13,6 +13,7 @@ from maskwright.base.errors import UserError
 from maskwright.pretraining.course import Course, Phase
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Moment, Objective
+from maskwright.training.parallel import ALONE, World
 from maskwright.training.settings import Steps
 
 SECONDS = 6.0  #: that the steps of a phase are timed for
@@ -38,16 +39,20 @@ class First:
 
 
 def rates(
-    build: Callable[[], Objective], course: Callable[[Sequence[Phase]], Course], phases: Sequence[Phase], train: Steps
+    build: Callable[[], Objective],
+    course: Callable[[Sequence[Phase]], Course],
+    phases: Sequence[Phase],
+    train: Steps,
+    world: World = ALONE,
 ) -> list[float]:
     """Pieces a second of each phase's whole steps, forward, backward and optimizer. Nothing of it is kept."""
     found = []
     for phase in phases:
         alone = phase.model_copy(update={"share": 1.0, "batch_from": None})
         steps = course([alone])
-        seconds, _ = _timed(build(), steps, train, WARM)
+        seconds, _ = _timed(build(), steps, train, WARM, world)
         count = max(WARM, round(SECONDS / max(seconds / WARM, 1e-3)))
-        seconds, tokens = _timed(build(), steps, train, count)
+        seconds, tokens = _timed(build(), steps, train, count, world)
         found.append(tokens / seconds)
     return found
 
@@ -66,10 +71,19 @@ def enough(course: Course, budget: str) -> None:
         )
 
 
-def _timed(objective: Objective, course: Course, train: Steps, count: int) -> tuple[float, int]:
-    """Seconds and pieces of `count` steps."""
+def _timed(objective: Objective, course: Course, train: Steps, count: int, world: World) -> tuple[float, int]:
+    """Seconds, by the clock of the first process, and pieces of `count` steps."""
     settings = train.model_copy(update={"checkpoint_minutes": None, "tracker": None, "averaging": None})
     with tempfile.TemporaryDirectory() as folder:
-        loop = Loop(objective, course, settings, Path(folder), plan=First(course, count), quiet=True, keep_best=False)
-        seconds = loop.run().seconds
+        loop = Loop(
+            objective,
+            course,
+            settings,
+            Path(folder),
+            plan=First(course, count),
+            quiet=True,
+            keep_best=False,
+            world=world,
+        )
+        seconds = world.each(loop.run().seconds)[0]
     return seconds, sum(course.size(step % course.total) for step in range(count))

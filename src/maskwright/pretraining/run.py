@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from maskwright.runs.report import write_report
 from maskwright.text.tokenizer import Tokenizer
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
+from maskwright.training.parallel import ALONE, World, joined
 from maskwright.training.tracking import Tracking
 
 JUDGING = 0.05  #: share of a budget of minutes that judging on the way may take
@@ -49,6 +51,7 @@ class Pretrained:
     folder: Path
     summary: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    leads: bool = True  #: whether this process is the one, of several, that shows things
 
     @property
     def model(self) -> Path:
@@ -81,17 +84,24 @@ def pretrain(
     runtime.set_threads(asked.train.threads)
     if asked.train.tracker is not None:
         asked.train.tracker.check()
-    notes, told = Notes(say), _facts(asked)
-    folder = RunFolder.open(asked.out, told, resume, overwrite)
-    _keep_sources(asked, overwrite)
-    if resume and folder.complete:
-        return _done(folder, notes)
-    with folder.held():
-        folder = RunFolder.open(asked.out, told, resume, overwrite)
-        if resume and folder.complete:
-            return _done(folder, notes)
-        folder.start({**told, "notes": []})
-        return Run(asked, folder, notes, told, quiet, allow_drift, began).all()
+    with joined(asked.train.device, asked.train.timeout_minutes) as world, ExitStack() as held:
+        notes, told = Notes(say if world.leads else None), _facts(asked)
+
+        def begin() -> RunFolder:
+            folder = RunFolder.open(asked.out, told, resume, overwrite)
+            _keep_sources(asked, overwrite)
+            if resume and folder.complete:
+                return folder
+            held.enter_context(folder.held())
+            folder = RunFolder.open(asked.out, told, resume, overwrite)
+            if not (resume and folder.complete):
+                folder.start({**told, "notes": []})
+            return folder
+
+        folder = world.first(begin)
+        if world.first(lambda: resume and folder.complete):
+            return _done(folder, notes, world.leads)
+        return Run(asked, folder, notes, told, quiet or not world.leads, allow_drift, began, world).all()
 
 
 @dataclass
@@ -105,6 +115,7 @@ class Run:
     quiet: bool
     allow_drift: bool
     began: float
+    world: World = ALONE  #: of several processes all go this way; the first reads, decides, judges and writes
 
     def all(self) -> Pretrained:
         asked = self.asked
@@ -112,19 +123,23 @@ class Run:
         self.format = runtime.resolve_precision(asked.train.precision, self.device)
         self.zero_shot = ZeroShot(asked.pairs, asked.pairs_limit) if asked.pairs else None
         self.notes.tell(self.zero_shot.notes if self.zero_shot else [])
-        corpus = corpus_of(asked.text, self.folder.path / "corpus", self.notes.say, self.quiet)
+        place = self.folder.path
+        corpus = self.world.first(lambda: corpus_of(asked.text, place / "corpus", self.notes.say, self.quiet))
         self.notes.tell(corpus.facts["notes"])
-        material = self.material = Material(asked, self.folder.path, self.notes, self.quiet)
+        material = self.material = Material(asked, place, self.notes, self.quiet, self.world)
         start = material.start(material.tokenizer(corpus))
         self.objective = asked.objective.prepared(start.tokenizer)
         self.notes.tell([*start.notes, *outside(asked, start)])
         train, held = material.pieces(corpus, start.tokenizer)
         questions = self._questions(held, start.tokenizer)
         material.fit(start, train, questions)
-        before = self._judge(self._build(start), start, questions) if asked.model else None
+        before = None
+        if asked.model:
+            before = self.world.first(lambda: self._judge(self._build(start), start, questions))
         course = self._course(train, start, corpus, questions)
         start, built, seconds = self._train(course, questions)
-        return self._finish(start, built, course, corpus, questions, held, before, seconds)
+        done = self.world.first(lambda: self._finish(start, built, course, corpus, held, before, seconds))
+        return replace(done, leads=self.world.leads)
 
     def _build(self, start: Start) -> Objective:
         return self.objective.build(start.network, start.kind, start.config)
@@ -158,17 +173,23 @@ class Run:
             micro_tokens=asked.train.micro_tokens,
         )
         self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
-        if self.folder.resumed and "frozen" in (was := read_json(self.folder.config)):
-            RunFolder.open(self.folder.path, self.told, resume=True)  # that it starts from the same
-            frozen_ = was["frozen"]
-        else:
-            frozen_ = self._frozen(make, questions)
+        frozen_ = self.world.first(self._was_frozen)
+        if frozen_ is None:
+            frozen_ = self.world.each(self._frozen(make, questions))[0]
             self.told |= {"frozen": frozen_, "notes": self.notes.told}
-            write_json(self.folder.config, self.told)
+            self.world.first(lambda: write_json(self.folder.config, self.told))
         course = make(amount=frozen_["amount"], unit=frozen_["unit"], phases=asked.phases)
         enough(course, asked.budget)
         self.train = asked.train.model_copy(update={"evaluations": frozen_["evaluations"]})
         return course
+
+    def _was_frozen(self) -> dict[str, Any] | None:
+        """What a run that is resumed has fixed. Raises UserError where it began with another corpus or tokenizer."""
+        was = read_json(self.folder.config) if self.folder.resumed else {}
+        if "frozen" in was:
+            RunFolder.open(self.folder.path, self.told, resume=True)
+        found: dict[str, Any] | None = was.get("frozen")
+        return found
 
     def _frozen(self, make: Callable[..., Course], questions: HeldOut) -> dict[str, Any]:
         asked, budget = self.asked, Budget.read(self.asked.budget)
@@ -178,7 +199,7 @@ class Run:
         def few(phases: Sequence[Phase]) -> Course:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
 
-        measured = rates(lambda: self._build(self.material.again()), few, asked.phases, asked.train)
+        measured = rates(lambda: self._build(self.material.again()), few, asked.phases, asked.train, self.world)
         start, began = self.material.again(), time.monotonic()
         self._judge(self._build(start), start, questions)
         judging = time.monotonic() - began
@@ -216,7 +237,8 @@ class Run:
         built = self._build(start)
         place = self.folder.seed(asked.seed)
         name = self.folder.path.resolve().name
-        with Tracking(asked.train.tracker, place, name, dict(self.told)) as tracking:
+        tracker = asked.train.tracker if self.world.leads else None
+        with Tracking(tracker, place, name, dict(self.told)) as tracking:
             loop = Loop(
                 built,
                 course,
@@ -229,6 +251,7 @@ class Run:
                 tracking=tracking,
                 plan=course,
                 keep_best=False,
+                world=self.world,
             )
             progress = loop.run()
             tracking.final({"held-out": progress.evaluations[-1]} if progress.evaluations else {})
@@ -241,7 +264,6 @@ class Run:
         built: Any,
         course: Course,
         corpus: Corpus,
-        questions: HeldOut,
         held: Encoded,
         before: dict[str, float] | None,
         seconds: float,
@@ -279,9 +301,9 @@ class Run:
         return Pretrained(folder.path, told, self.notes.told)
 
 
-def _done(folder: RunFolder, notes: Notes) -> Pretrained:
+def _done(folder: RunFolder, notes: Notes, leads: bool) -> Pretrained:
     notes.tell(["This run was already complete; nothing was done."])
-    return Pretrained(folder.path, read_json(folder.metrics), notes.told)
+    return Pretrained(folder.path, read_json(folder.metrics), notes.told, leads)
 
 
 def _keep_sources(asked: Pretrain, overwrite: bool) -> None:
