@@ -198,9 +198,12 @@ def test_a_finished_run_is_not_done_again(train: Train, tmp_path: Path) -> None:
         ({"family": "bort"}, "bert"),
     ],
 )
-def test_what_cannot_be_is_said_with_a_way_out(options: dict[str, Any], said: str, train: Train) -> None:
+def test_what_cannot_be_is_said_with_a_way_out(
+    options: dict[str, Any], said: str, train: Train, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=said):
         train(**options)
+    assert not (tmp_path / "run").exists(), "what was mended can be said again"
 
 
 def test_a_vocabulary_larger_than_the_words_allow_is_said(train: Train) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -118,6 +119,16 @@ class Run:
     world: World = ALONE  #: of several processes all go this way; the first reads, decides, judges and writes
 
     def all(self) -> Pretrained:
+        """To the end. A mistake that is found before the steps are fixed leaves no folder behind, so that the mended
+        command is not told that a run is there already."""
+        try:
+            return self._all()
+        except UserError:
+            if self.world.leads and not self.folder.resumed and "frozen" not in self.told:
+                shutil.rmtree(self.folder.path, ignore_errors=True)
+            raise
+
+    def _all(self) -> Pretrained:
         asked = self.asked
         self.device = runtime.device(asked.train.device)
         self.format = runtime.resolve_precision(asked.train.precision, self.device)
@@ -173,13 +184,13 @@ class Run:
             micro_tokens=asked.train.micro_tokens,
         )
         self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
-        frozen_ = self.world.first(self._was_frozen)
-        if frozen_ is None:
-            frozen_ = self.world.each(self._frozen(make, questions))[0]
-            self.told |= {"frozen": frozen_, "notes": self.notes.told}
-            self.world.first(lambda: write_json(self.folder.config, self.told))
+        was = self.world.first(self._was_frozen)
+        frozen_ = was or self.world.each(self._frozen(make, questions))[0]
         course = make(amount=frozen_["amount"], unit=frozen_["unit"], phases=asked.phases)
         enough(course, asked.budget)
+        if was is None:
+            self.told |= {"frozen": frozen_, "notes": self.notes.told}
+            self.world.first(lambda: write_json(self.folder.config, self.told))
         self.train = asked.train.model_copy(update={"evaluations": frozen_["evaluations"]})
         return course
 
