@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 KEPT, PAGE = HERE / "pretraining.json", HERE / "pretraining.md"
 BEGIN, END = "<!-- figures: written by docs/_pretraining.py -->", "<!-- end of figures -->"
 #: The same for all: BERT's network without dropout, whose heads serve every objective, and the modern recipe's steps.
-COMMON = '--family bert --size 3x192 --dropout 0 --budget "1M tokens" --batch-tokens 4096'
+COMMON = '--family bert --size 3x192 --dropout 0 --budget "1M tokens" --batch-tokens 4096 --set train.precision=fp32'
 BASE = "--set masking.rate=0.15 --set masking.masked=0.8 --set masking.random=0.1"
 ARMS = {
     "token, 15 %, 80/10/10": BASE,

@@ -32,7 +32,7 @@ td:not(:first-child) { white-space: nowrap; }
 td small { display: block; }
 @media (max-width: 34rem) { :is(th, td):nth-child(5) { display: none; } th, td { padding-inline: .3rem; }
   td:not(:first-child):has(small) { white-space: normal; } }
-table.fills td { white-space: normal; text-align: left; }
+table.fills :is(th, td) { white-space: normal; text-align: left; }
 tr.best td { font-weight: 600; }
 tr.best small { font-weight: 400; }
 meter { width: 100%; min-width: 6rem; height: .7rem; }
