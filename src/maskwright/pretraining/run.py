@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from maskwright.pretraining import _saved
 from maskwright.pretraining.budget import Budget
 from maskwright.pretraining.course import Course, Phase
 from maskwright.pretraining.encoded import Encoded
-from maskwright.pretraining.held_out import HeldOut, frozen, judge, judge_each, unigram
+from maskwright.pretraining.held_out import TOKENS, HeldOut, frozen, judge, judge_each, unigram
 from maskwright.pretraining.material import Material
 from maskwright.pretraining.probe import enough, rates, tokens_in
 from maskwright.pretraining.reading import corpus_of
@@ -75,9 +74,8 @@ def pretrain(
 
     config: a run file or its tables. options: any field of `pretraining.settings.Pretrain` (text, budget, out, recipe,
     size ...) or one of SHORT (masking, length, batch_tokens, lr). settings: nested tables, e.g.
-    {"train": {"lr": 1e-3}}.
-    say: told each note as soon as it is known. Raises UserError for what a person can mend, and
-    `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
+    {"train": {"lr": 1e-3}}. say: told each note as soon as it is known. Raises UserError for what a person can mend,
+    and `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
     """
     began = time.monotonic()
     asked = gather(config, options, settings or {})
@@ -119,13 +117,13 @@ class Run:
     world: World = ALONE  #: of several processes all go this way; the first reads, decides, judges and writes
 
     def all(self) -> Pretrained:
-        """To the end. A mistake that is found before the steps are fixed leaves no folder behind, so that the mended
-        command is not told that a run is there already."""
+        """To the end. A mistake that is found before the steps are fixed leaves nothing in the folder, so that the
+        mended command is not told that a run is there already."""
         try:
             return self._all()
         except UserError:
             if self.world.leads and not self.folder.resumed and "frozen" not in self.told:
-                shutil.rmtree(self.folder.path, ignore_errors=True)
+                self.folder.clear()
             raise
 
     def _all(self) -> Pretrained:
@@ -155,7 +153,7 @@ class Run:
     def _build(self, start: Start) -> Objective:
         return self.objective.build(start.network, start.kind, start.config)
 
-    def _questions(self, held: Encoded, tokenizer: Tokenizer, tokens: int = 8192) -> HeldOut:
+    def _questions(self, held: Encoded, tokenizer: Tokenizer, tokens: int = TOKENS) -> HeldOut:
         asked = self.asked
         return frozen(
             held,
@@ -185,13 +183,13 @@ class Run:
         )
         self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
         was = self.world.first(self._was_frozen)
-        frozen_ = was or self.world.each(self._frozen(make, questions))[0]
-        course = make(amount=frozen_["amount"], unit=frozen_["unit"], phases=asked.phases)
+        fixed = was or self.world.each(self._frozen(make, questions))[0]
+        course = make(amount=fixed["amount"], unit=fixed["unit"], phases=asked.phases)
         enough(course, asked.budget)
         if was is None:
-            self.told |= {"frozen": frozen_, "notes": self.notes.told}
+            self.told |= {"frozen": fixed, "notes": self.notes.told}
             self.world.first(lambda: write_json(self.folder.config, self.told))
-        self.train = asked.train.model_copy(update={"evaluations": frozen_["evaluations"]})
+        self.train = asked.train.model_copy(update={"evaluations": fixed["evaluations"]})
         return course
 
     def _was_frozen(self) -> dict[str, Any] | None:

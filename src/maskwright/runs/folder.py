@@ -72,6 +72,14 @@ class RunFolder:
                     held.unlink()
         write_json(self.config, config)
 
+    def clear(self) -> None:
+        """Take out what `start` and those after it put into the folder, of a run that could not begin."""
+        for held in self.path.iterdir():
+            if held.is_dir() and not held.is_symlink():
+                shutil.rmtree(held, ignore_errors=True)
+            else:
+                held.unlink(missing_ok=True)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Within it no other process works in this folder. Raises UserError when one does (where there are locks), or
