@@ -1,4 +1,4 @@
-"""What trains best in a small budget, by our measurements (docs/pretraining.md)."""
+"""What we hold to train best in a small budget; the sizes are provisional until bench/pretrain_quality.py has run."""
 
 from __future__ import annotations
 
