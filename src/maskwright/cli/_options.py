@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Annotated, Any
 
@@ -44,6 +46,18 @@ def with_options(command: Callable[..., Any], fields: Mapping[str, FieldInfo]) -
     command.__signature__ = own.replace(parameters=[*first, *made, *last])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in [*first, *made, *last]}
     return command
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within it a run that was stopped and has saved itself says how to go on, and leaves with the signal's code."""
+    from maskwright.training.stop import Interrupted
+
+    try:
+        yield
+    except Interrupted as stopped:
+        print(f"maskwright: {stopped}; go on with --resume.", file=sys.stderr)
+        raise typer.Exit(stopped.code) from None
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

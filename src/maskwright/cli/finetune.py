@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from maskwright.base.config import pairs
-from maskwright.cli._options import given, with_options
+from maskwright.cli._options import given, stoppable, with_options
 from maskwright.cli._table import print_counts, print_note, print_summary
 from maskwright.finetuning.settings import FILES, Data, Finetune, task_options
 
@@ -31,9 +30,8 @@ def _command(
     folder's config.json holds all of them, as they were.
     """
     from maskwright.finetuning.run import finetune
-    from maskwright.training.stop import Interrupted
 
-    try:
+    with stoppable():
         run = finetune(
             config,
             settings=pairs(set_ or []),
@@ -44,9 +42,6 @@ def _command(
             say=None if quiet else print_note,
             **given(options),
         )
-    except Interrupted as stopped:
-        print(f"maskwright: {stopped}; go on with --resume.", file=sys.stderr)
-        raise typer.Exit(stopped.code) from None
     print_summary(run.summary)
     print_counts(run.metrics[run.summary["reported"]["split"]])
     print(f"\nmodel: {run.folder / 'model'}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 from pydantic import Field
 
 from maskwright.base.config import pairs
-from maskwright.cli._options import given, with_options
+from maskwright.cli._options import given, stoppable, with_options
 from maskwright.cli._table import print_note, print_summary
 from maskwright.pretraining.settings import SHORT, Pretrain
 
@@ -34,11 +33,10 @@ def _command(
     The run folder's config.json holds all of it, as it was.
     """
     from maskwright.pretraining.run import pretrain
-    from maskwright.training.stop import Interrupted
 
     config = text if text is not None and text.endswith(".toml") else None
     typed = given(options)
-    try:
+    with stoppable():
         run = pretrain(
             config,
             settings=pairs(set_ or []),
@@ -49,9 +47,6 @@ def _command(
             say=None if quiet else print_note,
             **(typed if config or text is None else {"text": text, **typed}),
         )
-    except Interrupted as stopped:
-        print(f"maskwright: {stopped}; go on with --resume.", file=sys.stderr)
-        raise typer.Exit(stopped.code) from None
     if not run.leads:
         return
     print_summary(run.summary)

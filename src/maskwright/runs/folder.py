@@ -65,20 +65,21 @@ class RunFolder:
             return
         with room(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            for held in self.path.iterdir():
-                if held.is_dir() and not held.is_symlink():
-                    shutil.rmtree(held)
-                elif held != self.config:
-                    held.unlink()
+            self._empty()
         write_json(self.config, config)
 
     def clear(self) -> None:
         """Take out what `start` and those after it put into the folder, of a run that could not begin."""
+        self._empty()
+        self.config.unlink(missing_ok=True)
+
+    def _empty(self) -> None:
+        """All but config.json, which says that the rest is ours."""
         for held in self.path.iterdir():
             if held.is_dir() and not held.is_symlink():
-                shutil.rmtree(held, ignore_errors=True)
-            else:
-                held.unlink(missing_ok=True)
+                shutil.rmtree(held)
+            elif held != self.config:
+                held.unlink()
 
     @contextmanager
     def held(self) -> Iterator[None]:
