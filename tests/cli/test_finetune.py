@@ -145,7 +145,7 @@ def test_a_run_file_and_what_wins_over_it(run: Run, tiny: Path, csv_file: str, s
         f'model = "{tiny}"\nout = "{tmp_path / "run"}"\nseed = 1\nkeep = "tail"\n'
         f'[data]\ntrain = "{csv_file}"\n[train]\nepochs = 9\nlr = 1.0\n'
     )
-    code, _, _ = run("finetune", file, "--seed", "2", *sets, "--set", "train.epochs=1")
+    code, _, _ = run("finetune", file, "--seed", "2", "--seeds", 1, *sets, "--set", "train.epochs=1")
     assert code == 0
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
     assert (settings["seed"], settings["keep"], settings["train"]["epochs"]) == (2, "tail", 1)
@@ -222,7 +222,7 @@ print("loaded", *sorted(ORACLES & set(sys.modules)))
 def test_the_oracles_are_not_needed(tiny: Path, csv_file: str, sets: list[str], tmp_path: Path) -> None:
     model = str(tmp_path / "run" / "model")
     lines = [
-        ["finetune", "--train", csv_file, "--model", str(tiny), "--out", str(tmp_path / "run"), *sets],
+        ["finetune", "--train", csv_file, "--model", str(tiny), "--out", str(tmp_path / "run"), "--seeds", "1", *sets],
         ["evaluate", model, "--data", csv_file],
         ["predict", model, "--text", "the film was dull"],
         ["show", model],

@@ -17,7 +17,7 @@ Reviews = dict[str, list[Any]]
 def tune(run: Run, tiny: Path, sets: list[str], tmp_path: Path) -> Run:
     def go(train: Any, *more: Any) -> tuple[int, str, str]:
         base = ["--task", "multi-label", "--train", train, "--model", tiny, "--out", tmp_path / "run"]
-        return run("finetune", *base, *sets, "--set", "train.epochs=1", *more)
+        return run("finetune", *base, *sets, "--seeds", 1, "--set", "train.epochs=1", *more)
 
     return go
 

@@ -97,7 +97,7 @@ def test_labels_are_written_as_they_are(run: Run, tiny: Path, tmp_path: Path, re
     labels = ["schön" if label == "good" else "mäßig" for label in reviews["label"]]
     settings = {"train": {"epochs": 1, "threads": 1, "checkpoint_minutes": None}}
     maskwright.finetune(
-        train={"text": reviews["text"], "label": labels}, model=tiny, out=tmp_path / "run", settings=settings
+        train={"text": reviews["text"], "label": labels}, model=tiny, out=tmp_path / "run", seeds=1, settings=settings
     )
     _, out, _ = run("predict", tmp_path / "run", "--text", "a film")
     assert '"schön"' in out

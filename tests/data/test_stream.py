@@ -375,8 +375,9 @@ def test_what_is_no_parquet_file(file, tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", pytest.param("a.tsv", marks=pytest.mark.slow), "a.jsonl"])
 def test_memory_does_not_grow_with_the_file(tmp_path, name):
     def peak(count: int) -> int:
-        line = {"a.csv": '"some, text",{}\n', "a.tsv": "some text\t{}\n"}.get(
-            name, '{{"text": "some text", "n": {}}}\n'
+        text = "some, text " * 10
+        line = {"a.csv": f'"{text}",{{}}\n', "a.tsv": f"{text}\t{{}}\n"}.get(
+            name, f'{{{{"text": "{text}", "n": {{}}}}}}\n'
         )
         head = "" if name == "a.jsonl" else "text{}n\n".format("\t" if name == "a.tsv" else ",")
         with open(tmp_path / name, "w") as file:
@@ -388,5 +389,5 @@ def test_memory_does_not_grow_with_the_file(tmp_path, name):
         tracemalloc.stop()
         return highest
 
-    few, many = peak(100_000), peak(250_000)  # both are larger than what is looked at before the first row
+    few, many = peak(20_000), peak(50_000)  # both are larger than what is looked at before the first row
     assert many < 1.1 * few + 2**16

@@ -57,7 +57,8 @@ def command(
 
     def make(out: Path, *more: str) -> list[str]:
         # the weights and the log do not depend on where the folder is, but config.json names it
-        return ["finetune", "--train", data, "--model", str(tiny), "--out", str(out), "--quiet", *sets, *more]
+        one = ["--seeds", "1", "--quiet", *sets]
+        return ["finetune", "--train", data, "--model", str(tiny), "--out", str(out), *one, *more]
 
     return make
 

@@ -66,7 +66,7 @@ def reference(
     return torch.stack(out) if out else q
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     lengths=LENGTHS, seed=st.integers(0, 999), pattern=st.sampled_from(PATTERNS), dense=st.booleans(),
     some=st.booleans(), biased=st.booleans(),

@@ -151,7 +151,7 @@ def test_kills_change_nothing(books: Path, tmp_path: Path, spawn: Callable[[list
         return log.read_bytes().count(b"\n") if log.exists() else 0
 
     moments = np.random.default_rng(7)
-    for _ in range(4):
+    for _ in range(3):
         begun = lines()
         process = spawn(command(killed, "--resume"))
         until = time.monotonic() + 60

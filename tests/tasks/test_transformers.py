@@ -45,7 +45,13 @@ def tuned(request: pytest.FixtureRequest, tiny: Path, reviews: Reviews, tagged: 
     }
     train = {"epochs": 1, "lr": 3e-3, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}
     return maskwright.finetune(
-        train=rows, model=tiny, out=tmp_path / "run", quiet=True, settings={"train": train}, **task[request.param]
+        train=rows,
+        model=tiny,
+        out=tmp_path / "run",
+        quiet=True,
+        seeds=1,
+        settings={"train": train},
+        **task[request.param],
     )
 
 
@@ -163,7 +169,7 @@ def test_several_labels_at_once_are_a_task_of_their_own(
 def test_their_pipeline_says_the_same_of_several_labels(tiny: Path, tagged: Reviews, tmp_path: Path) -> None:
     train = {"epochs": 6, "lr": 3e-3, "precision": "fp32", "threads": 1, "checkpoint_minutes": None}
     run = maskwright.finetune(
-        task="multi-label", train=tagged, model=tiny, out=tmp_path / "run", settings={"train": train}
+        task="multi-label", train=tagged, model=tiny, out=tmp_path / "run", seeds=1, settings={"train": train}
     )
     run.model.calibration = None
     pipeline = transformers.pipeline("text-classification", model=str(run.folder / "model"), device="cpu", top_k=None)
@@ -205,6 +211,6 @@ def test_our_model_can_be_fine_tuned_on(tuned: Any, reviews: Reviews, tagged: Re
     rows = tagged if task.name == "multi-label" else reviews
     kind = {"task": task.name, "label": task.label, **({"pair": task.pair} if task.pair else {})}
     again = maskwright.finetune(
-        train=rows, model=tuned.folder, out=tmp_path / "again", settings={"train": train}, **kind
+        train=rows, model=tuned.folder, out=tmp_path / "again", seeds=1, settings={"train": train}, **kind
     )
     assert not any("start from random" in note for note in again.notes)

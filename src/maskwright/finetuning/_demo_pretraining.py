@@ -18,6 +18,7 @@ from maskwright.tasks import MaskedLM
 
 BUDGET, QUICK = "2m", "20 steps"
 SMALL: dict[str, Any] = {"size": "1x64", "batch_tokens": 1024, "judge_sequences": 50}  # of a quick demo
+EVERY = 8  # a quick demo keeps every eighth module
 VOCABULARY = 4096  # there are a few hundred thousand words
 HELD_OUT = "5%"
 ASKED = (
@@ -41,7 +42,7 @@ def pretrained_here(folder: Path, seed: int, quick: bool) -> tuple[Pretrained, l
     """Docstrings to a corpus, to a tokenizer, to an encoder, and what that says of four sentences."""
     texts = folder / "text" / "docstrings.jsonl"
     texts.parent.mkdir(parents=True, exist_ok=True)
-    write_text(texts, "".join(json.dumps({"name": n, "text": t}) + "\n" for n, t in documents()))
+    write_text(texts, "".join(json.dumps({"name": n, "text": t}) + "\n" for n, t in documents(EVERY if quick else 1)))
     corpus = build(
         texts, folder / "corpus", {"held_out": HELD_OUT, "name": "name"}, workers=1, overwrite=True, quiet=True
     )
@@ -70,9 +71,9 @@ def words_in(model: MaskedLM, text: str) -> list[tuple[str, float]]:
     return [(candidate.piece, candidate.probability) for candidate in found.masks[0]]
 
 
-def documents() -> Iterator[tuple[str, str]]:
-    """(name, text) of each top-level module, and of each chapter of the language reference."""
+def documents(every: int = 1) -> Iterator[tuple[str, str]]:
+    """(name, text) of each top-level module, and of each chapter of the language reference; or of each `every`-th."""
     units: dict[str, list[str]] = defaultdict(list)
     for name, texts in documentation(Path(sysconfig.get_path("stdlib"))):
         units[name].extend(texts)
-    yield from ((name, "\n\n".join(texts)) for name, texts in sorted(units.items()) if any(texts))
+    yield from ((name, "\n\n".join(texts)) for name, texts in sorted(units.items())[::every] if any(texts))
