@@ -165,6 +165,8 @@ def test_the_readmes_commands_run_one_after_another(
         lines = ["\t".join(map(str, row)) for row in (pairs, *zip(*pairs.values(), strict=True))]
         (tmp_path / name).write_text("\n".join(lines) + "\n")
     shutil.copy("dev.tsv", "test.tsv")
+    tags = "\n\n".join(f"the\tO\n{text.split()[1]}\tB-thing\nwas\tO" for text in reviews["text"])
+    (tmp_path / "names.conll").write_text(tags + "\n")
     emotions = ["joy;love" if label == "good" else "anger" for label in reviews["label"]]
     write_csv(tmp_path / "emotions.csv", {"text": reviews["text"], "emotions": emotions})
     parquet.write_table(arrow.table(single), "million.parquet")
@@ -180,7 +182,7 @@ def test_the_readmes_commands_run_one_after_another(
     (toml,) = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "run.toml").write_text(toml)
     lines = list(commands(page))
-    assert len([args for args in lines if args[0] == "finetune"]) == 5
+    assert len([args for args in lines if args[0] == "finetune"]) == 6
     for args in lines:
         if args[0] == "compare":
             answers = json.loads(Path(args[1], "metrics.json").read_text())["reported"]["rows"]
@@ -197,7 +199,7 @@ def test_the_readmes_commands_run_one_after_another(
             code = left.code
         assert not code, shlex.join(args)
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {
-        *("reviews", "pairs", "emotions", "tuned"),
+        *("reviews", "pairs", "emotions", "names", "tuned"),
         *("books", "bert", "biomed", "from-books"),
     }
 
@@ -211,7 +213,7 @@ def test_the_readmes_runs_do_not_collide() -> None:
         if args[0] in ("finetune", "pretrain") and "--out" in args
     ]
     outs += re.findall(r'out ?= ?"([^"]+)"', page.read_text())
-    assert len(outs) == len(set(outs)) == 9
+    assert len(outs) == len(set(outs)) == 10
 
 
 def test_the_pages_are_found() -> None:

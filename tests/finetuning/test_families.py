@@ -165,3 +165,26 @@ def test_where_no_table_ends_any_length_may_be_asked_for(
     assert mw.load(tmp_path / "run" / "model").max_length == 100
     tune(model=tmp_path / "modernbert", out="usual")
     assert mw.load(tmp_path / "usual" / "model").max_length == 40
+
+
+USUAL = ("bert", "longformer", "deberta-v2", "modernbert")
+TAGGERS = [name for name in families() if "token-classification" in family(name).HEADS]
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in TAGGERS]
+)
+def test_words_are_tagged_by_every_family(
+    name: str, encoder: Callable[[str], Path], tune: Callable[..., Any], reviews: dict[str, list[Any]]
+) -> None:
+    """In windows as well, and loaded as it was saved."""
+    words = [text.split() for text in reviews["text"]]
+    tags = [["O", "B-thing", *["O"] * (len(row) - 2)] for row in words]
+    settings = {"train": {"epochs": 4}}
+    run = tune(
+        task="tagging", train={"text": words, "label": tags}, model=encoder(name), settings=settings, max_length=9
+    )
+    assert run.metrics["test"]["f1"] > 0.5
+    answers = mw.load(run.folder / "model").predict([" ".join(row) for row in words[:8]])
+    assert answers == run.predict([" ".join(row) for row in words[:8]])
+    assert any(answer["spans"] for answer in answers)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from maskwright.base.choice import dump, find, names, resolve
 from maskwright.base.errors import UserError
+from maskwright.base.ragged import blocks, flat
 from maskwright.data.read import read
 from maskwright.data.table import Table
 from maskwright.models import families, family
@@ -20,10 +21,20 @@ from maskwright.tasks._calibration import Calibration
 
 NAMES = names(Task)
 ROWS = {"text": ["a film", "a play", "a book"], "label": [1, 0, 1]}
+#: what stands in the column of labels where one number a row would not do
+LABELS = {"tagging": [["O", "B-x"], ["B-y", "I-y"], ["O", "O"]]}
 
 
-def table(**columns: list[Any]) -> Table:
-    return read({**ROWS, **columns})
+def table(name: str = "classification", **columns: list[Any]) -> Table:
+    return read({**ROWS, "label": LABELS.get(name, ROWS["label"]), **columns})
+
+
+def of(name: str, **options: Any) -> Task:
+    """A task with these columns; a second text only where it takes one."""
+    if not find(Task, name).pairs:
+        options.pop("pair", None)
+    found: Task = resolve(Task, {"name": name, **options})
+    return found
 
 
 def test_the_folder_holds_the_first_tasks() -> None:
@@ -32,7 +43,7 @@ def test_the_folder_holds_the_first_tasks() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_survives_json_whole(name: str) -> None:
-    task = resolve(Task, {"name": name, "text": "a", "pair": "b", "label": "c"})
+    task = of(name, text="a", pair="b", label="c")
     assert resolve(Task, json.loads(json.dumps(dump(task)))) == task
 
 
@@ -43,21 +54,26 @@ def test_some_family_has_its_head(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_names_the_columns_that_it_reads(name: str) -> None:
-    single = resolve(Task, {"name": name, "text": "a", "label": "c"})
-    pair = resolve(Task, {"name": name, "text": "a", "pair": "b", "label": "c"})
+    single = of(name, text="a", label="c")
     assert (single.columns(), single.columns(with_label=False)) == (("a", "c"), ("a",))
+    given = {"name": name, "text": "a", "pair": "b", "label": "c"}
+    if not single.pairs:
+        with pytest.raises(UserError, match="is about one text"):
+            resolve(Task, given)
+        return
+    pair = resolve(Task, given)
     assert (pair.columns(), pair.columns(with_label=False)) == (("a", "b", "c"), ("a", "b"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batchs_loss_is_the_sum_of_its_rows(name: str) -> None:
     task = find(Task, name)()
-    labels = task.discover(table())
-    examples = task.examples(table(), labels)
-    scores = torch.randn(3, task.classes(labels), generator=torch.Generator().manual_seed(0))
-    targets = torch.from_numpy(examples.targets)
+    labels = task.discover(table(name))
+    targets = torch.from_numpy(flat(task.wanted(task.targets(table(name), labels))))
+    count = len(targets)
+    scores = torch.randn(count, task.classes(labels), generator=torch.Generator().manual_seed(0))
     whole = task.loss(scores, targets)
-    rows = sum(float(task.loss(scores[i : i + 1], targets[i : i + 1])) for i in range(3))
+    rows = sum(float(task.loss(scores[i : i + 1], targets[i : i + 1])) for i in range(count))
     assert whole.dim() == 0
     assert float(whole) == pytest.approx(rows, rel=1e-6)
     assert task.loss(scores.bfloat16(), targets).dtype == torch.float32
@@ -66,10 +82,14 @@ def test_a_batchs_loss_is_the_sum_of_its_rows(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_main_metric_is_there_and_better_is_higher(name: str) -> None:
     task = find(Task, name)()
-    labels = task.discover(table())
-    targets = task.targets(table(), labels)
-    marks = targets if targets.ndim == 2 else np.eye(2, dtype=np.float32)[targets.astype(int)]
-    right = 2 * marks - 1 if labels else targets[:, None]
+    labels = task.discover(table(name))
+    targets = task.targets(table(name), labels)
+    wanted = flat(task.wanted(targets))
+    right = targets[:, None]
+    if labels is not None:
+        right = 2 * (wanted if wanted.ndim == 2 else np.eye(len(labels), dtype=np.float32)[wanted]) - 1
+    if targets.dtype == object:
+        right = blocks(right, [len(each) for each in task.wanted(targets)])
     good, bad = task.metrics(right, targets), task.metrics(-right, targets)
     assert good[task.main] == pytest.approx(1)
     assert good[task.main] > bad[task.main]
@@ -80,11 +100,19 @@ def test_its_main_metric_is_there_and_better_is_higher(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_answers_are_plain_values(name: str) -> None:
     task = find(Task, name)()
-    labels = task.discover(table())
+    labels = task.discover(table(name))
+    task = task.settled_on(labels)
+    examples = task.examples(table(name), labels)
     scores = np.zeros((3, task.classes(labels)), dtype=np.float32)
-    answers = task.decode(scores, labels)
+    if examples.words is not None:
+        scores = blocks(np.repeat(scores, 2, 0), [2, 2, 2])
+    answers = task.decode(scores, labels, None, examples)
     assert len(answers) == 3
     assert json.loads(json.dumps(answers)) == answers
+    assert task.blank(labels).keys() == answers[0].keys()
+    truths = task.truths(examples.targets, labels)
+    assert len(truths) == 3
+    assert json.loads(json.dumps(truths)) == truths
     described = task.describe(labels)
     assert json.loads(json.dumps(described)) == described
     assert len(described["id2label"]) == task.classes(labels)
@@ -93,12 +121,15 @@ def test_its_answers_are_plain_values(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_are_chosen_with_all_that_belongs_to_them(name: str) -> None:
-    task = resolve(Task, {"name": name, "pair": "second"})
-    given = table(second=["x", "y", "z"])
+    task = of(name, pair="second")
+    given = table(name, second=["x", "y", "z"])
     whole = task.examples(given, task.discover(given))
     chosen = whole.select(np.array([2, 0]))
-    assert (chosen.texts, chosen.pairs) == (["a book", "a film"], ["z", "x"])
+    assert (chosen.texts, chosen.pairs) == (["a book", "a film"], ["z", "x"] if task.pairs else None)
     assert chosen.targets.tolist() == whole.targets[[2, 0]].tolist() != whole.targets[[0, 1]].tolist()
+    if whole.words is not None:
+        assert chosen.words is not None
+        assert [w.tolist() for w in chosen.words] == [whole.words[i].tolist() for i in (2, 0)]
     assert len(chosen) == 2
 
 

@@ -77,5 +77,5 @@ def test_training_follows_the_task(build: Callable[[Classification], Model], tas
     feed = ExampleFeed(encodings, np.zeros(len(TEXTS), np.int64), Train(), 0, model.task.marks)
     rows = np.array([2, 0, 3])
     fetched, _ = feed.fetch(rows, torch.device("cpu"))
-    assert fetched.batch.marked is not None
-    assert fetched.batch.marked.tolist() == model.task.marks(encodings.select(rows)).tolist()
+    assert fetched.given.batch.marked is not None
+    assert fetched.given.batch.marked.tolist() == model.task.marks(encodings.select(rows)).tolist()

@@ -208,6 +208,6 @@ def test_a_planted_nan_is_traced_to_its_module(setup: Any, tmp_path: Path, weigh
     assert f"The weights network.{weight} already held such numbers." in message
     kept = json.loads((tmp_path / "not_finite.json").read_text())
     first = feed.pieces(feed.epoch(0)[0])[0]
-    assert kept["batches"][0]["batch"]["ids"] == feed.encodings.select(first).ids.tolist()
-    assert kept["batches"][0]["batch"]["lengths"] == feed.encodings.lengths[first].tolist()
+    assert kept["batches"][0]["given"]["batch"]["ids"] == feed.encodings.select(first).ids.tolist()
+    assert kept["batches"][0]["given"]["batch"]["lengths"] == feed.encodings.lengths[first].tolist()
     assert kept["batches"][0]["targets"] == feed.targets[first].tolist()

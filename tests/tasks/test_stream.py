@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from maskwright.base.errors import UserError
 from maskwright.tasks import Model, _stream
+from maskwright.tasks._task import Example
 
 Build = Callable[..., Model]
 Reviews = dict[str, list[Any]]
@@ -155,10 +156,10 @@ def test_a_network_that_gives_no_number_is_said(build: Build) -> None:
 # The stream under it
 
 
-def text_or_error(item: str) -> tuple[str, None]:
+def text_or_error(item: str) -> Example:
     if item == "bad":
         raise UserError("it is bad")
-    return item, None
+    return Example(item)
 
 
 def test_errors_keep_their_place(build: Build, reviews: Reviews) -> None:

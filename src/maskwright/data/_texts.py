@@ -81,7 +81,7 @@ def lengths(sides: Sequence[Side], max_length: int | None) -> list[Finding]:
             continue
         full = side.encodings.full_lengths
         half, most, all_but = (int(n) for n in np.percentile(full, [50, 100, 99], method="higher"))
-        cut = int((full > side.encodings.lengths).sum())
+        cut = side.encodings.truncated
         bounds = 2 ** np.arange(2, max(3, int(np.ceil(np.log2(max(most, 1))))) + 1)
         table = np.histogram(full, bins=np.concatenate([[0], bounds + 1]))[0]
         values = {

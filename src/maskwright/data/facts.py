@@ -19,7 +19,7 @@ from maskwright.data._finding import SEVERITIES, Finding, Severity, Side
 from maskwright.data._near import near_duplicates
 from maskwright.data._same import codes, duplicates
 from maskwright.data._strange import strangest
-from maskwright.data._targets import labels
+from maskwright.data._targets import kind, labels
 from maskwright.text.tokenizer import Tokenizer
 
 
@@ -88,4 +88,4 @@ def examine(
     return Facts.of(found + strangest(sides, numbers))
 
 
-__all__ = ["Facts", "Finding", "Severity", "Side", "examine"]
+__all__ = ["Facts", "Finding", "Severity", "Side", "examine", "kind"]

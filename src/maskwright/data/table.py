@@ -17,7 +17,7 @@ class NoColumn(UserError):
 
     def __init__(self, source: str, column: str, columns: Iterable[str], notes: Iterable[str] = ()) -> None:
         super().__init__(" ".join([f"{source}: {unknown('column', column, columns)}", *notes]))
-        self.column = column
+        self.column, self.columns = column, tuple(columns)
 
 
 @dataclass(frozen=True)

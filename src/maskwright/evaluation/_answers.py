@@ -16,7 +16,7 @@ from maskwright.runs import RunFolder
 
 PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
 #: columns that may hold a system's answers, the first that is there
-ANSWERS = ("prediction", "predicted", "label", "labels", "score")
+ANSWERS = ("prediction", "predicted", "label", "labels", "score", "spans", "words")
 AMBIGUOUS = ("label", "labels")  #: they hold the truth as often, unless that stands elsewhere
 TARGETS = ("target", "gold", "true")  #: and the true ones
 
@@ -106,7 +106,7 @@ def read_answers(source: Source, truth_elsewhere: bool) -> Answers:
     if column is None:
         raise UserError(
             f"{name} has no column of answers. Name one of its columns ({', '.join(table.columns)}) "
-            f"{', '.join(ANSWERS[:-1])} or {ANSWERS[-1]}."
+            f"{', '.join(ANSWERS[:3])}, {ANSWERS[3]} or {ANSWERS[4]}."
         )
     if column in AMBIGUOUS and not truth and not truth_elsewhere:
         raise UserError(

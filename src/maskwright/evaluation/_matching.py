@@ -69,7 +69,7 @@ def classes(columns: Sequence[Column], known: Known) -> tuple[Labels, list[np.nd
 
 def sets(columns: Sequence[Column], known: Known, separator: str) -> tuple[Labels, list[np.ndarray], list[str]]:
     """Any number of labels a cell: as `classes`, with marks (n, labels) for each side."""
-    rows = [label_lists([_parsed(c) for c in column.cells], separator, column.where) for column in columns]
+    rows = [label_lists([parsed(c) for c in column.cells], separator, column.where) for column in columns]
     given, ours = _by_number([[name for row in side for name in row] for side in rows], known)
     labels = _ordered(given, ours)
     if not labels:
@@ -84,7 +84,7 @@ def sets(columns: Sequence[Column], known: Known, separator: str) -> tuple[Label
     return labels, found, _unmatched(columns, given, ours)
 
 
-def _parsed(cell: Any) -> Any:
+def parsed(cell: Any) -> Any:
     """A list that was written as JSON into a table, as `maskwright predict` does; anything else as it is."""
     if not isinstance(cell, str) or not cell.lstrip().startswith("["):
         return cell

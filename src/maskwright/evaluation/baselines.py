@@ -1,4 +1,5 @@
-"""What any run must beat: an answer that is always the same, and a linear model of counted words (TF-IDF).
+"""What any run must beat: an answer that is always the same, and a linear model of counted words (TF-IDF), or of words
+in their surroundings where words are what is judged.
 
 A fine-tuned encoder that does no better than counting words has learnt nothing that its cost would pay for, so both
 stand beside every model's figures. A task says what its answers are (`Task.answers`); what there is for each kind of
@@ -17,6 +18,7 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
+from maskwright.evaluation import _word_baselines
 from maskwright.stats.measures import values
 from maskwright.tasks import Examples, Task
 from maskwright.tasks._calibration import Calibration
@@ -63,8 +65,11 @@ def baselines(
     """
     if task.answers is None:
         return []
-    kind, classes = KINDS[task.answers], task.classes(labels)
+    classes = task.classes(labels)
     assert train.targets is not None
+    if task.answers == "tags":
+        return _of_words(task, labels, train, rows, held)
+    kind = KINDS[task.answers]
     texts = _texts(train)
     if not any(text.replace(BETWEEN, "").strip() for text in texts):
         raise UserError("The training texts are all empty; check which column holds the text.")
@@ -72,6 +77,22 @@ def baselines(
         _constant(kind, train.targets, classes, labels, len(rows)),
         _linear(kind, task, classes, (texts, train.targets), rows, held),
     ]
+
+
+def _of_words(
+    task: Task, labels: Labels | None, train: Examples, rows: Examples, held: Examples | None
+) -> list[Baseline]:
+    assert labels is not None
+    classes = len(labels)
+    always, took, said = _word_baselines.one_tag(train, rows, classes)
+    out = [
+        Baseline("commonest tag", always, took, {"answer": labels[said["tag"]]}),
+        Baseline("commonest tag of each word", *_word_baselines.by_word(train, rows, classes)),
+    ]
+    if said["tags"] > 1:  # of one tag nothing can be learnt
+        found = _word_baselines.linear(task, train, rows, held, classes)
+        out.append(Baseline("word features + logistic regression", *found))
+    return out
 
 
 def _constant(kind: Kind, targets: np.ndarray, classes: int, labels: Labels | None, rows: int) -> Baseline:

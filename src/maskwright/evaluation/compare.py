@@ -14,6 +14,7 @@ from maskwright.data.label_cells import LISTS
 from maskwright.data.read import Source
 from maskwright.evaluation._answers import PREDICTIONS, Sides, predictions, read_sides
 from maskwright.evaluation._matching import check_truths, classes, numbers, sets
+from maskwright.evaluation._parts import parts
 from maskwright.stats import measures
 from maskwright.stats.comparison import Verdict, holm, mcnemar, on_one_scale, sentence
 from maskwright.stats.comparison import compare as paired
@@ -67,8 +68,9 @@ def compare(
     a, b: a run folder, a file, or rows with a column `prediction`, `labels`, `label` or `score`; the names `label` and
     `labels` are taken for answers only where the truth stands elsewhere. The truth stands in `data` under `label`, or
     in a column `target` of either side (a run folder has it). Answers are classes, sets of labels (lists, or texts cut
-    at `separator`, by default the run's or a comma) or numbers with fractions. metric: the one that the sentence is
-    about; accuracy, f1_macro or pearson unless stated. Raises UserError where the sides do not answer the same rows.
+    at `separator`, by default the run's or a comma), numbers with fractions, spans of the text, or a tag for each word.
+    metric: the one that the sentence is about; accuracy, f1_macro, pearson or f1 unless stated. Raises UserError where
+    the sides do not answer the same rows.
     """
     sides = read_sides(a, b, data, label)
     make, (y, *said), notes = _comparable(sides, separator)
@@ -92,9 +94,12 @@ def compare(
 
 
 def _comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.ndarray], list[str]]:
-    """What to measure, the columns of `Sides` as arrays, and notes: of sets of labels, of numbers where some have
-    fractions and no run says that they are classes, else of classes."""
+    """What to measure, the columns of `Sides` as arrays, and notes: of parts of the texts, of sets of labels, of
+    numbers where some have fractions and no run says that they are classes, else of classes."""
     known, columns = sides.known, sides.columns
+    tagged = parts(columns)
+    if tagged is not None:
+        return *tagged, []
     listed = any(isinstance(cell, LISTS) for column in columns for cell in column.cells)
     if listed or sides.a.sets or sides.b.sets:
         stated = [separator, sides.a.separator, sides.b.separator]

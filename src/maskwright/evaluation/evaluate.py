@@ -13,7 +13,7 @@ from maskwright.data.settings import Data
 from maskwright.evaluation.figures import figures
 from maskwright.tasks import Examples, Model
 from maskwright.tasks._calibration import Calibration
-from maskwright.text.encodings import Encodings
+from maskwright.tasks._given import Inputs
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
     """Metrics of `model`, each with its interval over examples, on a file or table that holds its task's columns."""
     table = read(data, settings=settings, needs=model.task.columns())
     examples = model.task.examples(table, model.labels)
-    encodings = model.encode(examples.texts, examples.pairs)
+    encodings = model.inputs(examples)
     notes = (*table.notes, *model.task.notes(examples, model.labels))
     found = judge(model, encodings, examples, notes)
     assert found.scores is not None
@@ -49,7 +49,7 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
 
 
 def judge(
-    model: Model, encodings: Encodings, examples: Examples, notes: tuple[str, ...] = (), fit: bool = False
+    model: Model, encodings: Inputs, examples: Examples, notes: tuple[str, ...] = (), fit: bool = False
 ) -> Judgement:
     """Metrics on examples that are already encoded.
 

@@ -42,4 +42,4 @@ class Outcome:
     def classes(self) -> bool:
         """Whether each row has one class."""
         targets = self.examples.targets
-        return self.labels is not None and targets is not None and targets.ndim == 1
+        return self.labels is not None and targets is not None and targets.ndim == 1 and targets.dtype != object

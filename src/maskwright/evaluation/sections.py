@@ -11,11 +11,14 @@ from maskwright.data.table import Table as Rows
 from maskwright.evaluation.classes import class_table, confusion, label_table
 from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.slices import LEAST, Slice, error_slices, rarity, slices
+from maskwright.evaluation.tags import tag_sections
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, Shape, Table, Text, Texts, cell
 from maskwright.stats.intervals import wilson
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._given import Inputs
 from maskwright.tasks.multi_label import MultiLabel
-from maskwright.text.encodings import Encodings
+from maskwright.tasks.tagging import Tagging
+from maskwright.text.windows import Windowed
 
 MISTAKES = 10
 DOTS = 500  #: a cloud of points is thinned to so many
@@ -30,10 +33,12 @@ BRIER = ("reliability", "resolution", "uncertainty", "within")  #: parts of the 
 
 
 def sections(
-    outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Encodings], table: Rows, cut: int
+    outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Inputs], table: Rows, cut: int
 ) -> list[Shape]:
     """encodings: of each split; table: the reported rows; cut: the length from which on texts are cut."""
-    if outcome.classes and sureness is not None:
+    if isinstance(outcome.task, Tagging):
+        found = tag_sections(outcome, outcome.task, table)
+    elif outcome.classes and sureness is not None:
         found = _classification(outcome, sureness, encodings, table)
     elif isinstance(outcome.task, MultiLabel) and sureness is not None:
         found = _multi_label(outcome, outcome.task, sureness, encodings, table)
@@ -43,7 +48,7 @@ def sections(
 
 
 def _classification(
-    outcome: Outcome, sureness: Mapping[str, Any], encodings: Mapping[str, Encodings], table: Rows
+    outcome: Outcome, sureness: Mapping[str, Any], encodings: Mapping[str, Inputs], table: Rows
 ) -> list[Shape]:
     assert outcome.labels is not None
     targets, said = outcome.examples.targets, outcome.kept.argmax(-1)
@@ -67,7 +72,7 @@ def _multi_label(
     outcome: Outcome,
     task: MultiLabel,
     sureness: Mapping[str, Any],
-    encodings: Mapping[str, Encodings],
+    encodings: Mapping[str, Inputs],
     table: Rows,
 ) -> list[Shape]:
     """A row is a hit where the answer is exactly its labels."""
@@ -151,7 +156,7 @@ def _range(counts: Sequence[int]) -> str:
 
 
 def _parts(
-    outcome: Outcome, encodings: Mapping[str, Encodings], table: Rows
+    outcome: Outcome, encodings: Mapping[str, Inputs], table: Rows
 ) -> tuple[dict[str, np.ndarray], dict[str, Sequence[Any]]]:
     """By what the rows may be told apart: numbers of their texts, and columns that the task does not read."""
     here, train = encodings[outcome.split], encodings["train"]
@@ -220,7 +225,7 @@ def _wrong_labels(
     )
 
 
-def _regression(outcome: Outcome, encodings: Mapping[str, Encodings], table: Rows) -> list[Shape]:
+def _regression(outcome: Outcome, encodings: Mapping[str, Inputs], table: Rows) -> list[Shape]:
     targets, said = outcome.examples.targets, outcome.kept[:, 0]
     assert targets is not None
     some = np.unique(np.linspace(0, len(said) - 1, min(DOTS, len(said))).astype(int))
@@ -255,16 +260,20 @@ def _texts(outcome: Outcome, table: Rows, rows: Iterable[int], told: Callable[[i
     return [Text(firsts[i], None if pairs is None else pairs[i], {"where": table.where(i), **told(i)}) for i in chosen]
 
 
-def _lengths(encodings: Mapping[str, Encodings], cut: int) -> Histogram:
+def _lengths(encodings: Mapping[str, Inputs], cut: int) -> Histogram:
     longest = max(int(e.full_lengths.max(initial=1)) for e in encodings.values())
     edges = np.unique(np.linspace(0, longest, BINS + 1).round())
     series = [Series(name, np.histogram(e.full_lengths, edges)[0]) for name, e in encodings.items()]
+    windowed = sum(e.windowed for e in encodings.values() if isinstance(e, Windowed))
     lost = sum(e.truncated for e in encodings.values())
+    note = f"{lost:,} texts are longer than the {cut} pieces that are read."
+    if windowed:
+        note = f"{windowed:,} texts are longer than {cut} pieces and were read in windows that overlap."
     return Histogram(
         title="How long the texts are",
         edges=edges,
         series=series,
         x="word pieces",
-        note=f"{lost:,} texts are longer than the {cut} pieces that are read.",
+        note=note,
         mark=Mark(cut, "cut") if lost else None,
     )

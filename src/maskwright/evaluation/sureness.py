@@ -35,7 +35,7 @@ def sureness(o: Outcome) -> dict[str, Any] | None:
     """
     targets = o.examples.targets
     assert targets is not None
-    if o.labels is None or o.task.probabilities(o.kept) is None:
+    if o.labels is None or o.task.answers == "tags" or o.task.probabilities(o.kept) is None:
         return None
     names = ("error", "by_chance", "adaptive_error", "log_loss", "brier", "brier_parts", "curves")
     out: dict[str, Any] = {name: {} for name in names}

@@ -17,9 +17,11 @@ from maskwright.data.groups import number_groups
 from maskwright.data.read import Source, read
 from maskwright.data.splits import split, split_groups
 from maskwright.data.table import NoColumn, Table
+from maskwright.data.tagged import WORDS
 from maskwright.finetuning.settings import FILES, Finetune
 from maskwright.tasks import Examples, Model
-from maskwright.text.encodings import Encodings
+from maskwright.tasks._given import Inputs
+from maskwright.text.windows import Windowed
 
 Sources = dict[str, Source | None]
 
@@ -31,7 +33,7 @@ class Split:
     """One side of the data, as texts and as pieces."""
 
     examples: Examples
-    encodings: Encodings
+    encodings: Inputs
 
 
 def roles(asked: Finetune, sources: Sources) -> tuple[Sources, list[str]]:
@@ -72,7 +74,10 @@ def read_rows(asked: Finetune, source: Source, needs: Sequence[str]) -> Table:
     except NoColumn as problem:
         named = [n for n, column in asked.task if column == problem.column and n in ("text", "pair", "label")]
         how = f"--{named[0]} NAME" if named else "--set data.group=NAME" if problem.column == asked.data.group else ""
-        raise UserError(f"{problem} Name the right one by {how}." if how else str(problem)) from None
+        told = f"{problem} Name the right one by {how}." if how else str(problem)
+        if asked.task.answers == "tags" and asked.data.reader is None and WORDS not in problem.columns:
+            told += " A file with one word a line, whatever its suffix, is --set data.reader=conll."
+        raise UserError(told) from None
 
 
 def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Table], str]:
@@ -114,7 +119,7 @@ def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]
     out = {}
     for name, table in tables.items():
         examples = model.task.examples(table, model.labels)
-        out[name] = Split(examples, model.encode(examples.texts, examples.pairs))
+        out[name] = Split(examples, model.inputs(examples))
     return out
 
 
@@ -146,6 +151,12 @@ def remarks(splits: Mapping[str, Split], model: Model) -> list[str]:
 def cut_notes(splits: Mapping[str, Split], model: Model) -> list[str]:
     notes = []
     for name, side in splits.items():
+        parted = side.encodings.windowed if isinstance(side.encodings, Windowed) else 0
+        if parted:
+            notes.append(
+                f"{parted:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces; they "
+                "are read in windows that overlap, and nothing is cut off."
+            )
         cut = side.encodings.truncated
         if cut:
             end = "end" if model.keep == "head" else "start"

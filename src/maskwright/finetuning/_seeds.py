@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save
 
 from maskwright.base import runtime
 from maskwright.base.files import read_json, write_bytes, write_json
+from maskwright.base.ragged import packed, unpacked
 from maskwright.evaluation.evaluate import Judgement, judge
 from maskwright.finetuning._rows import Split, count_pieces
 from maskwright.finetuning.settings import Finetune
@@ -51,7 +52,7 @@ class Trained:
             return None
         fitted = read_json(folder / "calibration.json")
         calibration = None if fitted is None else Calibration.from_plain(fitted)
-        scores = load_file(folder / "scores.safetensors")
+        scores = unpacked(load_file(folder / "scores.safetensors"))
         return cls(seed, folder, read_json(folder / "metrics.json"), scores, calibration)
 
 
@@ -80,7 +81,7 @@ def train_seed(
     fitted = model.calibration
     out = Trained(seed, folder, metrics, scores, fitted, tracking.notes)
     save_weights(out.weights, model.network)
-    write_bytes(folder / "scores.safetensors", save(out.scores))
+    write_bytes(folder / "scores.safetensors", save(packed(out.scores)))
     write_json(folder / "calibration.json", None if fitted is None else fitted.plain())
     write_json(folder / "metrics.json", out.metrics)
     return out
@@ -105,6 +106,7 @@ def _trained(
     targets = splits["train"].examples.targets
     assert targets is not None
     scale = model.start(targets)
+    wanted = scale.learnt(model.task.wanted(targets))
 
     def evaluate() -> dict[str, float]:
         with scale.natural(model.last_layer):
@@ -112,7 +114,7 @@ def _trained(
 
     loop = Loop(
         objective,
-        ExampleFeed(splits["train"].encodings, scale.learnt(targets), asked.train, seed, model.task.marks),
+        ExampleFeed(splits["train"].encodings, wanted, asked.train, seed, model.task.marks),
         asked.train,
         folder,
         evaluate,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.base.errors import UserError
-from maskwright.data.facts import Facts, Finding, Side, examine
+from maskwright.data.facts import Facts, Finding, Side, examine, kind
 from maskwright.data.labels import Labels
 from maskwright.data.read import Source
 from maskwright.finetuning._rows import read_rows
@@ -54,9 +54,7 @@ def check_data(
     findings += _doubtful(sides[0], labels)
     tokenizer, max_length = _tokenizer(asked)
     if tokenizer is not None:
-        sides = [
-            replace(side, encodings=tokenizer.encode(side.texts, side.pairs, max_length=max_length)) for side in sides
-        ]
+        sides = [_encoded(side, asked.task, tokenizer, max_length) for side in sides]
     seen = examine(
         sides,
         names=labels.names if labels else (),
@@ -93,7 +91,7 @@ def _doubtful(side: Side, labels: Labels | None) -> list[Finding]:
     if labels is None:
         return []
     counts = None
-    if side.targets is not None:
+    if kind(side) in ("classes", "marks"):
         targets = np.asarray(side.targets)
         found = targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(labels))
         counts = [int(count) for count in found]
@@ -101,6 +99,12 @@ def _doubtful(side: Side, labels: Labels | None) -> list[Finding]:
         Finding("doubtful labels", "warning", note, values={"split": side.name, "source": side.table.source})
         for note in labels.doubtful(counts)
     ]
+
+
+def _encoded(side: Side, task: Task, tokenizer: Tokenizer, max_length: int | None) -> Side:
+    """The side with its pieces, as the task reads them: cut where it cuts."""
+    length = None if task.windows else max_length
+    return replace(side, encodings=tokenizer.encode(side.texts, side.pairs, max_length=length))
 
 
 def _refusal(side: Side, problem: UserError) -> Finding:

@@ -14,6 +14,7 @@ from maskwright.base import runtime
 from maskwright.base.choice import dump
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json, write_text
+from maskwright.base.ragged import flat
 from maskwright.data.labels import Labels
 from maskwright.data.read import Source
 from maskwright.data.table import Table
@@ -40,8 +41,8 @@ from maskwright.runs.card import write_card
 from maskwright.runs.curves import elsewhere
 from maskwright.runs.notes import Notes
 from maskwright.runs.report import write_report
-from maskwright.tasks import Model, load
-from maskwright.text.encodings import Encodings
+from maskwright.tasks import Examples, Model, load
+from maskwright.tasks._given import Inputs
 from maskwright.training.state import load_weights
 
 DECODED = 1_000_000  #: probabilities that are held as Python numbers at a time
@@ -101,6 +102,7 @@ def finetune(
     _keep_base(asked, overwrite)
     notes.tell(found + more)
     labels = asked.task.discover(tables["train"])
+    asked = asked.model_copy(update={"task": asked.task.settled_on(labels, tables["train"])})
     notes.tell(labels.doubtful() if labels is not None else [])
     seeds = asked.numbers(len(tables["train"]))
     first = seeded(seeds[0], lambda: _build(asked, labels))
@@ -218,28 +220,28 @@ def _finish(
 
 def _answers(model: Model, outcome: Outcome, table: Table) -> str:
     """The saved model's answers on the reported rows, as `maskwright compare` reads them."""
-    examples, labels = outcome.examples, outcome.labels
+    examples = outcome.examples
     assert examples.targets is not None
-    said = _decoded(model, outcome.kept)
-    true: list[Any] = examples.targets.tolist()
-    if labels is not None:
-        true = [labels[int(t)] if outcome.classes else [labels[i] for i in np.flatnonzero(t)] for t in examples.targets]
+    said = _decoded(model, outcome.kept, examples)
+    true = outcome.task.truths(examples.targets, outcome.labels)
     return predictions(said, true, examples.texts, examples.pairs, table)
 
 
-def _decoded(model: Model, scores: np.ndarray) -> Iterator[dict[str, Any]]:
+def _decoded(model: Model, scores: np.ndarray, examples: Examples) -> Iterator[dict[str, Any]]:
     """Answers, decoded a few rows at a time: each holds the probabilities of all its labels, which may be many."""
-    step = max(1, DECODED // scores.shape[-1])
+    step = max(1, DECODED // model.task.classes(model.labels))
     for start in range(0, len(scores), step):
-        yield from model.task.decode(scores[start : start + step], model.labels, model.calibration)
+        rows = np.arange(start, min(start + step, len(scores)))
+        yield from model.task.decode(scores[rows], model.labels, model.calibration, examples.select(rows))
 
 
-def _prove(model: Model, folder: Path, encodings: Encodings) -> None:
+def _prove(model: Model, folder: Path, encodings: Inputs) -> None:
     """Reload what was saved and compare its outputs with the trained model's, which must be the same numbers."""
     rows = np.arange(min(PROOF_ROWS, len(encodings)))
     again = load(folder)
     again.network.to(next(model.network.parameters()).device)
-    difference = float(np.abs(model.scores(encodings.select(rows)) - again.scores(encodings.select(rows))).max())
+    one, two = (flat(each.scores(encodings.select(rows))) for each in (model, again))
+    difference = float(np.abs(one - two).max(initial=0))
     if not difference <= 1e-6:
         raise UserError(
             f"The model saved in {folder} does not repeat the trained one: its outputs differ by up to "

@@ -253,7 +253,10 @@ def _limits(record: Record) -> Iterator[str]:
         cut, rows = here.get("texts_cut"), here.get("rows")
         known = isinstance(cut, int | float) and isinstance(rows, int | float)
         said = f"; of the {rows:,.0f} reported ones {cut:,.0f} were" if known else ""
-        yield f"A text longer than {length:,} pieces is cut at its {end}{said}."
+        if table(record.model.get("maskwright")).get("windows"):
+            yield f"A text longer than {length:,} pieces is read in windows that overlap; nothing of it is cut off."
+        else:
+            yield f"A text longer than {length:,} pieces is cut at its {end}{said}."
     if record.metrics.get("labels"):
         yield "It knows its labels and no others; what else a text may be about, it cannot say."
     yield "Fairness between groups of people, and resistance to texts made to mislead it, were not examined."

@@ -10,8 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
 from maskwright.base.files import sha256
@@ -141,7 +139,7 @@ class Bulk:
 
     def _fields(self) -> dict[str, Any]:
         """The columns of a table of answers, with their types, from the answer to nothing."""
-        (nothing,) = self.model.decode(np.zeros((1, self.model.task.classes(self.model.labels)), np.float32))
+        nothing = self.model.blank()
         answer = {**self._answer(1, Row(1, {}), nothing), "pieces_cut": 0, "line": 0, "error": ""}
         fields = {name: str if cell is None else type(cell) for name, cell in flat(answer).items()}  # a label, withheld
         carried = {"id": self.id, **{f"input.{name}": name for name in self.columns}}
@@ -188,10 +186,13 @@ def likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:
 
 def check_top(model: Model, top: int | None) -> None:
     """Raises UserError where a model has no `top` likeliest classes."""
-    classes = 0 if model.labels is None else len(model.labels)
-    if top is not None and not classes:
-        raise UserError("This model gives a score and no classes, so there are no likeliest ones (top).")
-    if top is not None and not 1 <= top <= classes:
+    if top is None:
+        return
+    classes = len(model.blank().get("probabilities", ()))
+    if not classes:
+        given = "a score" if model.labels is None else "labels of words"
+        raise UserError(f"This model gives {given} and no classes, so there are no likeliest ones (top).")
+    if not 1 <= top <= classes:
         raise UserError(f"top = {top}: give a number from 1 to {classes}, the classes of this model.")
 
 

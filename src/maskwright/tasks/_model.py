@@ -22,9 +22,10 @@ from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._checks import check_length, check_vocabulary, listed
+from maskwright.tasks._given import Inputs
 from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
 from maskwright.tasks._scale import Scale
-from maskwright.tasks._task import Example, Task
+from maskwright.tasks._task import Example, Examples, Task
 from maskwright.text.encodings import Encodings
 from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
@@ -72,6 +73,7 @@ class Model:
         """A model for a task on the encoder `model`; its head starts from random weights unless the folder has one for
         this task and these labels in their order. finished: the folder was saved for them, which is not asked again.
         positions: how to lengthen a table that is shorter than `max_length`; normalise: see `Tokenizer.from_folder`."""
+        task = task.settled_on(labels)
         tokenizer = Tokenizer.from_folder(locate(model), normalise)
         was, now = heads(model, task, labels)
         other = not finished and was != now
@@ -121,13 +123,23 @@ class Model:
         """Texts as packed pieces, cut to `max_length`; the result counts what was cut."""
         return self.tokenizer.encode(texts, pairs, max_length=self.max_length, keep=self.keep)
 
-    def scores(self, encodings: Encodings) -> np.ndarray:
-        """The head's outputs for encoded texts, (B, classes) fp32, in their order."""
+    def inputs(self, examples: Examples) -> Inputs:
+        """Examples as the network takes them: as `encode` does it, or in the windows of a task about words."""
+        return self.task.inputs(self.tokenizer, examples, self.max_length, self.keep)
+
+    def scores(self, encodings: Inputs) -> np.ndarray:
+        """The head's outputs for encoded texts, in their order: (B, classes) fp32, or (B,) of one array a text."""
         return _stream.scores(self, encodings)
 
-    def decode(self, scores: np.ndarray) -> list[dict[str, Any]]:
-        """B answers as plain values. scores: (B, classes) fp32."""
-        return _sureness.hedge(self, self.task.decode(scores, self.labels, self.calibration), scores)
+    def decode(self, scores: np.ndarray, examples: Examples | None = None) -> list[dict[str, Any]]:
+        """B answers as plain values. scores: as `scores` gives them; examples: the texts, for a task that answers with
+        parts of them."""
+        return _sureness.hedge(self, self.task.decode(scores, self.labels, self.calibration, examples), scores)
+
+    def blank(self) -> dict[str, Any]:
+        """An answer as others will look, for a file whose columns must be known before the first one."""
+        nothing = np.zeros((1, self.task.classes(self.labels)), np.float32)
+        return _sureness.hedge(self, [self.task.blank(self.labels)], nothing)[0]
 
     def hedged(self, *, abstain_below: float | None = None, coverage: float | None = None) -> Model:
         """This model, answering only as surely as it can.
@@ -181,11 +193,13 @@ class Model:
             )
         if not self.task.pair and isinstance(given, tuple) and given[1:] == (None,):
             given = given[0]
+        if self.task.answers == "tags" and isinstance(given, list):
+            return self.task.example({self.task.text: given})
         texts = tuple(given) if self.task.pair else (given,)
         for text in texts:
             if not isinstance(text, str):
                 raise UserError(f"Text {number} is {text!r}, a {type(text).__name__}; give a text.")
-        return texts[0], texts[1] if self.task.pair else None
+        return Example(*texts)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that an answer follows from, in hexadecimal: weights, tokenizer, task, labels and settings."""
@@ -221,6 +235,7 @@ class Model:
                 "labels": None if self.labels is None else list(self.labels.names),
                 "max_length": self.max_length,
                 "keep": self.keep,
+                "windows": self.task.windows,
                 "precision": self.precision,
                 "calibration": None if self.calibration is None else self.calibration.plain(),
                 "golden": golden(self.tokenizer),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from maskwright.base.ragged import blocks, flat
 from maskwright.data import batching
-from maskwright.nn.batch import Batch
+from maskwright.tasks._given import Given, Inputs, portioned
 from maskwright.tasks._task import Task
 from maskwright.text.encodings import Encodings
 from maskwright.training.objective import Moment, Objective
@@ -21,9 +23,9 @@ WINDOW = 50  #: steps whose rows are sorted by length together when training in 
 
 @dataclass(frozen=True)
 class Labelled:
-    """B packed sequences and their B targets."""
+    """B examples and their targets: B of them, or one for each token that is asked."""
 
-    batch: Batch
+    given: Given
     targets: Tensor
 
 
@@ -35,7 +37,7 @@ class TaskObjective(Objective):
         self.network, self.task = network, task
 
     def forward(self, batch: Labelled) -> tuple[Tensor, int, dict[str, float]]:
-        return self.task.loss(self.network(batch.batch), batch.targets), len(batch.targets), {}
+        return self.task.loss(batch.given.scores(self.network), batch.targets), len(batch.targets), {}
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,23 @@ class ExampleFeed:
     """Encoded examples in an order that the seed fixes, cut into steps by count or by tokens.
 
     Within a step the sequences stand by length: the sum of losses is the same in any order, and a step that is taken in
-    pieces then has pieces of like lengths.
+    pieces then has pieces of like lengths. Of texts in windows a step's rows are the windows of its texts; texts that
+    nothing is asked of, since they have no words, are left out.
     """
 
-    encodings: Encodings
-    targets: np.ndarray
+    encodings: Inputs
+    targets: np.ndarray  #: (B, ...), or (B,) of an array an example
     settings: Train
     seed: int
     marks: Callable[[Encodings], np.ndarray]  #: `Task.marks`
 
     def epoch(self, number: int) -> list[np.ndarray]:
         rows = batching.order(len(self.encodings), self.seed, number)
-        if self.settings.order == "grouped":
-            return self._grouped(rows, number)
-        return self._cut(rows)
+        windowed = None if isinstance(self.encodings, Encodings) else self.encodings
+        if windowed is not None:
+            rows = rows[windowed.counts[rows] > 0]
+        steps = self._grouped(rows, number) if self.settings.order == "grouped" else self._cut(rows)
+        return steps if windowed is None else [windowed.windows(step) for step in steps]
 
     def _grouped(self, rows: np.ndarray, number: int) -> list[np.ndarray]:
         """Sorted by length within windows of WINDOW steps, then the steps in an order of their own."""
@@ -71,12 +76,23 @@ class ExampleFeed:
         return batching.by_count(rows, self.settings.batch_size)
 
     def pieces(self, rows: np.ndarray) -> list[np.ndarray]:
-        ordered = rows[np.argsort(self.encodings.lengths[rows], kind="stable")]
-        return batching.by_tokens(ordered, self.encodings.lengths, self.settings.micro_tokens)
+        lengths = self._portions.lengths
+        return batching.by_tokens(rows[np.argsort(lengths[rows], kind="stable")], lengths, self.settings.micro_tokens)
 
     def vocabulary(self) -> np.ndarray:
         return np.unique(self.encodings.ids)
 
     def fetch(self, rows: np.ndarray, device: torch.device, at: Moment | None = None) -> tuple[Labelled, int]:
-        batch = Batch.from_encodings(self.encodings, rows, self.marks).to(device)
-        return Labelled(batch, torch.from_numpy(self.targets[rows]).to(device)), len(batch.ids)
+        given = Given.of(self._portions, rows, self.marks).to(device)
+        targets = torch.from_numpy(flat(self._wanted[rows]))
+        return Labelled(given, targets.to(device)), len(given.batch.ids)
+
+    @cached_property
+    def _portions(self) -> Inputs:
+        return portioned(self.encodings)
+
+    @cached_property
+    def _wanted(self) -> np.ndarray:
+        """The targets of each portion."""
+        portions = self._portions
+        return self.targets if isinstance(portions, Encodings) else blocks(flat(self.targets), portions.counts)

@@ -18,6 +18,8 @@ from maskwright.tasks._task import Task
 FORMAT = 1  #: of maskwright.json
 NEEDED = ("task", "labels", "max_length", "keep", "precision", "golden", "provenance")  #: keys of maskwright.json
 NAMED = 6  #: labels in a sentence
+#: networks of Hugging Face that have a task here; its config says which one where there are several, else it is stated
+ARCHITECTURES = {"ForSequenceClassification": None, "ForTokenClassification": "token_classification"}
 
 Head = tuple[str, tuple[Any, ...] | None]  #: the task, and its labels in the order of the outputs where it has some
 
@@ -58,13 +60,13 @@ def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
         )
     config = read_json(folder / "config.json")
     architecture = (config.get("architectures") or [""])[0]
-    if not architecture.endswith("ForSequenceClassification"):
+    if not architecture.endswith(tuple(ARCHITECTURES)):
         raise UserError(
             f"{said} is an encoder without a task (its architecture is {architecture or 'not stated'!r}), so it has no "
             f"answers yet. Fine-tune it: maskwright finetune --model {said} --train FILE --out runs/mine, and then ask "
             "runs/mine/model."
         )
-    task, labels = _head(config)
+    task, labels = _head(config, architecture)
     missing = [] if labels is None else [i for i, name in enumerate(labels) if name is None]
     if missing:
         raise UserError(
@@ -86,18 +88,21 @@ def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
 def heads(model: str | Path, task: Task, labels: Labels | None) -> tuple[Head, Head]:
     """What a head of the folder would be for, as its config.json says, and what one for this task and these labels is
     for. Only where the two are equal does an output mean in the one what it means in the other."""
-    was, known = _head(read_json(locate(model) / "config.json")), describe(model).heads
+    config = read_json(locate(model) / "config.json")
+    was, known = _head(config, (config.get("architectures") or [""])[0]), describe(model).heads
     if not {"bare", task.head} & set(known):  # it says that it is another network, whose layers may be called alike
         was = known[0], was[1]
-    return was, _head(task.describe(labels))
+    return was, _head({"problem_type": task.problem, **task.describe(labels)})
 
 
-def _head(config: Mapping[str, Any]) -> Head:
+def _head(config: Mapping[str, Any], architecture: str = "") -> Head:
     """The head that a Hugging Face config describes; a label without a name in a list of names is None."""
     names = config.get("id2label") or {}
     count = count_outputs(config)
     known = {find(Task, name).problem: name for name in choices(Task)}
-    task = known.get(config.get("problem_type") or "", "regression" if count == 1 else "classification")
+    usual = "regression" if count == 1 else "classification"
+    stated = next((problem for ending, problem in ARCHITECTURES.items() if architecture.endswith(ending)), None)
+    task = known.get(stated or config.get("problem_type") or "", usual)
     labels = tuple(names.get(str(i)) if names else f"LABEL_{i}" for i in range(count))
     return task, None if task == "regression" else labels
 

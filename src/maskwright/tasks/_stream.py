@@ -19,10 +19,9 @@ import torch
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
 from maskwright.data import batching
-from maskwright.nn.batch import Batch
 from maskwright.nn.precision import precision
-from maskwright.tasks._task import Example
-from maskwright.text.encodings import Encodings
+from maskwright.tasks._given import Given, Inputs, arranged, portioned
+from maskwright.tasks._task import Example, Examples
 
 if TYPE_CHECKING:
     from maskwright.tasks._model import Model
@@ -35,6 +34,7 @@ DECODED = 256  #: answers that exist at once; with many classes each is large
 Item = TypeVar("Item")
 Answer = dict[str, Any]
 Window = list[tuple[Item, Example | UserError]]
+Encoded = tuple[Examples, Inputs]
 
 
 def stream(
@@ -55,23 +55,22 @@ def stream(
     yield from islice(_answered(model, windows), rest, None)
 
 
-def scores(model: Model, encodings: Encodings) -> np.ndarray:
-    """The head's outputs for B encoded texts, (B, classes) fp32, in their order."""
+def scores(model: Model, encodings: Inputs) -> np.ndarray:
+    """The head's outputs for B encoded examples, in their order: (B, classes) fp32, or (B,) of one array a text where
+    its words are scored."""
     device = next(model.network.parameters()).device
-    rows, parts = np.argsort(encodings.lengths, kind="stable"), []
+    portions = portioned(encodings)
+    rows, parts = np.argsort(portions.lengths, kind="stable"), []
     was_training = model.network.training
     model.network.eval()
     try:
         with torch.inference_mode(), precision(runtime.resolve_precision(model.precision, device), device):
-            for some in batching.by_tokens(rows, encodings.lengths, TOKENS):
-                batch = Batch.from_encodings(encodings, some, model.task.marks).to(device)
-                parts.append(model.network(batch).float().cpu())
+            for some in batching.by_tokens(rows, portions.lengths, TOKENS):
+                given = Given.of(portions, some, model.task.marks).to(device)
+                parts.append(given.scores(model.network).float().cpu().numpy())
     finally:
         model.network.train(was_training)
-    out = np.empty((len(rows), model.task.classes(model.labels)), dtype=np.float32)
-    if parts:
-        out[rows] = torch.cat(parts).numpy()
-    return out
+    return arranged(parts, encodings, rows, model.task.classes(model.labels))
 
 
 def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: int) -> Iterator[Window[Item]]:
@@ -83,7 +82,7 @@ def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: in
         except UserError as problem:
             found = problem
         else:
-            characters += sum(map(len, filter(None, found)))
+            characters += len(found.text) + len(found.pair or "")
         some.append((item, found))
         if len(some) >= size or characters >= CHARACTERS:
             yield some
@@ -102,17 +101,17 @@ def _behind(windows: Iterator[Window[Item]], skip: int) -> tuple[Iterator[Window
 
 
 def _answered(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Item, Answer | UserError]]:
-    for some, encodings in _encoded(model, windows):
-        answers = _answers(model, encodings)
+    for some, (examples, encodings) in _encoded(model, windows):
+        answers = _answers(model, examples, encodings)
         for item, found in some:
             yield item, found if isinstance(found, UserError) else next(answers)
         runtime.release_memory()
 
 
-def _encoded(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Window[Item], Encodings]]:
+def _encoded(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Window[Item], Encoded]]:
     """Each window with its encodings, which are made one window ahead: the tokenizer runs beside the network."""
     with ThreadPoolExecutor(1, "encode") as beside:
-        waiting: deque[tuple[Window[Item], Future[Encodings]]] = deque()
+        waiting: deque[tuple[Window[Item], Future[Encoded]]] = deque()
         for some in windows:
             waiting.append((some, beside.submit(_encode, model, some)))
             if len(waiting) > 1:
@@ -122,20 +121,20 @@ def _encoded(model: Model, windows: Iterator[Window[Item]]) -> Iterator[tuple[Wi
             yield before, encodings.result()
 
 
-def _encode(model: Model, some: Window[Any]) -> Encodings:
-    examples = [found for _, found in some if not isinstance(found, UserError)]
-    pairs = [second or "" for _, second in examples] if model.task.pair else None
-    return model.encode([first for first, _ in examples], pairs)
+def _encode(model: Model, some: Window[Any]) -> Encoded:
+    examples = model.task.gather([found for _, found in some if not isinstance(found, UserError)])
+    return examples, model.inputs(examples)
 
 
-def _answers(model: Model, encodings: Encodings) -> Iterator[Answer | UserError]:
+def _answers(model: Model, examples: Examples, encodings: Inputs) -> Iterator[Answer | UserError]:
     """The answers of one window; a text that was cut says by how many pieces."""
-    found, cut = scores(model, encodings), encodings.full_lengths - encodings.lengths
+    found, cut = scores(model, encodings), np.maximum(encodings.full_lengths - encodings.lengths, 0)
     for start in range(0, len(found), DECODED):
-        part = slice(start, start + DECODED)
-        finite = np.isfinite(found[part]).all(-1)
-        for answer, pieces, sound in zip(model.decode(found[part]), cut[part], finite, strict=True):
-            if not sound:
+        rows = np.arange(start, min(start + DECODED, len(found)))
+        answers = model.decode(found[rows], examples.select(rows))
+        for row, answer in zip(rows, answers, strict=True):
+            pieces = cut[row]
+            if not np.isfinite(found[row]).all():
                 yield UserError("the model gives no finite number for this text; its weights may be damaged.")
             else:
                 yield {**answer, "pieces_cut": int(pieces)} if pieces else answer

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor
 
 from maskwright.base.choice import Part
@@ -17,19 +17,31 @@ from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._given import Inputs
 from maskwright.tasks._scale import Scale
 from maskwright.text.encodings import Encodings
+from maskwright.text.tokenizer import Tokenizer
 
-Example = tuple[str, str | None]  #: a text, and its second text where the task has pairs
+
+class Example(NamedTuple):
+    """A text; its second text where the task has pairs; its words, (W, 2) first and last (exclusive) characters, where
+    the task has such and they were given."""
+
+    text: str
+    pair: str | None = None
+    words: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows as a task sees them: B texts, maybe B second texts, and the targets of each where the labels are known."""
+    """Rows as a task sees them: B texts, maybe B second texts, and the targets of each where the labels are known; the
+    words of each text where the task is about words."""
 
     texts: list[str]
     pairs: list[str] | None
     targets: np.ndarray | None
+    words: list[np.ndarray] | None = None
+    said: tuple[str, ...] = ()  #: what a person should know of how the rows are written
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -37,7 +49,8 @@ class Examples:
     def select(self, rows: np.ndarray) -> Examples:
         pairs = None if self.pairs is None else [self.pairs[i] for i in rows]
         targets = None if self.targets is None else self.targets[rows]
-        return Examples([self.texts[i] for i in rows], pairs, targets)
+        words = None if self.words is None else [self.words[i] for i in rows]
+        return Examples([self.texts[i] for i in rows], pairs, targets, words)
 
 
 class Task(Part):
@@ -48,15 +61,24 @@ class Task(Part):
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     problem: ClassVar[str]  #: problem_type in Hugging Face's config.json
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
-    #: what one answer is: a class, a set of labels, a number; it says which simple systems stand beside. None for none
-    answers: ClassVar[Literal["class", "labels", "number"] | None] = None
+    #: what one answer is: a class, a set of labels, a number, tags of words; it says which simple systems stand beside.
+    #: None for none
+    answers: ClassVar[Literal["class", "labels", "number", "tags"] | None] = None
     #: a metric, lower being better, that judges a constant answer too where `main` is not defined for one
     error: ClassVar[str | None] = None
     one_label: ClassVar[bool] = False  #: an answer is one label with its probability, and might be withheld
+    pairs: ClassVar[bool] = True  #: whether it takes a second text
+    windows: ClassVar[bool] = False  #: whether long texts are read in windows, in the place of being cut
 
     text: str = Field("text", description="column of the text")
     pair: str | None = Field(None, description="column of the second text, for pairs")
     label: str = Field("label", description="column of the label or score")
+
+    @model_validator(mode="after")
+    def _as_many_texts_as_it_takes(self) -> Self:
+        if self.pair and not self.pairs:
+            raise UserError(f"The task {self.name} is about one text; there is no second one. Leave pair out.")
+        return self
 
     def columns(self, with_label: bool = True) -> tuple[str, ...]:
         """The columns that a file must have."""
@@ -71,16 +93,40 @@ class Task(Part):
     def example(self, cells: Mapping[str, Any]) -> Example:
         """The texts of one row. Raises UserError for a cell that is absent or no text."""
         first = _string(cells.get(self.text), self.text)
-        return first, _string(cells.get(self.pair), self.pair) if self.pair else None
+        return Example(first, _string(cells.get(self.pair), self.pair) if self.pair else None)
+
+    def gather(self, some: Sequence[Example]) -> Examples:
+        """Rows without targets, as they come one by one."""
+        pairs = [example.pair or "" for example in some] if self.pair else None
+        return Examples([example.text for example in some], pairs, None)
 
     def examples(self, table: Table, labels: Labels | None) -> Examples:
         """All rows of a table with their targets."""
         texts, pairs = self.texts(table)
         return Examples(texts, pairs, self.targets(table, labels))
 
+    def inputs(
+        self, tokenizer: Tokenizer, examples: Examples, max_length: int, keep: Literal["head", "tail"] = "head"
+    ) -> Inputs:
+        """Examples as pieces; a text (or pair) that is longer than `max_length` pieces is cut."""
+        return tokenizer.encode(examples.texts, examples.pairs, max_length=max_length, keep=keep)
+
     def discover(self, table: Table) -> Labels | None:
         """The label set of the training rows; None for a task that has none."""
         return None
+
+    def settled_on(self, labels: Labels | None, table: Table | None = None) -> Self:
+        """This task, what it left open decided by the labels that were found in the training rows, and by these."""
+        return self
+
+    def wanted(self, targets: np.ndarray) -> np.ndarray:
+        """What the loss compares scores with, one entry an example."""
+        return targets
+
+    def truths(self, targets: np.ndarray, labels: Labels | None) -> list[Any]:
+        """B targets as plain values, as answers say theirs."""
+        out: list[Any] = targets.tolist()
+        return out
 
     def strata(self, examples: Examples) -> np.ndarray | None:
         """What a split keeps in proportion: (B,) a class a row, (B, C) 0 and 1 for each label of a row, or None."""
@@ -117,13 +163,23 @@ class Task(Part):
 
     @abstractmethod
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """The loss summed over the items, which are the B rows. scores: (B, classes); targets: as above."""
+        """The loss summed over the items, which are the B rows, or the tokens that were asked. scores: (B, classes);
+        targets: as `wanted` gives them."""
 
     @abstractmethod
     def decode(
-        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+        self,
+        scores: np.ndarray,
+        labels: Labels | None,
+        calibration: Calibration | None = None,
+        examples: Examples | None = None,
     ) -> list[dict[str, Any]]:
-        """B predictions as plain values. scores: (B, classes) fp32."""
+        """B predictions as plain values. scores: (B, classes) fp32; examples: the texts, for a task that answers with
+        parts of them."""
+
+    def blank(self, labels: Labels | None) -> dict[str, Any]:
+        """An answer as others will look, for a file whose columns must be known before the first one."""
+        return self.decode(np.zeros((1, self.classes(labels)), np.float32), labels)[0]
 
     @abstractmethod
     def measures(

@@ -37,6 +37,10 @@ class Classification(LabelSetTask):
         assert labels is not None
         return labels.encode(self.named(table.column(self.label), table.where), table.where)
 
+    def truths(self, targets: np.ndarray, labels: Labels | None) -> list[Any]:
+        assert labels is not None
+        return [labels[int(i)] for i in targets]
+
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(scores.float(), targets, reduction="sum")
 
@@ -45,7 +49,11 @@ class Classification(LabelSetTask):
         return Temperature(temperature(calibration))(scores)
 
     def decode(
-        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+        self,
+        scores: np.ndarray,
+        labels: Labels | None,
+        calibration: Calibration | None = None,
+        examples: Examples | None = None,
     ) -> list[dict[str, Any]]:
         assert labels is not None
         probabilities = self.probabilities(scores, calibration)

@@ -135,6 +135,10 @@ class MultiLabel(LabelSetTask):
         rows, count = len(targets), targets.sum(axis=0)
         return np.log((count + 0.5) / (rows - count + 0.5)).astype(np.float32)
 
+    def truths(self, targets: np.ndarray, labels: Labels | None) -> list[Any]:
+        assert labels is not None
+        return [[labels[int(i)] for i in np.flatnonzero(row)] for row in targets]
+
     def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Binary cross-entropy: its mean over the labels, summed over the rows.
 
@@ -149,7 +153,11 @@ class MultiLabel(LabelSetTask):
         return found
 
     def decode(
-        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+        self,
+        scores: np.ndarray,
+        labels: Labels | None,
+        calibration: Calibration | None = None,
+        examples: Examples | None = None,
     ) -> list[dict[str, Any]]:
         """The labels that reach their threshold, and the probabilities of all, the likeliest first."""
         assert labels is not None

@@ -17,7 +17,7 @@ from maskwright.stats.comparison import on_one_scale
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._scale import Scale
-from maskwright.tasks._task import Task
+from maskwright.tasks._task import Examples, Task
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -59,7 +59,11 @@ class Regression(Task):
         return F.mse_loss(scores.float().squeeze(-1), targets, reduction="sum")
 
     def decode(
-        self, scores: np.ndarray, labels: Labels | None, calibration: Calibration | None = None
+        self,
+        scores: np.ndarray,
+        labels: Labels | None,
+        calibration: Calibration | None = None,
+        examples: Examples | None = None,
     ) -> list[dict[str, Any]]:
         return [{"score": float(s)} for s in scores[:, 0]]
 

@@ -1,0 +1,201 @@
+"""Rows whose words or spans have labels, however a file says it: tags of words, or spans of characters.
+
+All of it becomes characters of the text: words and spans as first and last (exclusive) character.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.data.table import Table
+from maskwright.text.words import find
+
+_WORD = re.compile(r"\S+")
+WORDS = "words"  #: the column that says where words stand, of readers that know it
+
+
+class Span(NamedTuple):
+    """A part of a text and its label."""
+
+    start: int
+    end: int
+    label: str
+
+
+Split = Literal["spaces", "signs"]  #: at white space; or runs of letters and digits, and signs one by one
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A text, its words (W, 2), and what its row says of them: a tag for each word, or spans. found: how the words were
+    found, None where the row says where they stand; trimmed: spans that white space at their ends was cut off."""
+
+    text: str
+    words: np.ndarray
+    tags: list[str] | None = None
+    spans: list[Span] | None = None
+    found: Split | None = None
+    trimmed: int = 0
+
+
+def words_in(text: str, how: Split) -> np.ndarray:
+    """(W, 2) int64: where the words of a text stand."""
+    if how == "signs":
+        return find(text)
+    return _bounds([list(word.span()) for word in _WORD.finditer(text)])
+
+
+def joined(words: Sequence[str]) -> tuple[str, list[list[int]]]:
+    """Words as a text, with a space between them, and where each stands in it: [first character, behind the last]."""
+    bounds, at = [], 0
+    for word in words:
+        bounds.append([at, at + len(word)])
+        at += len(word) + 1
+    return " ".join(words), bounds
+
+
+def text_of(cell: Any, bounds: Any = None) -> tuple[str, np.ndarray | None]:
+    """The text of a cell, which may be a list of its words, and where these stand: as `bounds` says (a cell of another
+    kind says nothing), or as they were joined; None where nothing says it. Raises UserError for what is no text, and
+    for bounds that do not lie in it one behind the other."""
+    if isinstance(cell, list | tuple) and all(isinstance(word, str) for word in cell):
+        text, places = joined(cell)
+        return text, _bounds(places)
+    if not isinstance(cell, str):
+        raise UserError(f"{cell!r} stands where a text, or a list of words, is needed. Mend or remove the row.")
+    if not _are_bounds(bounds):
+        return cell, None
+    words = _bounds(bounds)
+    ends = np.concatenate([[0], words.ravel(), [len(cell)]])
+    if (np.diff(ends) < 0).any():
+        raise UserError(f"the words {words.tolist()} do not lie in a text of {len(cell)} characters, in order.")
+    return cell, words
+
+
+def rows(table: Table, text: str, label: str, how: Split | None = None) -> Iterator[Labelled]:
+    """The rows of a table. how: the words of a text are found, where nothing says them; None: at white space where
+    there are as many as tags, else by signs. Raises UserError with the line of a row that does not hold together."""
+    texts, cells = table.column(text), table.column(label)
+    bounds = table.columns.get(WORDS) if text != WORDS else None
+    for i, cell in enumerate(texts):
+        try:
+            yield _row(*text_of(cell, None if bounds is None else bounds[i]), cells[i], how)
+        except UserError as problem:
+            raise UserError(f"{table.where(i)}: {problem}") from None
+
+
+def _row(text: str, words: np.ndarray | None, label: Any, how: Split | None) -> Labelled:
+    given = _listed(label)
+    if given and all(isinstance(entry, Mapping) or _is_triple(entry) for entry in given):
+        spans, trimmed = _spans(given, text)
+        own, by = _found(text, words, how)
+        return Labelled(text, own, spans=spans, found=by, trimmed=trimmed)
+    if not given:  # no span, or a text of no words
+        own, by = _found(text, words, how)
+        return Labelled(text, own, [] if not len(own) else None, [], by)
+    if None in given:
+        raise UserError(f"the tag of word {given.index(None) + 1} is missing.")
+    tags = [str(tag) for tag in given]
+    if words is None:
+        own, by = _counted(text, len(tags), how)
+        return Labelled(text, own, tags, found=by)
+    if len(words) != len(tags):
+        raise UserError(f"there are {len(words)} words and {len(tags)} tags; each word needs one.")
+    return Labelled(text, words, tags)
+
+
+def _found(text: str, words: np.ndarray | None, how: Split | None) -> tuple[np.ndarray, Split | None]:
+    if words is not None:
+        return words, None
+    return words_in(text, how or "signs"), how or "signs"
+
+
+def _listed(label: Any) -> list[Any]:
+    if label is None or (isinstance(label, str) and not label.strip()):
+        raise UserError("there is no label. Give a tag for each word, or a list of spans, which may be empty: [].")
+    if isinstance(label, str):
+        if not label.lstrip().startswith("["):
+            return label.split()
+        try:
+            label = json.loads(label)
+        except ValueError:
+            raise UserError(f"the label {label[:40]!r} begins like a list in JSON and is none.") from None
+    if hasattr(label, "tolist"):
+        label = label.tolist()
+    if not isinstance(label, list | tuple):
+        raise UserError(
+            f"the label is {label!r}; give a list with a tag for each word, or of spans: "
+            '[{"start": 0, "end": 4, "label": "person"}].'
+        )
+    return list(label)
+
+
+def _is_triple(entry: Any) -> bool:
+    return isinstance(entry, list | tuple) and len(entry) == 3 and isinstance(entry[2], str)
+
+
+def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
+    """In order, without white space at their ends, and of how many that was cut off."""
+    out, trimmed = [], 0
+    for entry in given:
+        try:
+            start, end, label = (
+                (entry["start"], entry["end"], entry["label"]) if isinstance(entry, Mapping) else tuple(entry)
+            )
+        except KeyError as missing:
+            raise UserError(f"a span lacks {missing}: {dict(entry)}. It needs start, end and label.") from None
+        if not (_whole(start) and _whole(end) and 0 <= start < end <= len(text)):
+            raise UserError(
+                f"the span from {start} to {end} does not lie in a text of {len(text)} characters; start is its first "
+                "character, counted from 0, and end the one behind its last."
+            )
+        part = text[start:end]
+        first = int(start) + len(part) - len(part.lstrip())
+        last = int(end) - len(part) + len(part.rstrip())
+        if first >= last:
+            raise UserError(f"the span from {start} to {end} holds nothing but white space. Mend or remove it.")
+        trimmed += (first, last) != (start, end)
+        out.append(Span(first, last, str(label)))
+    out.sort()
+    for one, other in pairwise(out):
+        if other.start < one.end:
+            raise UserError(
+                f"the spans {text[one.start : one.end]!r} and {text[other.start : other.end]!r} overlap; each "
+                "character can have one label."
+            )
+    return out, trimmed
+
+
+def _whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
+def _are_bounds(cell: Any) -> bool:
+    return isinstance(cell, list | tuple) and all(
+        isinstance(entry, list | tuple) and len(entry) == 2 and all(map(_whole, entry)) for entry in cell
+    )
+
+
+def _bounds(places: Sequence[Sequence[int]]) -> np.ndarray:
+    return np.asarray(places, np.int64).reshape(-1, 2)
+
+
+def _counted(text: str, count: int, how: Split | None) -> tuple[np.ndarray, Split]:
+    """The words of a text that are so many."""
+    ways: tuple[Split, ...] = ("spaces", "signs") if how is None else (how,)
+    for way in ways:
+        words = words_in(text, way)
+        if len(words) == count:
+            return words, way
+    raise UserError(
+        f"there are {count} tags, but the text has {len(text.split())} words between spaces. Give the text as a list "
+        "of its words, one for each tag."
+    )

@@ -1,0 +1,81 @@
+"""Answers that are parts of a text, spans or tags of words, as what can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.base.ragged import objects
+from maskwright.evaluation._answers import Column
+from maskwright.evaluation._matching import parsed
+from maskwright.stats import spans as measured
+from maskwright.stats.measures import Measure
+
+Make = Callable[[Any, Any], dict[str, Measure]]
+
+
+def parts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]] | None:
+    """What to measure, and each side as (n,) of a set of spans, or of a tuple of tags a row; None where no cell holds a
+    part of a text, and none is a list of tags.
+
+    columns: as `Sides.columns`. Where the truth is a list of tags, answers with places are taken for the tags of its
+    words. Raises UserError for a side that says it in another way.
+    """
+    columns = [replace(column, cells=[parsed(cell) for cell in column.cells]) for column in columns]
+    if not any(_is_part(cell) for column in columns for cell in column.cells):
+        return _words(columns) if _are_tags(columns) else None
+    truth = columns[0]
+    if any(isinstance(entry, str) for cell in truth.cells if isinstance(cell, list) for entry in cell):
+        return _words(columns)
+    return measured.entities, [objects([_spans(cell, c, i) for i, cell in enumerate(c.cells)]) for c in columns]
+
+
+def _are_tags(columns: Sequence[Column]) -> bool:
+    """Whether lists are tags, one a word: some have one twice, which no set of labels has, and all sides have as many
+    in each row."""
+    cells = [column.cells for column in columns]
+    if not all(isinstance(cell, list) for side in cells for cell in side):
+        return False
+    again = any(len(cell) > len(set(map(str, cell))) for side in cells for cell in side)
+    return again and all(len(set(map(len, row))) == 1 for row in zip(*cells, strict=True))
+
+
+def _is_part(cell: Any) -> bool:
+    return isinstance(cell, list) and any(isinstance(entry, Mapping) and "start" in entry for entry in cell)
+
+
+def _spans(cell: Any, column: Column, row: int) -> frozenset[tuple[int, int, str]]:
+    try:
+        return frozenset((int(span["start"]), int(span["end"]), str(span["label"])) for span in cell)
+    except (TypeError, KeyError, ValueError):
+        raise UserError(
+            f"{column.where(row)}: {str(cell)[:60]!r} is no list of spans, each with start, end and label, as the "
+            "other side has them."
+        ) from None
+
+
+def _words(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]]:
+    given = [[_tags(cell, column, i) for i, cell in enumerate(column.cells)] for column in columns]
+    for column, side in zip(columns[1:], given[1:], strict=True):
+        for row, (one, other) in enumerate(zip(given[0], side, strict=True)):
+            if len(one) != len(other):
+                raise UserError(f"{column.where(row)}: {len(other)} tags, but the text has {len(one)} words.")
+    names = sorted({tag for side in given for tags in side for tag in tags})
+    index = {name: i for i, name in enumerate(names)}
+    sides = [objects([tuple(index[tag] for tag in tags) for tags in side]) for side in given]
+
+    def make(targets: Any, said: Any) -> dict[str, Measure]:
+        arrays = ([np.array(tags, np.int64) for tags in side] for side in (targets, said))
+        return measured.words(*arrays, len(names))
+
+    return make, sides
+
+
+def _tags(cell: Any, column: Column, row: int) -> list[str]:
+    if not isinstance(cell, list):
+        raise UserError(f"{column.where(row)}: {str(cell)[:60]!r} is no list with a tag for each word.")
+    return [str(entry["label"]) if isinstance(entry, Mapping) and "label" in entry else str(entry) for entry in cell]

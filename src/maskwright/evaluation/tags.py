@@ -1,0 +1,149 @@
+"""A tagger's judgement as shapes that a report can draw: label by label, tag by tag, and its worst texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from maskwright.data.table import Table as Rows
+from maskwright.data.tagged import Span
+from maskwright.evaluation.classes import confusion
+from maskwright.evaluation.outcome import Outcome
+from maskwright.runs.shapes import Cell, Shape, Table, Text, Texts
+from maskwright.stats.intervals import over_examples
+from maskwright.stats.measures import ratio
+from maskwright.stats.spans import by_label, entities, word_counts
+from maskwright.tasks.tagging import Tagging
+
+MISTAKES = 10
+SHOWN = 6  #: mistakes of one text that are named
+KINDS = ("right", "another label", "overlaps", "missed", "invented")
+
+Spans = Sequence[set[Span]]  #: of each text
+
+
+def tag_sections(outcome: Outcome, task: Tagging, table: Rows) -> list[Shape]:
+    targets = outcome.examples.targets
+    assert targets is not None
+    assert outcome.labels is not None
+    if task.kind == "words":
+        names = outcome.labels.names
+        true = np.concatenate([gold.tags for gold in targets])
+        said = np.concatenate([one.argmax(-1) for one in outcome.kept])
+        return [_tags(outcome, names), confusion(true, said, names), _wrong_words(outcome, table)]
+    gold, found = [set(each.spans) for each in targets], task.answered(outcome.kept, targets)
+    return [_labels(gold, found), _became(gold, found), _wrong_spans(outcome, gold, found, table)]
+
+
+def _labels(gold: Spans, said: Spans) -> Table:
+    """Precision, recall and F1 of each label, F1 with its interval over texts."""
+    labels = sorted({span.label for side in (*gold, *said) for span in side})
+    hits, true, given = (counts.sum(0).astype(int).tolist() for counts in by_label(gold, said, labels))
+    rows: list[list[Cell]] = []
+    for i, label in enumerate(labels):
+        sides = [[{s for s in each if s.label == label} for each in side] for side in (gold, said)]
+        f1 = over_examples(entities(*sides)["f1"], len(gold))
+        precision, recall = (hits[i] / of[i] if of[i] else None for of in (given, true))
+        rows.append([label, true[i], precision, recall, f1])
+    return Table(
+        title="Label by label",
+        head=["label", "spans", "precision", "recall", "F1"],
+        rows=rows,
+        note="The saved model. A span is right where its place and its label are. Intervals (95 %) are over texts.",
+    )
+
+
+def _tags(outcome: Outcome, names: Sequence[str]) -> Table:
+    """Precision, recall and F1 of each tag, F1 with its interval over texts, whose words come together."""
+    targets = outcome.examples.targets
+    assert targets is not None
+    hits, true, given = word_counts(
+        [gold.tags for gold in targets], [one.argmax(-1) for one in outcome.kept], len(names)
+    )
+    rows: list[list[Cell]] = []
+    for i in np.flatnonzero((true + given).sum(0)):
+        right, of, answers = (int(counts[:, i].sum()) for counts in (hits, true, given))
+        f1 = over_examples(ratio(2 * hits[:, i], true[:, i] + given[:, i]), len(targets))
+        rows.append([names[i], of, right / answers if answers else None, right / of if of else None, f1])
+    return Table(
+        title="Tag by tag",
+        head=["tag", "words", "precision", "recall", "F1"],
+        rows=rows,
+        note="The saved model. Intervals (95 %) are over texts.",
+    )
+
+
+def _kind(span: Span, others: set[Span]) -> str:
+    if span in others:
+        return "right"
+    if any((other.start, other.end) == (span.start, span.end) for other in others):
+        return "another label"
+    return "overlaps" if any(other.start < span.end and span.start < other.end for other in others) else "missed"
+
+
+def _became(gold: Spans, said: Spans) -> Table:
+    """What became of the true spans of each label, and how many answers touch none."""
+    counts: dict[str, Counter[str]] = {}
+    for true, found in zip(gold, said, strict=True):
+        for span in true:
+            counts.setdefault(span.label, Counter())[_kind(span, found)] += 1
+        for span in found:
+            if _kind(span, true) == "missed":
+                counts.setdefault(span.label, Counter())["invented"] += 1
+    rows: list[list[Cell]] = [[label, *(counts[label][kind] for kind in KINDS)] for label in sorted(counts)]
+    return Table(
+        title="What becomes of a span",
+        head=["label", *KINDS],
+        rows=rows,
+        note="True spans: found exactly, found with another label, overlapped by an answer, or missed. Invented: "
+        "answers of this label that touch no true span.",
+    )
+
+
+def _wrong_spans(outcome: Outcome, gold: Spans, said: Spans, table: Rows) -> Texts:
+    wrong = np.array([len(true ^ found) for true, found in zip(gold, said, strict=True)])
+    texts = outcome.examples.texts
+
+    def told(i: int) -> dict[str, Any]:
+        sides = {"missed": gold[i] - said[i], "invented": said[i] - gold[i]}
+        return {name: _listed(spans, texts[i]) for name, spans in sides.items()}
+
+    return _worst("Most spans wrong", wrong, "a wrong span", outcome, table, told)
+
+
+def _listed(spans: set[Span], text: str) -> str:
+    return _some([f"{text[span.start : span.end]} ({span.label})" for span in sorted(spans)]) or "nothing"
+
+
+def _some(parts: Sequence[str]) -> str:
+    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return "; ".join(parts[:SHOWN]) + more
+
+
+def _wrong_words(outcome: Outcome, table: Rows) -> Texts:
+    targets, labels = outcome.examples.targets, outcome.labels
+    assert targets is not None
+    assert labels is not None
+    off = [np.flatnonzero(one.argmax(-1) != gold.tags) for one, gold in zip(outcome.kept, targets, strict=True)]
+
+    def told(i: int) -> dict[str, Any]:
+        text, gold, said = outcome.examples.texts[i], targets[i], outcome.kept[i].argmax(-1)
+        places = [(int(said[word]), int(gold.tags[word]), *gold.words[word].tolist()) for word in off[i]]
+        return {"wrong": _some([f"{text[a:b]}: {labels[one]}, in truth {labels[two]}" for one, two, a, b in places])}
+
+    return _worst("Most words wrong", np.array([len(words) for words in off]), "a wrong tag", outcome, table, told)
+
+
+def _worst(
+    title: str, wrong: np.ndarray, what: str, outcome: Outcome, table: Rows, told: Callable[[int], dict[str, Any]]
+) -> Texts:
+    rows = [int(i) for i in np.argsort(-wrong, kind="stable")[:MISTAKES] if wrong[i]]
+    return Texts(
+        title=title,
+        texts=[Text(outcome.examples.texts[i], None, {"where": table.where(i), **told(i)}) for i in rows],
+        note=f"The worst {len(rows)} of {int((wrong > 0).sum()):,} texts with {what}. Some may be mistakes of the "
+        "labels.",
+    )

@@ -1,0 +1,70 @@
+"""What a network is given of some examples, and what it says of each.
+
+Shapes: B examples, R rows of scores of all of them together: one an example, or one for each token that is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from maskwright.base.ragged import blocks, flat
+from maskwright.nn.batch import Batch, Chosen
+from maskwright.text.encodings import Encodings
+from maskwright.text.windows import Windowed
+
+Inputs = Encodings | Windowed  #: B examples as pieces
+
+
+@dataclass(frozen=True)
+class Given:
+    """Packed sequences, and the tokens whose scores are read, (R,) in order, where it is tokens that are scored."""
+
+    batch: Batch
+    asked: Tensor | None = None
+
+    @classmethod
+    def of(cls, inputs: Inputs, rows: np.ndarray, marks: Callable[[Encodings], np.ndarray]) -> Given:
+        """The examples at `rows`."""
+        if isinstance(inputs, Encodings):
+            return cls(Batch.from_encodings(inputs, rows, marks))
+        some = inputs.select(rows)
+        return cls(Batch.from_encodings(some.encodings, marks=marks), torch.from_numpy(some.asked))
+
+    def to(self, device: torch.device | str) -> Given:
+        return Given(self.batch.to(device), None if self.asked is None else self.asked.to(device))
+
+    def scores(self, network: nn.Module) -> Tensor:
+        """(R, classes)."""
+        if self.asked is None:
+            out: Tensor = network(self.batch)
+            return out
+        if not len(self.asked):
+            return network(self.batch, self.batch.first)[:0]  # type: ignore[no-any-return]
+        tokens, back = torch.unique(self.asked, return_inverse=True)
+        counts = torch.bincount(self.batch.sequence[tokens], minlength=len(self.batch))
+        found: Tensor = network(self.batch, Chosen(tokens, tuple(counts.tolist())))
+        return found[back]
+
+
+def portioned(inputs: Inputs) -> Inputs:
+    """What is computed at once is made of these: examples, or the windows of all texts, so that a long text does not
+    have to be computed whole."""
+    return inputs if isinstance(inputs, Encodings) else inputs.by_window()
+
+
+def arranged(parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, classes: int) -> np.ndarray:
+    """Scores (R, classes) that were computed for the portions at `rows`, some at a time, in the examples' order:
+    (B, classes) fp32, or (B,) of one array a text, one row for each token that was asked of it."""
+    values = np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
+    if isinstance(inputs, Encodings):
+        out = np.empty((len(rows), classes), np.float32)
+        out[rows] = values
+        return out
+    ordered = np.empty(len(rows), object)
+    ordered[rows] = blocks(values, inputs.by_window().counts[rows])
+    return blocks(flat(ordered) if len(ordered) else values, inputs.counts)

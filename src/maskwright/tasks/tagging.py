@@ -1,0 +1,325 @@
+"""A tag for each word: named spans, as in CoNLL-2003 (Devlin et al. 2019, section 5.3), or parts of speech."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from maskwright.base.errors import UserError
+from maskwright.base.ragged import flat, objects
+from maskwright.base.words import counted
+from maskwright.data import tags as schemes
+from maskwright.data.label_names import name_ids
+from maskwright.data.labels import Labels
+from maskwright.data.table import Table
+from maskwright.data.tagged import WORDS, Labelled, Span, Split, rows, text_of, words_in
+from maskwright.stats import spans as measured
+from maskwright.stats.calibration import Temperature
+from maskwright.stats.measures import Measure
+from maskwright.tasks._calibration import SPREAD, Calibration, temperature
+from maskwright.tasks._chain import Chain
+from maskwright.tasks._given import Inputs
+from maskwright.tasks._gold import characters, counts, of_spans, of_words, said
+from maskwright.tasks._label_set import LabelSetTask
+from maskwright.tasks._task import Example, Examples
+from maskwright.text.encodings import Encodings
+from maskwright.text.tokenizer import Tokenizer
+from maskwright.text.windows import windowed
+from maskwright.text.words import find
+
+
+class Tagging(LabelSetTask):
+    """Cross-entropy over the tags of words, each read from the first piece of its word.
+
+    Labels are characters of the text until here: spans become tags of words in the scheme `learnt`, and answers become
+    spans again, by the best chain of tags that fit each other. A text longer than the encoder takes stands in windows;
+    each word is read in the one where it has most around it, so nothing is cut off.
+    """
+
+    head: ClassVar[str] = "token-classification"
+    problem: ClassVar[str] = "token_classification"
+    answers: ClassVar[Any] = "tags"
+    pairs: ClassVar[bool] = False
+    windows: ClassVar[bool] = True
+
+    kind: Literal["auto", "spans", "words"] = Field(
+        "auto", description="tagging: whether labels are spans of words or one a word; by the training rows"
+    )
+    scheme: Literal["auto", "IOB1", "IOB2", "IOBES", "BILOU"] = Field(
+        "auto", description="tagging: how the tags of a file write spans down, to count those that break its rules"
+    )
+    learnt: schemes.Scheme = Field("IOB2", description="tagging: the scheme of the tags that the network learns")
+    split: Literal["auto", "spaces", "signs"] = Field(
+        "auto", description="tagging: where words end in a text that comes without them; as in the training rows"
+    )
+    overlap: int = Field(64, ge=0, description="tagging: pieces that the windows of a long text share")
+
+    @property
+    def main(self) -> str:  # type: ignore[override]
+        return "accuracy" if self.kind == "words" else "f1"
+
+    # Rows
+
+    def example(self, cells: Mapping[str, Any]) -> Example:
+        try:
+            text, words = text_of(cells.get(self.text), cells.get(WORDS) if self.text != WORDS else None)
+        except UserError as problem:
+            raise UserError(f"the column {self.text!r}: {problem}") from None
+        return Example(text, None, words)
+
+    def gather(self, some: Sequence[Example]) -> Examples:
+        how: Split = "signs" if self.split == "auto" else self.split
+        words = [words_in(each.text, how) if each.words is None else each.words for each in some]
+        return Examples([each.text for each in some], None, None, words)
+
+    def texts(self, table: Table) -> tuple[list[str], None]:
+        cells = table.column(self.text)
+        return [self.example({self.text: cell}).text for cell in cells], None
+
+    def examples(self, table: Table, labels: Labels | None) -> Examples:
+        assert labels is not None
+        found, names = list(self._rows(table)), labels.names
+        places = [table.where(i) for i in range(len(found))]
+        rows = zip(found, places, strict=True)
+        if self._kind(names) == "words":
+            gold = [of_words(row, names, where) for row, where in rows]
+        else:
+            gold = [of_spans(row, names, self._scheme(names), where) for row, where in rows]
+        told = said(found, gold, places, None if self.scheme == "auto" else self.scheme)
+        return Examples([row.text for row in found], None, objects(gold), [g.words for g in gold], told)
+
+    def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
+        """(B,) of `Gold`."""
+        found = self.examples(table, labels).targets
+        assert found is not None
+        return found
+
+    def _rows(self, table: Table) -> Iterator[Labelled]:
+        for i, row in enumerate(rows(table, self.text, self.label, None if self.split == "auto" else self.split)):
+            if row.tags and self.names is not None:
+                row = replace(row, tags=name_ids(row.tags, self.names, lambda _, i=i: table.where(i)))
+            yield row
+
+    def discover(self, table: Table) -> Labels:
+        """The tags that the network learns: of the spans in the training rows, or those of the words as they stand."""
+        found = list(self._rows(table))
+        tags = Counter(tag for row in found for tag in row.tags or ())
+        spans = Counter(span.label for row in found for span in row.spans or ())
+        if self.kind == "words" or (self.kind == "auto" and tags and not self._write_spans(tags, table)):
+            if spans:
+                raise UserError(f"{table.source}: some rows have spans, others a tag a word. Write all in one way.")
+            return self._words(tags, table)
+        labels = {*spans, *(schemes.parted(tag)[1] for tag in tags)} - {""}
+        if not labels:
+            raise UserError(
+                f"{table.source}: none of {counted(len(found), 'row')} has a span in the column {self.label!r}. Check "
+                "which column holds the labels; tags of words that are no spans are --set task.kind=words."
+            )
+        return Labels(schemes.names(labels, self.learnt))
+
+    def _write_spans(self, tags: Counter[str], table: Table) -> bool:
+        """Raises UserError where some tags have marks and others have none: the odd ones are slips, most likely."""
+        plain = [tag for tag in tags if tag != schemes.OUTSIDE and not schemes.parted(tag)[1]]
+        marked = len(tags) - len(plain) - (schemes.OUTSIDE in tags)
+        if plain and marked:
+            listed = ", ".join(f"{tag!r} ({counted(tags[tag], 'word')})" for tag in plain[:3])
+            raise UserError(
+                f"{table.source}: {marked} tags have the mark of a span (B-person) and {len(plain)} have none: "
+                f"{listed}. Mend these, or say what the labels are: --set task.kind=words."
+            )
+        return marked > 0
+
+    def _words(self, tags: Counter[str], table: Table) -> Labels:
+        if len(tags) < 2:
+            told = f"all have the tag {next(iter(tags))!r}" if tags else "there are none"
+            raise UserError(f"{table.source}: of {tags.total():,} words {told}; it takes two tags or more.")
+        return Labels.of(tags)
+
+    def settled_on(self, labels: Labels | None, table: Table | None = None) -> Self:
+        assert labels is not None
+        changes: dict[str, Any] = {"kind": self._kind(labels.names)}
+        if self.split == "auto" and table is not None:
+            apart = (row.found == "spaces" and len(find(row.text)) != len(row.words) for row in self._rows(table))
+            changes["split"] = "spaces" if any(apart) else "signs"
+        return self.model_copy(update=changes)
+
+    def _kind(self, names: Sequence[str]) -> Literal["spans", "words"]:
+        if self.kind != "auto":
+            return self.kind
+        return "spans" if schemes.are_spans(names) else "words"
+
+    def strata(self, examples: Examples) -> np.ndarray | None:
+        """Which labels, or tags, each text has: a rare one shall not be missing where it is learnt."""
+        gold = examples.targets
+        assert gold is not None
+        if not len(gold):
+            return None
+        labels = sorted({schemes.parted(name)[1] for name in gold[0].names})
+        place = {label: i for i, label in enumerate(labels)}
+        out = np.zeros((len(gold), len(labels) if self._kind(gold[0].names) == "spans" else len(gold[0].names)))
+        for i, each in enumerate(gold):
+            if self._kind(each.names) == "spans":
+                out[i, [place[span.label] for span in each.spans]] = 1
+            else:
+                out[i, each.tags] = 1
+        return out[:, out.any(0)] if out.any() else None
+
+    def notes(self, examples: Examples, labels: Labels | None) -> list[str]:
+        assert examples.targets is not None
+        return [counts(list(examples.targets), self.kind != "words"), *examples.said]
+
+    def marks(self, pieces: Encodings) -> np.ndarray:
+        """None: each answer is read from a word of its own, as transformers' Longformer has it."""
+        return np.zeros(len(pieces.ids), dtype=bool)
+
+    # The network
+
+    def inputs(
+        self, tokenizer: Tokenizer, examples: Examples, max_length: int, keep: Literal["head", "tail"] = "head"
+    ) -> Inputs:
+        """Windows; `keep` has nothing to decide, since nothing is cut."""
+        assert examples.words is not None
+        prepared = [_prepared(tokenizer, *each) for each in zip(examples.texts, examples.words, strict=True)]
+        whole = tokenizer.encode([text for text, _ in prepared], details=True, prepared=True)
+        return windowed(whole, [words for _, words in prepared], max_length, self.overlap)
+
+    def wanted(self, targets: np.ndarray) -> np.ndarray:
+        return objects([gold.tags for gold in targets])
+
+    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(scores.float(), targets, reduction="sum")
+
+    # Answers
+
+    def truths(self, targets: np.ndarray, labels: Labels | None) -> list[Any]:
+        assert labels is not None
+        if self.kind == "words":
+            return [[labels[int(tag)] for tag in gold.tags] for gold in targets]
+        return [[span._asdict() for span in gold.spans] for gold in targets]
+
+    def blank(self, labels: Labels | None) -> dict[str, Any]:
+        return {self.kind: []}
+
+    def decode(
+        self,
+        scores: np.ndarray,
+        labels: Labels | None,
+        calibration: Calibration | None = None,
+        examples: Examples | None = None,
+    ) -> list[dict[str, Any]]:
+        """Each span with its characters, its label, and how likely it is that it stands exactly there; or each word
+        with its tag and that tag's probability. scores: (B,) of (W, classes)."""
+        assert labels is not None
+        assert examples is not None
+        assert examples.words is not None
+        scale = Temperature(temperature(calibration))
+        return [
+            self._answer(one, scale, labels, text, words)
+            for one, text, words in zip(scores, examples.texts, examples.words, strict=True)
+        ]
+
+    def _answer(
+        self, scores: np.ndarray, scale: Temperature, labels: Labels, text: str, words: np.ndarray
+    ) -> dict[str, Any]:
+        p = scale(scores) if len(scores) else scores
+        if self.kind == "words":
+            path, sure = p.argmax(-1), p.max(-1)
+            found = [Span(int(a), int(b), labels[int(tag)]) for (a, b), tag in zip(words, path, strict=True)]
+        else:
+            chain, path = _chain(labels.names, self._scheme(labels.names)), self._path(scores, labels.names)
+            inside = schemes.spans([labels[int(tag)] for tag in path])
+            found, sure = [characters(words, each) for each in inside], np.array(chain.chances(p, path, inside))
+        told = [
+            {**span._asdict(), "text": text[span.start : span.end], "probability": float(chance)}
+            for span, chance in zip(found, sure, strict=True)
+        ]
+        return {self.kind: told}
+
+    def measures(
+        self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
+    ) -> dict[str, Measure]:
+        """Of spans f1, precision and recall, f1_macro over their labels, and beside them what others report: f1 of the
+        likeliest tag of each word as conlleval reads them (f1_conlleval) and as seqeval's strict mode does (f1_strict).
+        Of tags of words accuracy, f1_macro and whole_texts."""
+        names = targets[0].names
+        if self.kind == "words":
+            return measured.words([gold.tags for gold in targets], [one.argmax(-1) for one in scores], len(names))
+        gold, said = [set(each.spans) for each in targets], self.answered(scores, targets)
+        labels = sorted({schemes.parted(name)[1] for name in names} - {""})
+        found = measured.entities(gold, said)
+        found["f1_macro"] = measured.averaged(*measured.by_label(gold, said, labels))
+        scheme = self._scheme(names)
+        likeliest = [[names[int(tag)] for tag in one.argmax(-1)] for one in scores]
+        for name, how in (("f1_conlleval", None), ("f1_strict", scheme)):
+            others = [
+                {characters(each.words, inside) for inside in schemes.spans(tags, how)}
+                for each, tags in zip(targets, likeliest, strict=True)
+            ]
+            found[name] = measured.entities(gold, others)["f1"]
+        return found
+
+    def answered(self, scores: np.ndarray, targets: np.ndarray) -> list[set[Span]]:
+        """The spans of each text."""
+        out = []
+        for one, gold in zip(scores, targets, strict=True):
+            tags = [gold.names[int(tag)] for tag in self._path(one, gold.names)]
+            out.append({characters(gold.words, inside) for inside in schemes.spans(tags)})
+        return out
+
+    def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration | None:
+        """A temperature of the words' tags (Guo et al. 2017)."""
+        values = flat(scores)
+        if not len(values):
+            return None
+        scale = Temperature.fit(values, np.concatenate([gold.tags for gold in targets]), spread=SPREAD)
+        return Calibration(split, len(targets), temperature=scale.value)
+
+    def describe(self, labels: Labels | None) -> dict[str, Any]:
+        told = super().describe(labels)
+        del told["problem_type"]  # which Hugging Face has for whole texts
+        return told
+
+    def _path(self, scores: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        """(W,) the tags of a text's words: of spans those of the best chain of tags that fit each other."""
+        if not len(scores):
+            return np.zeros(0, np.int64)
+        return _chain(names, self._scheme(names)).best(scores)
+
+    def _scheme(self, names: Sequence[str]) -> schemes.Scheme:
+        """That of a model's labels; what B- and I- alone cannot tell, `learnt` does."""
+        found = schemes.scheme_of(names)
+        return "IOB1" if found == "IOB2" and self.learnt == "IOB1" else found
+
+
+@lru_cache(maxsize=8)
+def _chain(names: tuple[str, ...], scheme: schemes.Scheme) -> Chain:
+    return Chain.of(names, scheme)
+
+
+def _prepared(tokenizer: Tokenizer, text: str, words: np.ndarray) -> tuple[str, np.ndarray]:
+    """The text as a tokenizer with a normalisation of its own cuts it, and where the words stand there, one behind the
+    other; a word that became another one stands where the one before it ends."""
+    if tokenizer.prepare(text) == text:
+        return text, words
+    made, places, at = list[str](), np.zeros_like(words), 0
+    chunks = words_in(text, "spaces").tolist()
+    inside = np.searchsorted([start for start, _ in chunks], words[:, 0], side="right") - 1
+    for i, (start, end) in enumerate(chunks):
+        chunk, seen = tokenizer.prepare(text[start:end]), 0
+        for row in np.flatnonzero(inside == i):
+            word = text[words[row, 0] : words[row, 1]]
+            found = chunk.find(word, seen)
+            first = found if found >= 0 else min(seen, max(len(chunk) - 1, 0))
+            seen = found + len(word) if found >= 0 else seen
+            places[row] = at + first, at + max(seen, first)
+        made.append(chunk)
+        at += len(chunk) + 1
+    return " ".join(made), places

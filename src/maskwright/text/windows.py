@@ -1,0 +1,225 @@
+"""Texts longer than an encoder takes, as windows that overlap, and the tokens that words are read from.
+
+Shapes: B texts, S windows of all of them together (a text that is short enough is one), N pieces of all windows, R
+words of all texts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskwright.base.errors import UserError
+from maskwright.text.encodings import Encodings
+
+
+def cut(length: int, room: int, overlap: int, starts: np.ndarray | None = None) -> list[tuple[int, int]]:
+    """Where the windows of a text of `length` pieces begin and end, each of at most `room` pieces; neighbours share
+    `overlap` pieces at least. starts (length,) bool: pieces that begin a word, where a window begins if it can.
+
+    The last window is as long as the others: a short one would see little.
+    """
+    if length <= room:
+        return [(0, length)]
+    out: list[tuple[int, int]] = []
+    start = 0
+    while True:
+        stop = min(start + room, length)
+        out.append((start, stop))
+        if stop == length:
+            return out
+        after = max(min(stop - overlap, length - room), start + 1)
+        if starts is not None:
+            low = start + max(1, (after - start) // 2)  # a word of hundreds of pieces must not cost as many windows
+            words = np.flatnonzero(starts[low : after + 1])
+            after = low + int(words[-1]) if len(words) else after
+        start = after
+
+
+def cores(windows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The pieces that each window answers for: all are in one core, that of the window where they have most around
+    them. What two windows share is parted in the middle."""
+    cuts = [(one[1] + two[0] + 1) // 2 for one, two in itertools.pairwise(windows)]
+    edges = [windows[0][0], *cuts, windows[-1][1]]
+    return list(itertools.pairwise(edges))
+
+
+@dataclass(frozen=True, eq=False)
+class Windowed:
+    """B texts as S windows, and the R tokens that are asked of them.
+
+    encodings: the windows; sequences (B+1,) int64: those of text b are `sequences[b]` to `sequences[b + 1]`; asked (R,)
+    int64: pieces of the windows, in order, not all different; asks (B+1,) int64: those of text b are `asks[b]` to
+    `asks[b + 1]`. What a text has is told as `Encodings` tells it; nothing is ever cut off.
+    """
+
+    encodings: Encodings
+    sequences: np.ndarray
+    asked: np.ndarray
+    asks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.sequences) - 1
+
+    @property
+    def ids(self) -> np.ndarray:
+        return self.encodings.ids
+
+    @property
+    def segments(self) -> np.ndarray:
+        return self.encodings.segments
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(B+1,): the pieces of a text's windows."""
+        return self.encodings.offsets[self.sequences]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(B,): how many pieces are computed for a text, those that windows share more than once."""
+        return np.diff(self.offsets)
+
+    @property
+    def full_lengths(self) -> np.ndarray:
+        """(B,): the pieces of each text, each once."""
+        out: np.ndarray = self.encodings.full_lengths[self.sequences[:-1]]
+        return out
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(B,): how many tokens are asked of each text."""
+        return np.diff(self.asks)
+
+    def windows(self, rows: np.ndarray) -> np.ndarray:
+        """The windows of the texts at `rows` that something is asked of."""
+        picked, _ = _ranges(self.sequences, rows)
+        return picked[self.by_window().counts[picked] > 0]
+
+    def by_window(self) -> Windowed:
+        """The same with each window as a text of its own; their tokens that are asked are still in order."""
+        asks = np.searchsorted(self.asked, self.encodings.offsets, side="left")
+        return Windowed(self.encodings, np.arange(len(self.encodings) + 1), self.asked, asks)
+
+    @property
+    def windowed(self) -> int:
+        """How many texts stand in more than one window."""
+        return int((np.diff(self.sequences) > 1).sum())
+
+    @property
+    def truncated(self) -> int:
+        return 0
+
+    @property
+    def pieces_cut(self) -> int:
+        return 0
+
+    @property
+    def unknown(self) -> int:
+        return self.encodings.unknown
+
+    @property
+    def unknown_id(self) -> int:
+        return self.encodings.unknown_id
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> Windowed:
+        """The texts at `rows`, in that order."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        picked, sequences = _ranges(self.sequences, rows)
+        chosen, asks = _ranges(self.asks, rows)
+        encodings = self.encodings.select(picked)
+        moved = encodings.offsets[sequences[:-1]] - self.offsets[rows]
+        return Windowed(encodings, sequences, self.asked[chosen] + np.repeat(moved, np.diff(asks)), asks)
+
+
+def windowed(whole: Encodings, words: Sequence[np.ndarray], max_length: int, overlap: int) -> Windowed:
+    """B single texts, encoded whole and with details, as windows of at most `max_length` pieces.
+
+    words: of each text (W, 2), the first character of each word and the one behind its last, in order. A word is read
+    from its first piece (Devlin et al. 2019, section 5.3); one that has no piece, since the tokenizer drops it, from
+    the next one. Raises UserError for a length that leaves no room for text.
+    """
+    assert whole.spans is not None
+    assert whole.words is not None
+    first = _first_pieces(whole, words)
+    take: list[np.ndarray] = []
+    counts: list[int] = []
+    place = np.full(len(whole.ids), -1, np.int64)
+    at = 0
+    for start, stop in zip(whole.offsets[:-1].tolist(), whole.offsets[1:].tolist(), strict=True):
+        if stop - start <= max_length:
+            take.append(np.arange(start, stop))
+            place[start:stop] = np.arange(at, at + stop - start)
+            at += stop - start
+            counts.append(1)
+            continue
+        head, tail = _frame(whole.words[start:stop])
+        room = max_length - head - (stop - start - tail)
+        if room < 1:
+            raise UserError(
+                f"max_length = {max_length} leaves no room for text beside the {max_length - room} pieces that frame "
+                f"it. Give {max_length - room + 1} or more."
+            )
+        body = whole.words[start + head : start + tail]
+        begins = np.append(True, body[1:] != body[:-1])
+        found = cut(tail - head, room, min(overlap, room // 2), begins)
+        for (a, b), (low, high) in zip(found, cores(found), strict=True):
+            inner = np.arange(start + head + a, start + head + b)
+            take.append(np.concatenate([np.arange(start, start + head), inner, np.arange(start + tail, stop)]))
+            place[start + head + low : start + head + high] = np.arange(low, high) - a + head + at
+            at += len(take[-1])
+        counts.append(len(found))
+    sequences = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    asks = np.concatenate([[0], np.cumsum([len(w) for w in words])]).astype(np.int64)
+    return Windowed(_taken(whole, take, counts), sequences, place[first], asks)
+
+
+def _taken(whole: Encodings, take: list[np.ndarray], counts: Sequence[int]) -> Encodings:
+    pieces = np.concatenate(take) if take else np.zeros(0, np.int64)
+    lengths = np.fromiter(map(len, take), np.int64, len(take))
+    ids = whole.ids[pieces]
+    assert whole.spans is not None
+    assert whole.words is not None
+    return Encodings(
+        ids,
+        whole.segments[pieces],
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.repeat(whole.full_lengths, counts),
+        int((ids == whole.unknown_id).sum()),
+        whole.spans[pieces],
+        whole.words[pieces],
+        whole.unknown_id,
+    )
+
+
+def _frame(words: np.ndarray) -> tuple[int, int]:
+    """Where the pieces of a text begin and end among those of its template, which are no words."""
+    inside = np.flatnonzero(words >= 0)
+    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (1, 1)
+
+
+def _first_pieces(whole: Encodings, words: Sequence[np.ndarray]) -> np.ndarray:
+    """(R,) the piece of `whole` that each word is read from: the first that reaches beyond the word's first character,
+    or the text's last; of a text without pieces the first of its template."""
+    assert whole.spans is not None
+    assert whole.words is not None
+    out = []
+    for start, stop, bounds in zip(whole.offsets[:-1].tolist(), whole.offsets[1:].tolist(), words, strict=True):
+        head, tail = _frame(whole.words[start:stop])
+        ends = whole.spans[start + head : start + tail, 1]
+        if not len(ends):
+            out.append(np.full(len(bounds), start))
+            continue
+        found = np.searchsorted(ends, np.asarray(bounds).reshape(-1, 2)[:, 0], side="right")
+        out.append(start + head + np.minimum(found, len(ends) - 1))
+    return np.concatenate(out).astype(np.int64) if out else np.zeros(0, np.int64)
+
+
+def _ranges(bounds: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The members of the groups at `rows`, one group behind the other, and where each group begins then."""
+    sizes = np.diff(bounds)[rows]
+    after = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return np.arange(after[-1]) + np.repeat(bounds[:-1][rows] - after[:-1], sizes), after

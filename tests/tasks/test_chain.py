@@ -1,0 +1,59 @@
+"""The best chain of tags, and how likely a span is, against all chains counted one by one."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright.data.tags import SCHEMES, names, spans, tagged
+from maskwright.tasks._chain import Chain
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+@given(st.sampled_from(SCHEMES), st.integers(1, 4), st.integers(0, 9999))
+def test_against_all_chains(scheme: str, words: int, seed: int) -> None:
+    tags = names(["p", "l"] if scheme in ("IOB1", "IOB2") else ["p"], scheme)
+    chain = Chain.of(tags, scheme)
+    scores = np.random.default_rng(seed).normal(size=(words, len(tags))) * 3
+    every = [np.array(path) for path in product(range(len(tags)), repeat=words)]
+    allowed = [path for path in every if spans([tags[i] for i in path], scheme) == spans([tags[i] for i in path])]
+    allowed = [path for path in allowed if _orderly([tags[i] for i in path], scheme)]
+    assert {tuple(path) for path in allowed} == {tuple(path) for path in every if chain.allows(path)}
+    sums = np.array([scores[np.arange(words), path].sum() for path in allowed])
+    best = chain.best(scores)
+    assert scores[np.arange(words), best].sum() == pytest.approx(sums.max())
+    found = spans([tags[i] for i in best])
+    weights = np.exp(sums - sums.max())
+    for span, chance in zip(found, chain.chances(softmax(scores), best, found), strict=True):
+        there = [span in spans([tags[i] for i in path]) for path in allowed]
+        assert chance == pytest.approx(float(weights[there].sum() / weights.sum()), rel=1e-9)
+
+
+def _orderly(path: list[str], scheme: str) -> bool:
+    """Whether the spans of these tags, written anew, give the same tags: nothing in them breaks the scheme."""
+    return tagged(spans(path), len(path), scheme) == path
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    chain = Chain.of(names(["p"], "IOB2"), "IOB2")
+    scores = np.eye(3)[[0, 1, 2, 0]] * 9
+    assert chain.best(scores).tolist() == [0, 1, 2, 0]
+    assert chain.chances(softmax(scores), chain.best(scores), []) == []
+
+
+def test_certain_tags_that_do_not_fit_are_still_decoded() -> None:
+    chain = Chain.of(names(["p"], "IOB2"), "IOB2")
+    p = np.zeros((2, 3))
+    p[:, 2] = 1
+    path = chain.best(np.log(p + 1e-12))
+    assert path.tolist() == [1, 2]
+    (chance,) = chain.chances(p, path, spans(["B-p", "I-p"]))
+    assert 0 <= chance <= 1
