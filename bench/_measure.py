@@ -274,18 +274,22 @@ def cached(
     config: Mapping[str, Any],
     compute: Callable[[], Any],
     what: str = "The search for the peer's fastest switches",
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """A search for fastest switches, or an arm's score, made once for this config, these versions and this processor:
     what was `found` and its `date`. Only these are cached; a time that is compared is never read from here.
+
+    folder: where it is kept, in the place of what a clean-up takes away.
     """
     key: dict[str, Any] = {"config": config, "versions": versions(), "processor": processor(), "cores": cores()}
     key["versions"].pop("maskwright", None)  # our own version changes nothing about a peer
-    path = cache_folder() / f"{name}-{config_hash(key)}.json"
+    path = (folder or cache_folder()) / f"{name}-{config_hash(key)}.json"
     if path.exists():
         print(f"{what} is in {path.name}; delete it to make it again.")
         kept: dict[str, Any] = json.loads(path.read_text())
         return kept
     made = {"key": key, "date": today(), "found": compute()}
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(made, indent=1, allow_nan=False) + "\n")
     return made
 

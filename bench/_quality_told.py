@@ -115,6 +115,14 @@ def section(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def page(result: dict[str, Any]) -> str:
+    """The same for docs/results.md, without the search for our shapes."""
+    parts = ["## Pre-training: quality per minute"]
+    for minutes in sorted(result["budgets"], key=float):
+        parts += budget(minutes, result["budgets"][minutes])
+    return "\n\n".join(parts).replace("](../docs/", "](")
+
+
 def budget(minutes: str, one: dict[str, Any]) -> list[str]:
     arms = one["arms"]
     parts = [

@@ -3,10 +3,10 @@
     python -m bench.pretrain_quality [--minutes 20] [--seeds 3] [--arms "ours,ours a third,peer"] [--quick]
     python -m bench.pretrain_quality --shapes 3x192,4x256 --batches 4096,8192 --rates 2e-3 --minutes 5
 
-Every arm is a fresh process, and what came out of it is kept under bench/.cache by its config and our source: called
-again, a measurement that was ended goes on with the arm that it was at. `--minutes` may be 5, 20, 60 or any other
-budget; each has a place of its own in the results. `--shapes` tries our sizes, batches and rates, from which the
-recipe's are chosen.
+Every arm is a fresh process, and what came out of it is kept in results/quality by its config, our source and the
+machine: called again, a measurement that was ended goes on with the arm that it was at. `--minutes` may be 5, 20, 60 or
+any other budget; each has a place of its own in the results. `--shapes` tries our sizes, batches and rates, from which
+the recipe's are chosen.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ EVALUATIONS = 20  #: on the way
 PAIRS = 100  #: of each of BLiMP's 67 paradigms
 #: what decides ours beside its recipe
 SOURCE = ("base", "nn", "text", "data", "models", "training", "pretraining", "tasks")
+#: what judges both sides, and all of ours that decides the peer's figures
+JUDGES = (
+    "pretraining/held_out.py",
+    *(f"tasks/_{name}.py" for name in ("masked_lm", "likelihood", "minimal_pairs")),
+)
+KEPT = measure.RESULTS / "quality"  #: arms that were finished, each hours of work
 PEER_SEED = 1  #: the grid is searched with seed 0, so that the winner is not judged by the run that chose it
 #: The peer's grid: one setting after the other, the best so far kept.
 FIRST: dict[str, Any] = {"size": "4x256", "lr": 1e-3, "warmup": 0.06, "batch": 32, "dropout": 0.1}
@@ -84,6 +90,7 @@ def main(
     if not quick and set(arms) == set(ARMS):
         measure.save(NAME, whole)
         _losses.draw(f"{minutes:g}", found)
+        measure.fill("docs/results.md", "pretraining", _quality_told.page(whole))
         return whole
     return {"budgets": {f"{minutes:g}": one}, "shapes": []}
 
@@ -135,7 +142,7 @@ class Bench:
     def peer(self, cell: dict[str, Any], minutes: float, seed: int, pairs: int | None = -1) -> Any:
         asked = {"side": "peer", "cell": cell, "switches": self.switches, "seed": seed, "minutes": minutes}
         asked |= {"evaluations": EVALUATIONS, "pairs": self.pairs if pairs == -1 else pairs}
-        return self.arm(asked, measure.source("pretraining/held_out.py", "tasks"))
+        return self.arm(asked, measure.source(*JUDGES))
 
     def arm(self, asked: dict[str, Any], source: str) -> dict[str, Any]:
         """One training, from the cache where it was finished before."""
@@ -157,7 +164,7 @@ class Bench:
             return {**told, "busy": quiet.worst, "date": measure.today()}
 
         name = f"quality-{asked['side']}"
-        kept = measure.cached(name, key, train, in_words(asked)) if not self.quick else {"found": train()}
+        kept = {"found": train()} if self.quick else measure.cached(name, key, train, in_words(asked), KEPT)
         found: dict[str, Any] = {**kept["found"], "seed": asked["seed"]}
         print(f"{in_words(asked)}: {_quality_told.figures(found)}", flush=True)
         return found

@@ -150,13 +150,12 @@ def detail(name: str, result: dict[str, Any]) -> str:
 
 
 def write(results: dict[str, Any]) -> None:
-    """docs/results.md anew from the results that are there."""
+    """The tasks' part of docs/results.md anew from the results that are there."""
     rows = [row(TASKS[n]["title"], metric, r) for n, r in results.items() for metric in TASKS[n]["metrics"]]
     names = ["constant answer", "TF-IDF, linear model"]
     machine = measure.describe(next(iter(results.values()))["machine"])
     text = "\n\n".join(
         [
-            "# Results on real tasks",
             "Written by `make results` (`python -m bench.tasks`); do not edit by hand. MiniLM (6 layers, 384 wide, "
             "22.7 million parameters) fine-tuned on 2 CPU cores, in bf16 where the processor multiplies it faster and "
             "in fp32 elsewhere. Figures are in points (accuracy, F1 and correlations times 100) on test rows that "
@@ -171,7 +170,7 @@ def write(results: dict[str, Any]) -> None:
             *[detail(name, result) for name, result in results.items()],
         ]
     )
-    (measure.ROOT / "docs" / "results.md").write_text(text + "\n")
+    measure.fill("docs/results.md", "tasks", text)
     measure.fill("README.md", "results", short(results))
 
 
