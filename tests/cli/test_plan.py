@@ -17,7 +17,7 @@ def test_tells_what_a_pretraining_takes(run: Run) -> None:
     assert "reads       137B pieces" in out
     assert "32 x tpu-v3" in out
     assert "its name counts cores" in out
-    for words in ("attention between tokens", "FLOPs a scored piece", "with checkpointing", "under FSDP2", "in all"):
+    for words in ("attention between tokens", "FLOPs a scored piece", "with recompute", "under FSDP2", "in all"):
         assert words in out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import novel
 import pytest
 from typer.testing import CliRunner
 
@@ -72,6 +73,14 @@ def test_train_says_when_the_text_gives_fewer_pieces(tmp_path: Path) -> None:
 
 
 TEXT = "Unhappiness: the cats sat.\n" * 3
+
+
+def test_train_takes_the_training_documents_of_a_corpus(tmp_path: Path) -> None:
+    made, out = novel.corpus(tmp_path), tmp_path / "tokenizer"
+    done = runner.invoke(app, ["train", str(made.folder), "--out", str(out), "--size", "150"])
+    assert done.exit_code == 0, done.output
+    sentences = [sentence for document in made.documents("train") for sentence in document.sentences]
+    assert Tokenizer.from_folder(out).fingerprint() == Tokenizer.train(sentences, size=150).fingerprint()
 
 
 def test_stats_of_one_and_of_two(tmp_path: Path) -> None:

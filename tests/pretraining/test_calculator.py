@@ -87,7 +87,7 @@ def test_the_quadratic_part_and_the_saved_rows_by_hand() -> None:
     dense = work.forward(networks, question, length, every=True)
     assert dense["masked_lm"] == 2 * length * width * (width + words)
     assert dense["blocks feedforward"] == 2 * layers * length * 2 * width * inner
-    again = work.training(found, checkpointing=True)
+    again = work.training(found, recompute=True)
     assert again["blocks feedforward"] == 4 * found["blocks feedforward"]
     assert again[work.BETWEEN] == 4 * found[work.BETWEEN]
     assert again["masked_lm"] == 3 * found["masked_lm"]
@@ -198,13 +198,13 @@ def test_phases_share_the_pieces() -> None:
     assert found.scored == pytest.approx(sum(phase.scored for phase in found.phases))
 
 
-def test_checkpointing_and_sharding_trade_memory() -> None:
+def test_recompute_and_sharding_trade_memory() -> None:
     alone = plan(preset="bert-large", **KNOWN, gpus=8, micro_tokens=65_536, dropout=0.0)
-    again = plan(preset="bert-large", **KNOWN, gpus=8, micro_tokens=65_536, dropout=0.0, checkpointing=True)
+    again = plan(preset="bert-large", **KNOWN, gpus=8, micro_tokens=65_536, dropout=0.0, recompute=True)
     assert again.memory == alone.checkpointed
     assert again.memory.activations < 0.2 * alone.memory.activations
     assert 1.28 < again.flops / alone.flops < 4 / 3
-    parts = plan(preset="bert-large", **KNOWN, gpus=8, sharding="fsdp2")
+    parts = plan(preset="bert-large", **KNOWN, gpus=8, sharding="fsdp")
     assert parts.memory.optimizer == alone.memory.optimizer / 8
     assert parts.memory.weights == alone.memory.weights / 8
     dropping = plan(preset="bert-large", **KNOWN, micro_tokens=65_536)
@@ -233,9 +233,7 @@ def test_what_does_not_fit_is_said_with_what_to_do() -> None:
     big = plan(preset="albert-xxlarge", tokens="1B", machine="rtx-2080ti", micro_tokens=8192)
     assert big.devices_needed is None
     assert any("Take fewer pieces at once" in note for note in big.notes)
-    sharded = plan(
-        size="96x2048", tokens="1B", machine="v100-32g", micro_tokens=512, sharding="fsdp2", checkpointing=True
-    )
+    sharded = plan(size="96x2048", tokens="1B", machine="v100-32g", micro_tokens=512, sharding="fsdp", recompute=True)
     assert (sharded.devices_needed or 0) > 1
     assert any(f"fits on {sharded.devices_needed} devices" in note for note in sharded.notes)
 

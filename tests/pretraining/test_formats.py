@@ -57,6 +57,23 @@ def test_every_sequence_fits_and_is_put_together(name: str) -> None:
         assert segments[start:end].tolist() == kinds
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_pieces_without_special_ones_are_told(name: str) -> None:
+    found = made(name, corpus())
+    sizes = np.add.reduceat(found.ends - found.starts, found.offsets[:-1])
+    assert found.texts.tolist() == sizes.tolist()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_no_pair_has_is_counted(name: str) -> None:
+    """Documents of one sentence, and what a pair that is too long loses."""
+    lone = Encoded(np.arange(10, 70, dtype=np.int32), np.array([0, 9, 30, 60]), np.array([0, 1, 3]))
+    if name == "sentence-order":
+        assert made(name, lone).single == 9
+    assert made(name, corpus(), length=12).cut > 0
+    assert made(name, corpus(longest=3), length=100).cut == 0
+
+
 @pytest.mark.parametrize("name", ["doc-sentences", "full-sentences"])
 def test_single_texts_hold_every_piece_once_in_order(name: str) -> None:
     text = corpus(longest=50)  # sentences that are longer than a sequence among them

@@ -64,6 +64,19 @@ def test_the_recipe_holds_where_nothing_is_said() -> None:
     assert told(budget="5m").size != told(budget="3h").size
 
 
+def test_a_budget_in_pieces_or_steps_has_the_size_that_fits_it() -> None:
+    sizes = [told(budget=text).size for text in ("5M tokens", "1000 steps", "20M tokens", "137B tokens", "1M steps")]
+    assert sizes == ["3x192", "3x192", "4x256", "8x512", "8x512"]
+
+
+def test_a_tenth_of_berts_steps_is_long_whatever_the_budget_counts() -> None:
+    by_steps, by_time = told(recipe="bert-2018", budget="1000 steps").phases, told(recipe="bert-2018").phases
+    assert [phase.share for phase in by_steps] == [0.9, 0.1]
+    assert [phase.batch_tokens // phase.length for phase in by_time] == [256, 256]
+    steps = [phase.share / phase.batch_tokens for phase in by_time]
+    assert steps[1] / sum(steps) == pytest.approx(0.1)
+
+
 def test_a_masking_named_alone_keeps_the_rates_of_the_recipe() -> None:
     for asked in (told(masking="span"), told(["masking=span"]), told(["masking.name=span"])):
         masking = asked.objective.masking  # type: ignore[attr-defined]

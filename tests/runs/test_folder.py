@@ -247,4 +247,5 @@ def test_another_start_is_another_run(run: Path) -> None:
     assert RunFolder.open(run, config, resume=True).resumed
     assert RunFolder.open(run, CONFIG, resume=True).resumed, "before it is known"
     said = refused(run, {**config, "start": {"weights": "1", "pieces": "3"}}, resume=True)
-    assert "The model that it starts from, or its tokenizer, of" in said
+    assert "The start of" in said
+    assert "(pieces) has changed since it was started" in said

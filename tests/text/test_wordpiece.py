@@ -6,6 +6,7 @@ import os
 import pydoc_data.topics
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,26 @@ def test_the_order_is_specials_characters_merges(corpus: list[str]) -> None:
     assert "##我" not in single  # Chinese characters are words of their own
     assert "é" not in single
     assert "playing" in pieces
+
+
+def test_what_can_be_read_again_is_not_held(corpus: list[str]) -> None:
+    """A corpus of any size is read anew, several times; only an iterator, which can be read once, becomes a list."""
+
+    class Again:
+        times = 0
+
+        def __iter__(self) -> Iterator[str]:
+            self.times += 1
+            return iter(corpus)
+
+        def __len__(self) -> int:
+            raise AssertionError("made into a list")
+
+    again = Again()
+    found = Tokenizer.train(again, size=120, min_frequency=1)
+    assert again.times > 2
+    for other in (corpus, iter(corpus)):
+        assert Tokenizer.train(other, size=120, min_frequency=1).fingerprint() == found.fingerprint()
 
 
 def test_files_and_texts_give_the_same_vocabulary(corpus: list[str], tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_log_begins_with_what_is_said_beforehand(loop: Make, tmp_path: Path)
 def test_facts_have_no_clocks_and_clocks_have_no_facts(loop: Make, tmp_path: Path) -> None:
     loop(evaluate=lambda: {"score": 1.0}).run()
     keys = {key for line in lines(tmp_path) for key in line}
-    assert keys == {"step", "loss", "lr", "gradient_norm", "items", "tokens", "evaluation", "offset"}
+    assert keys == {"step", "loss", "lr", "gradient_norm", "items", "tokens", "efficiency", "evaluation", "offset"}
     clocks = lines(tmp_path, "timings.jsonl")
     assert clocks[0]["event"] == "start"
     assert {"threads", "processor", "torch", "device"} <= set(clocks[0])

@@ -75,7 +75,8 @@ def compare(cases: Cases, folder: Path) -> None:
         assert len(one) == len(two) > 3
         for mine, theirs in zip(one, two, strict=True):
             assert mine.keys() == theirs.keys()
-            for key in mine.keys() - {"evaluation"}:
+            assert 0.5 < theirs["efficiency"] <= mine["efficiency"] == 1
+            for key in mine.keys() - {"evaluation", "efficiency"}:
                 assert theirs[key] == pytest.approx(mine[key], **TOLERANCE), (name, mine["step"], key)
             for key, value in mine.get("evaluation", {}).items():
                 assert theirs["evaluation"][key] == pytest.approx(value, **TOLERANCE), (name, key)

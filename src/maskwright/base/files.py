@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -171,6 +171,24 @@ def lock(file: int | BinaryIO, busy: str) -> None:
         raise UserError(busy) from None
     except OSError:  # a file system without locks
         pass
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Within it no other process that asks for the same writes into this folder; waits until it may. Without locks, on
+    some systems and file systems, it goes on at once."""
+    with room(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not can_lock():
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(path: Path) -> None:

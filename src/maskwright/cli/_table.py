@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from maskwright.base.words import counted
@@ -55,16 +55,6 @@ def print_counts(metrics: Mapping[str, Any]) -> None:
     for name, words in COUNTS.items():
         if metrics.get(name):
             print(f"{metrics[name]:,} {words}")
-
-
-def aligned(rows: Sequence[tuple[str, ...]], left: tuple[int, ...] = (0,)) -> list[str]:
-    """Columns that line up, numbers to the right; `left`: the columns of words."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    cells = [
-        [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        for row in rows
-    ]
-    return [f"  {'  '.join(row)}".rstrip() for row in cells]
 
 
 def bounds(figure: Mapping[str, Any]) -> str:

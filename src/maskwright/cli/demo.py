@@ -1,4 +1,4 @@
-"""Fine-tune MiniLM on text that every Python carries, beside what it must beat, and print one table."""
+"""Pre-train an encoder and fine-tune MiniLM on text that every Python carries, and print what comes out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import typer
 
 
 def command(
-    out: Annotated[str, typer.Option(help="the folder for the two runs, the facts and the page")] = "runs/demo",
+    out: Annotated[str, typer.Option(help="the folder for the three runs, the facts and the page")] = "runs/demo",
     seed: Annotated[int, typer.Option(min=0, help="fixes new weights, order and dropout; the rows stay")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="how often MiniLM is fine-tuned")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="a twelfth of the rows: only to see that it works")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a few rows and steps: only to see that it works")] = False,
 ) -> None:
-    """Fine-tune MiniLM on text that every Python carries, beside what it must beat, and print one table.
+    """Pre-train an encoder in two minutes on text that every Python carries, then fine-tune MiniLM on it, beside what
+    it must beat, and print one table.
 
     The task: which area of the standard library does a passage of its documentation describe? The test rows come from
     modules of which nothing was read in training. An earlier demo in --out is replaced.

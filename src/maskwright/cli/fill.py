@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from maskwright.base.columns import aligned
 from maskwright.base.words import counted
-from maskwright.cli._table import aligned, print_note, print_notes
+from maskwright.cli._table import print_note, print_notes
 
 if TYPE_CHECKING:
     from maskwright.tasks import Filled

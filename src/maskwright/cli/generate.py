@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from maskwright.base.columns import aligned
 from maskwright.cli._options import given, with_options
-from maskwright.cli._table import aligned, print_note, print_notes
+from maskwright.cli._table import print_note, print_notes
 from maskwright.tasks import LIMITS, Generation
 
 

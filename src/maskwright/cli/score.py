@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from maskwright.base.columns import aligned
 from maskwright.base.words import counted
-from maskwright.cli._table import aligned, bounds, cell, print_note, print_notes
+from maskwright.cli._table import bounds, cell, print_note, print_notes
 
 if TYPE_CHECKING:
     from maskwright.tasks import Accuracy, Judged, MaskedLM, Sum

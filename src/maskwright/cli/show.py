@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maskwright.cli._table import aligned
+from maskwright.base.columns import aligned
 
 if TYPE_CHECKING:
     from maskwright.models import Listed, Shown

@@ -1,16 +1,17 @@
 """Look into a tokenizer, or train one.
 
 `explain` shows why each word of a text became the pieces it did; `stats` tells how it cuts a text, beside others;
-`train` learns a WordPiece vocabulary from files.
+`train` learns a WordPiece vocabulary from files or a corpus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from maskwright.base.columns import aligned, visible
 
 if TYPE_CHECKING:
     from maskwright.text.cuts import Cuts
@@ -53,12 +54,12 @@ def stats(
     import json
     from dataclasses import asdict
 
-    from maskwright.data.corpus.texts import texts_of
+    from maskwright.data.corpus.texts import Texts
     from maskwright.pretraining.reading import tokenizer_of
     from maskwright.text.cuts import cuts
 
     named = {name: tokenizer_of(name) for name in model or ["minilm"]}
-    found = {name: cuts(tokenizer, texts_of(texts, split), words) for name, tokenizer in named.items()}
+    found = {name: cuts(tokenizer, Texts(texts, split), words) for name, tokenizer in named.items()}
     if as_json:
         told = {name: {**asdict(one), **one.shares} for name, one in found.items()}
         typer.echo(json.dumps(told, ensure_ascii=False))
@@ -69,21 +70,22 @@ def stats(
 
 @app.command()
 def train(
-    files: Annotated[list[Path], typer.Argument(help="Text files in UTF-8.")],
+    texts: Annotated[list[Path], typer.Argument(help="Text files in UTF-8, or a corpus of `maskwright corpus build`.")],
     out: Annotated[Path, typer.Option(help="The folder to write the tokenizer to.")],
     size: Annotated[int, typer.Option(help="The most pieces the vocabulary may have.")] = 30522,
     cased: Annotated[bool, typer.Option("--cased", help="Keep case and accents.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the tokenizer in --out.")] = False,
 ) -> None:
-    """Learn a WordPiece vocabulary from text files."""
+    """Learn a WordPiece vocabulary from text files, or from the training documents of a corpus."""
     import sys
 
     from maskwright.base.errors import UserError
+    from maskwright.data.corpus.texts import Texts
     from maskwright.text.tokenizer import Tokenizer
 
     if (out / "tokenizer.json").exists() and not overwrite:
         raise UserError(f"{out} has a tokenizer already. Give another --out, or --overwrite to replace it.")
-    made = Tokenizer.train(files, size=size, lowercase=not cased, progress=sys.stderr.isatty())
+    made = Tokenizer.train(Texts(texts), size=size, lowercase=not cased, progress=sys.stderr.isatty())
     made.save(out)
     fewer = "" if made.size == size else f", fewer than the {size} asked for: no other pair comes twice"
     typer.echo(f"{out}: {made.size} pieces{fewer}. Fingerprint {made.fingerprint()[:16]}.")
@@ -97,13 +99,13 @@ def _figures(found: dict[str, Cuts]) -> list[str]:
     rows.append(("pieces a word", *(f"{one.pieces_per_word:.4f}" for one in found.values())))
     for name, shown in _SHARES.items():
         rows.append((shown, *(f"{one.shares[name]:.3%}" for one in found.values())))
-    lines = _aligned(rows, right=True)
+    lines = aligned(rows, indent=0)
     for name, one in found.items():
         where = f" by {name}" if len(found) > 1 else ""
         for title, examples in (("longest words cut", one.longest), ("most frequent words cut", one.frequent)):
             if examples:
                 cells = [(e.word, "" if e.count is None else f"{e.count:,}", " ".join(e.pieces)) for e in examples]
-                lines += ["", f"{title}{where}", *_aligned(cells)]
+                lines += ["", f"{title}{where}", *aligned(cells, left=(0, 1, 2), indent=0)]
         if one.missed:
             lines.append(f"Too many different words to count all at once: up to {one.missed:,} of each may be missing.")
     return lines
@@ -122,27 +124,8 @@ def _table(words: list[WordExplanation]) -> list[str]:
     for w in words:
         span = f"{w.span[0]}-{w.span[1]}"
         rows.append((w.word, w.normalised, " ".join(w.pieces), " ".join(map(str, w.ids)), span))
-    lines = _aligned(rows)
+    lines = aligned(rows, left=range(len(rows[0])), indent=0)
     out = lines[:1]
     for line, word in zip(lines[1:], words, strict=True):
-        out += [line, f"    {_visible(word.why)}"]
+        out += [line, f"    {visible(word.why)}"]
     return out
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], right: bool = False) -> list[str]:
-    """Columns under one another, two spaces apart; `right`: all but the first end at the same place."""
-    from rich.cells import cell_len
-
-    cells = [[_visible(cell) for cell in row] for row in rows]
-    widths = [max(cell_len(row[i]) for row in cells) for i in range(len(rows[0]))]
-    lines = []
-    for row in cells:
-        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        columns = [b + c if right and i else c + b for i, (c, b) in enumerate(zip(row, blanks, strict=True))]
-        lines.append("  ".join(columns).rstrip())
-    return lines
-
-
-def _visible(text: str) -> str:
-    """Control characters as escapes, so that they do not act on the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,4 +1,4 @@
-"""The demo's second half: an encoder from nothing but the docstrings of this Python, in two minutes."""
+"""The demo's first half: an encoder from nothing but the docstrings of this Python, in two minutes."""
 
 from __future__ import annotations
 

@@ -147,11 +147,20 @@ class Course:
         """Sequences that are read in all."""
         return sum(len(self.rows(step)) for step in range(self.total))
 
+    @cached_property
+    def text(self) -> int:
+        """Pieces of the corpus that are read in all, each as often as it is read; special ones are not of it."""
+        return sum(int(found.texts[own].sum()) for found, own in map(self._own, range(self.total)))
+
     def size(self, step: int) -> int:
         """Pieces of a step."""
+        found, own = self._own(step)
+        return int(found.lengths[own].sum())
+
+    def _own(self, step: int) -> tuple[Sequences, np.ndarray]:
+        """The sequences of a step's pass, and which of them are the step's."""
         one = self._pass_at(step)
-        own = self._steps(one)[step - one.first_step]
-        return int(self.sequences(one.phase.length, one.epoch).lengths[own].sum())
+        return self.sequences(one.phase.length, one.epoch), self._steps(one)[step - one.first_step]
 
     def rows(self, step: int) -> np.ndarray:
         one = self._pass_at(step)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
+from maskwright.base.files import write_folder
 from maskwright.data.corpus import Corpus
 from maskwright.nn.dropout import noise
 from maskwright.pretraining.course import Course, Phase
@@ -54,7 +55,7 @@ class Material:
         if asked.extend_vocabulary:
             found = self._extended(corpus, found)
         vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
-        found.save(self._kept)
+        write_folder(self._kept, lambda into: found.save(into))  # whole or not at all
 
     def _learnt(self, corpus: Corpus) -> Tokenizer:
         asked, bar = self.asked, not self.quiet and sys.stderr.isatty()

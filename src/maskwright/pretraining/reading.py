@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, room, write_folder, write_json
+from maskwright.base.files import alone, read_json, room, write_folder, write_json
 from maskwright.data.corpus import Corpus, build
 from maskwright.data.corpus.shards import DERIVED, FACTS, Document
+from maskwright.data.corpus.texts import Texts
 from maskwright.models import locate
 from maskwright.pretraining.encoded import Encoded, encode
 from maskwright.text.tokenizer import Tokenizer
@@ -51,10 +52,10 @@ def learn(corpus: Corpus, size: int, cased: bool, kept: Path, progress: bool = F
     """A WordPiece tokenizer of the training text, whose held-out documents it does not see; from the folder `kept`
     where it was learnt before."""
     folder = kept / TOKENIZERS / f"{size}-{'cased' if cased else 'uncased'}"
-    if not folder.is_dir():
-        texts = (sentence for document in corpus.documents("train") for sentence in document.sentences)
-        found = Tokenizer.train(texts, size=size, lowercase=not cased, progress=progress)
-        write_folder(folder, lambda into: found.save(into))
+    with alone(folder.parent):  # another run on this corpus may be at the same
+        if not folder.is_dir():
+            found = Tokenizer.train(Texts([corpus.folder]), size=size, lowercase=not cased, progress=progress)
+            write_folder(folder, lambda into: found.save(into))
     return Tokenizer.from_folder(folder)
 
 
@@ -72,8 +73,9 @@ def pieces_of(corpus: Corpus, split: str, tokenizer: Tokenizer, kept: Path) -> E
     """
     folder = kept / PIECES / f"{split}-{tokenizer.fingerprint()[:16]}"
     made_by = {"tokenizer": tokenizer.fingerprint(), "corpus": corpus.fingerprint, "split": split}
-    if not folder.is_dir():
-        write_folder(folder, lambda into: _write(into, corpus.documents(split), tokenizer, made_by))
+    with alone(folder.parent):
+        if not folder.is_dir():
+            write_folder(folder, lambda into: _write(into, corpus.documents(split), tokenizer, made_by))
     told = read_json(folder / "pieces.json")
     if told["made_by"] != made_by:
         differ = [name for name in made_by if told["made_by"].get(name) != made_by[name]]

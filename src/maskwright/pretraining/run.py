@@ -41,6 +41,7 @@ from maskwright.training.tracking import Tracking
 
 JUDGING = 0.05  #: share of a budget of minutes that judging on the way may take
 SAVING = 5.0  #: seconds kept for the last evaluation's bootstrap, the page and the proof
+TIMED = 50  #: held-out sequences by which the judging in the end is timed
 PROOF = 4  #: sequences on which a saved model must repeat the trained one's outputs
 
 
@@ -138,14 +139,14 @@ class Run:
         material = self.material = Material(asked, place, self.notes, self.quiet, self.world)
         start = material.start(material.tokenizer(corpus))
         self.objective = asked.objective.prepared(start.tokenizer)
-        self.notes.tell([*start.notes, *outside(asked, start)])
+        self.notes.tell([*start.notes, *outside(asked, start), *self.objective.notes])
         train, held = material.pieces(corpus, start.tokenizer)
         questions = self._questions(held, start.tokenizer)
         material.fit(start, train, questions)
         before = None
         if asked.model:
             before = self.world.first(lambda: self._judge(self._build(start), start, questions))
-        course = self._course(train, start, corpus, questions)
+        course = self._course(train, held, start, corpus, questions)
         start, built, seconds = self._train(course, questions)
         done = self.world.first(lambda: self._finish(start, built, course, corpus, held, before, seconds))
         return replace(done, leads=self.world.leads)
@@ -168,7 +169,7 @@ class Run:
 
     # ------------------------------------------------------------ budget and steps
 
-    def _course(self, train: Encoded, start: Start, corpus: Corpus, questions: HeldOut) -> Course:
+    def _course(self, train: Encoded, held: Encoded, start: Start, corpus: Corpus, questions: HeldOut) -> Course:
         """The steps that fit into the budget: counted once, and kept in config.json."""
         specials = start.tokenizer.cls_id, start.tokenizer.sep_id
         vocabulary, asked = vocabulary_of(start.tokenizer), self.asked
@@ -183,7 +184,7 @@ class Run:
         )
         self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
         was = self.world.first(self._was_frozen)
-        fixed = was or self.world.each(self._frozen(make, questions))[0]
+        fixed = was or self.world.each(self._frozen(make, held, questions))[0]
         course = make(amount=fixed["amount"], unit=fixed["unit"], phases=asked.phases)
         enough(course, asked.budget)
         if was is None:
@@ -200,7 +201,7 @@ class Run:
         found: dict[str, Any] | None = was.get("frozen")
         return found
 
-    def _frozen(self, make: Callable[..., Course], questions: HeldOut) -> dict[str, Any]:
+    def _frozen(self, make: Callable[..., Course], held: Encoded, questions: HeldOut) -> dict[str, Any]:
         asked, budget = self.asked, Budget.read(self.asked.budget)
         if budget.minutes is None:
             return {"amount": budget.amount, "unit": budget.unit, "evaluations": asked.train.evaluations}
@@ -209,17 +210,15 @@ class Run:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
 
         measured = rates(lambda: self._build(self.material.again()), few, asked.phases, asked.train, self.world)
-        start, began = self.material.again(), time.monotonic()
-        self._judge(self._build(start), start, questions)
-        judging = time.monotonic() - began
+        judging, ending = self._judging_takes(held, questions)
         evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
-        spent = time.monotonic() - self.began
-        left = 60 * budget.minutes - spent - judging * (evaluations + 1) - SAVING
+        reserved, spent = judging * evaluations + ending + SAVING, time.monotonic() - self.began
+        left = 60 * budget.minutes - spent - reserved
         if left <= 0:
             raise UserError(
                 f"A budget of {asked.budget} is used up before the first step: reading and probing took {spent:,.0f} "
-                f"seconds here, judging and saving take {judging * (evaluations + 1) + SAVING:,.0f}. Give more. What "
-                "was read is kept, and a second run starts sooner."
+                f"seconds here, judging and saving take {reserved:,.0f}. Give more. What was read is kept, and a "
+                "second run starts sooner."
             )
         amount = int(tokens_in(left, asked.phases, measured))
         return {
@@ -229,6 +228,23 @@ class Run:
             "seconds": round(left, 1),
             "tokens_per_second": [round(rate, 1) for rate in measured],
         }
+
+    def _judging_takes(self, held: Encoded, questions: HeldOut) -> tuple[float, float]:
+        """Seconds of judging once on the way, and in the end: every sequence by itself, of which some are timed, and
+        all of the minimal pairs."""
+        start = self.material.again()
+        built = self._build(start)
+        answers = self.objective.answers(built)
+        way = _seconds(lambda: judge(answers, questions, self.device, self.format))
+        each = self._questions(held, start.tokenizer, tokens=1)
+        some = replace(each, asked=each.asked[:: max(1, len(each.asked) // TIMED)])
+        ending = _seconds(lambda: judge_each(answers, some, self.device, self.format))
+        ending *= len(each.asked) / len(some.asked)
+        shot = self.zero_shot
+        if shot is not None:
+            few = _seconds(lambda: shot.judge(self.objective, built, start, self.format, few=True))
+            way, ending = way + few, ending + few * len(shot.pairs) / len(shot.few)
+        return way, ending
 
     # ------------------------------------------------------------ training and judging
 
@@ -286,7 +302,7 @@ class Run:
         start.network.eval()
         described = {
             "pretraining": dump(asked.objective),
-            "answers": "before" if getattr(asked.objective, "shift", False) else "at",
+            "answers": asked.objective.spoken,
             "max_length": start.network.encoder.limit or start.config.positions,
             "precision": asked.train.precision,
             "provenance": {"base": asked.model, "seed": asked.seed, "data": self.told["data"], **self.told["start"]},
@@ -308,6 +324,12 @@ class Run:
         write_report(folder.path)
         write_card(folder.path)
         return Pretrained(folder.path, told, self.notes.told)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
 
 
 def _done(folder: RunFolder, notes: Notes, leads: bool) -> Pretrained:

@@ -13,6 +13,7 @@ from pydantic import Field
 from rich.cells import cell_len
 
 from maskwright.base.choice import Choice
+from maskwright.base.columns import visible
 from maskwright.base.config import Config
 from maskwright.base.errors import UserError
 from maskwright.models import locate
@@ -100,7 +101,7 @@ def _rows(columns: list[tuple[str, str, str]], width: int) -> list[list[str]]:
     rows: list[list[str]] = [["", "", ""]]
     taken = 0
     for cells in columns:
-        shown = [_visible(cell) for cell in cells]
+        shown = [visible(cell) for cell in cells]
         wide = max(map(cell_len, shown)) + 2
         if taken and taken + wide > width:
             rows.append(["", "", ""])
@@ -116,8 +117,3 @@ def _counts(found: Sequence[Trial]) -> str:
     rules = [rule for trial in found for rule in trial.rules]
     each = ", ".join(f"{rules.count(rule)} {rule}" for rule in RULES)
     return f"{chosen} of {pieces} pieces chosen ({chosen / pieces:.1%}; special ones are not counted): {each}"
-
-
-def _visible(text: str) -> str:
-    """Control characters as escapes, so that they do not act on the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

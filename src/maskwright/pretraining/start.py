@@ -69,13 +69,13 @@ def further(asked: Pretrain, tokenizer: Tokenizer) -> Start:
 
 def outside(asked: Pretrain, start: Start) -> list[str]:
     """What the transformers library cannot do with the model that will come out, said before the first step."""
-    said = [asked.objective.outside(start.kind)]
     if not hasattr(start.kind, "KEYS"):
-        said.append(
+        return [
             f"The family {name_of(start.kind)!r} is an arm of ours, which the transformers library does not have: what "
             "comes out is read by maskwright alone."
-        )
-    return [sentence for sentence in said if sentence]
+        ]
+    said = asked.objective.outside(start.kind)
+    return [said] if said else []
 
 
 def _lengthened(asked: Pretrain, loaded: Loaded) -> list[str]:

@@ -45,7 +45,7 @@ class Judged:
 def summary(judged: Judged, start: Start, course: Course, corpus: Corpus, objective: str, seed: int) -> dict[str, Any]:
     """As JSON, for metrics.json."""
     figures = _figures(judged)
-    read = course.tokens / max(1, len(course.corpus.ids))
+    read = course.text / max(1, len(course.corpus.ids))
     return {
         "task": "pre-training",
         "base": f"{start.words} ({objective})",
@@ -77,9 +77,14 @@ def facts(judged: Judged, start: Start, course: Course, corpus: Corpus) -> list[
         ("held-out pieces that are asked for", judged.held.count),
         ("steps", course.total),
         ("pieces read", course.tokens),
-        ("passes over the text", course.tokens / max(1, len(course.corpus.ids))),
+        ("passes over the text", course.text / max(1, len(course.corpus.ids))),
         ("pieces of a sequence, on average", course.tokens / max(1, course.read)),
     ]
+    one = course.passes[0]
+    first = course.sequences(one.phase.length, one.epoch)
+    if first.labels is not None:
+        rows.append(("pieces left out of the first pass: documents of one sentence", first.single))
+        rows.append(("pieces left out of the first pass: pairs that were too long", first.cut))
     read = Table("What was read", ["", "number"], [list(row) for row in rows])
     return [read, *([] if judged.pairs is None else tables(judged.pairs))]
 

@@ -29,8 +29,7 @@ class ZeroShot:
         if network is None:
             return None
         length = start.network.encoder.limit or start.config.positions
-        answers = "before" if getattr(objective, "shift", False) else "at"
-        model = MaskedLM(network, start.tokenizer, start.kind, start.config, length, precision, answers)  # type: ignore[arg-type]
+        model = MaskedLM(network, start.tokenizer, start.kind, start.config, length, precision, objective.spoken)
         return model.judge(self.few if few else self.pairs)
 
 

@@ -116,11 +116,14 @@ class RunFolder:
                 f"{self.path} was started with other settings: {'; '.join(changed[:5])}. Resume it with the same ones, "
                 "or start anew with --overwrite."
             )
-        for name, what in (("data", "data"), ("start", "model that it starts from, or its tokenizer,")):
-            if name in config and was.get(name) != config[name]:
-                raise UserError(
-                    f"The {what} of {self.path} has changed since it was started. Start anew with --overwrite."
-                )
+        for name, what in (("data", "data of"), ("start", "start of")):
+            if name not in config or was.get(name) == config[name]:
+                continue
+            differ = _differing(was.get(name), config[name])
+            told = f" ({differ})" if name == "start" and differ else ""
+            raise UserError(
+                f"The {what} {self.path}{told} has changed since it was started. Start anew with --overwrite."
+            )
 
     @property
     def config(self) -> Path:
@@ -165,6 +168,13 @@ def _bare(settings: Any) -> Any:
     if isinstance(bare.get("train"), dict):
         bare["train"] = {k: v for k, v in bare["train"].items() if k != "tracker"}
     return bare
+
+
+def _differing(was: Any, now: Any) -> str:
+    """The names of what differs: `weights`, `tokenizer`."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return ""
+    return ", ".join(name for name in {**was, **now} if was.get(name) != now.get(name))
 
 
 def _differences(was: Any, now: Any, path: str = "") -> list[str]:

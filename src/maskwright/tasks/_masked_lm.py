@@ -34,7 +34,7 @@ from maskwright.text.tokenizer import Tokenizer
 
 HEAD = "masked-lm"
 NEEDED = ("max_length", "precision", "golden", "provenance")  #: keys of maskwright.json, beside its format
-ANSWERS = ("at", "before")
+ANSWERS = ("at", "before", "none")
 
 
 @dataclass
@@ -47,7 +47,8 @@ class MaskedLM:
     config: Any
     max_length: int  #: pieces of a text, special ones counted; a longer text is refused, never cut
     precision: runtime.Precision = "auto"
-    answers: Literal["at", "before"] = "at"  #: "before": the scores of a masked piece are those of the piece before it
+    #: "before": the scores of a masked piece are those of the piece before it
+    answers: Literal["at", "before", "none"] = "at"
     provenance: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)  #: what was assumed while loading it, one sentence each
 
@@ -86,6 +87,11 @@ class MaskedLM:
         answers = facts.get("answers", "at")
         if answers not in ANSWERS:
             raise UserError(f"{described}: answers = {answers!r}. Allowed: {', '.join(ANSWERS)}. Save the model again.")
+        if answers == "none":
+            raise UserError(
+                f"{path} was trained to name the next word and never a masked one, so it fills no mask and scores no "
+                "text. Give a model that was trained on masked words, or fine-tune this one as an encoder."
+            )
         loaded.network.to(where).eval()
         return cls(
             loaded.network, tokenizer, loaded.family, loaded.config,

@@ -113,9 +113,10 @@ class Tokenizer:
     ) -> Tokenizer:
         """Learn a WordPiece vocabulary of at most `size` pieces; fewer when the text has no more frequent pairs.
 
-        A Path is a file to read (UTF-8, line by line), a str is a text. The text is read twice, so an iterator is
-        first made a list. The same text gives the same vocabulary, on any number of cores. At most `alphabet`
-        characters are kept, the most frequent ones; a pair is merged when it comes `min_frequency` times.
+        A Path is a file to read (UTF-8, line by line), a str is a text. The text is read several times: what can be
+        gone through again, as a list, is; an iterator is first made a list, which has to fit into memory. The same text
+        gives the same vocabulary, on any number of cores. At most `alphabet` characters are kept, the most frequent
+        ones; a pair is merged when it comes `min_frequency` times.
 
         Raises UserError for no text, a file that is not UTF-8, or a size too small for the characters.
         """

@@ -108,11 +108,13 @@ def learn(
     """
     if isinstance(sources, str):
         raise UserError(f"{sources[:40]!r} is one text. Give a list of texts, or a Path to learn from a file.")
-    sources = [sources] if isinstance(sources, os.PathLike) else list(sources)
-    if sources and isinstance(sources[0], str) and os.path.isfile(sources[0]):
+    sources = [sources] if isinstance(sources, os.PathLike) else sources
+    sources = list(sources) if iter(sources) is sources else sources  # type: ignore[comparison-overlap]
+    first = next(iter(sources), None)
+    if isinstance(first, str) and os.path.isfile(first):
         raise UserError(
-            f"{sources[0]!r} is the name of a file, given as a text: a Path is a file to read, a str is a text to "
-            f"learn from. Give Path({sources[0]!r})."
+            f"{first!r} is the name of a file, given as a text: a Path is a file to read, a str is a text to learn "
+            f"from. Give Path({first!r})."
         )
     backend = Backend(models.WordPiece({SPECIALS["unk"]: 0}, unk_token=SPECIALS["unk"]))
     _set_word_rules(backend, lowercase, strip_accents, chinese_characters)

@@ -190,6 +190,7 @@ class Loop:
                     noise.restore(before)
                     raise self._not_finite([batch])
                 (loss if piece.counts else loss * 0).backward()
+            mine.computed += size
             if piece.counts:
                 mine.add(value, count, size, said)
         total = added(self.world.each(mine))
@@ -237,6 +238,7 @@ class Loop:
         p.loss_sum += facts["loss_sum"]
         p.items += facts["items"]
         p.tokens += facts["tokens"]
+        p.computed += facts["computed"]
         for name, more in facts["sums"].items():
             p.sums[name] = p.sums.get(name, 0.0) + more
         log.bar.show(p.step, facts["loss_sum"] / facts["items"], facts["tokens"] / seconds)
@@ -244,11 +246,12 @@ class Loop:
             return
         means = {"loss": p.loss_sum / p.items, **{name: total / p.items for name, total in p.sums.items()}}
         line = {**means, "lr": facts["lr"], "gradient_norm": facts["norm"], "items": p.items, "tokens": p.tokens}
+        line["efficiency"] = p.tokens / p.computed  # nothing is padded; processes with fewer pieces repeat one
         clocks = {"seconds": round(p.seconds, 3), "tokens_per_second": round(facts["tokens"] / seconds, 1)}
         log.fact(step=p.step, **line)
         log.clock(step=p.step, **clocks)
         self.tracking.log(p.step, {"train": {**line, **clocks}})
-        p.loss_sum, p.items, p.tokens, p.sums = 0.0, 0, 0, {}
+        p.loss_sum, p.items, p.tokens, p.computed, p.sums = 0.0, 0, 0, 0, {}
 
     def _evaluate(self, log: Log) -> None:
         assert self.evaluate is not None

@@ -40,6 +40,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)  #: of the objective's own facts, since the same line
     items: int = 0
     tokens: int = 0
+    computed: int = 0  #: tokens that went through the network for these
     log_bytes: int = 0  #: length of log.jsonl when this was saved; what stands after it is replayed
     seconds: float = 0.0  #: time spent in steps, over all sessions of the run
     evaluations: list[dict[str, Any]] = field(default_factory=list)

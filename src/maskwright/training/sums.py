@@ -10,11 +10,13 @@ from typing import Any
 
 @dataclass
 class Sums:
-    """Over pieces: of their losses, items, tokens, and of the objective's own facts."""
+    """Over pieces: of their losses, items, tokens, and of the objective's own facts. computed: the tokens that went
+    through the network for it, those of a piece that another process counts among them."""
 
     loss: float = 0.0
     items: int = 0
     tokens: int = 0
+    computed: int = 0
     facts: Counter[str] = field(default_factory=Counter)
 
     def add(self, loss: float, items: int, tokens: int, facts: Mapping[str, float]) -> None:
@@ -22,7 +24,8 @@ class Sums:
         self.facts.update(facts)
 
     def plain(self) -> dict[str, Any]:
-        return {"loss_sum": self.loss, "items": self.items, "tokens": self.tokens, "sums": self.facts}
+        counts = {"items": self.items, "tokens": self.tokens, "computed": self.computed}
+        return {"loss_sum": self.loss, **counts, "sums": self.facts}
 
 
 def added(each: Sequence[Sums]) -> Sums:
@@ -30,4 +33,5 @@ def added(each: Sequence[Sums]) -> Sums:
     found = Sums()
     for one in each:
         found.add(one.loss, one.items, one.tokens, one.facts)
+        found.computed += one.computed
     return found

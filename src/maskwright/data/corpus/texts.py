@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.base.errors import UserError
@@ -10,17 +11,23 @@ from maskwright.data.corpus.shards import Corpus
 from maskwright.text.wordpiece import lines
 
 
-def texts_of(places: Sequence[Path], split: str = "train") -> Iterator[str]:
-    """The lines of text files in UTF-8 and the sentences of corpora. split: which documents of a corpus, train or
-    held-out.
+@dataclass(frozen=True)
+class Texts:
+    """The lines of text files in UTF-8 and the sentences of corpora, as often as they are asked for. split: which
+    documents of a corpus, train or held-out.
 
-    Raises UserError for a folder that is no corpus, and naming the line where a file is not UTF-8.
+    Going through them raises UserError for a folder that is no corpus, and naming the line where a file is not UTF-8.
     """
-    for place in places:
-        if place.is_dir():
-            for document in Corpus.open(place).documents(split):
-                yield from document.sentences
-        elif place.exists():
-            yield from lines([place])
-        else:
-            raise UserError(f"There is no file or folder {str(place)!r}. Give text files, or a corpus.")
+
+    places: Sequence[Path]
+    split: str = "train"
+
+    def __iter__(self) -> Iterator[str]:
+        for place in self.places:
+            if place.is_dir():
+                for document in Corpus.open(place).documents(self.split):
+                    yield from document.sentences
+            elif place.exists():
+                yield from lines([place])
+            else:
+                raise UserError(f"There is no file or folder {str(place)!r}. Give text files, or a corpus.")

@@ -90,7 +90,7 @@ class Estimate:
     device_hours: float
     cost: float | None
     memory: Memory
-    checkpointed: Memory  #: the same with activation checkpointing
+    checkpointed: Memory  #: the same with activation recompute
     capacity: float  #: bytes of one device
     devices_needed: int | None  #: least power of two that holds it, sharded as asked; None: no number does
     traffic: Traffic

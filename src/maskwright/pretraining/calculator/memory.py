@@ -10,7 +10,7 @@ in a product (2 in bf16 and fp16, 4 in fp32):
     copies of the blocks' matrices, h each, where products are not in fp32.
 
 With variable-length attention, which a GPU takes in half precision without dropout, the term in A T is gone. With
-checkpointing a block keeps its input, 4 H, and one block at a time has all of the above. Under FSDP2 a device has 1/n
+recompute a block keeps its input, 4 H, and one block at a time has all of the above. Under FSDP2 a device has 1/n
 of weights, gradients and optimizer, and the weights of two blocks and of the embeddings gathered.
 """
 
@@ -43,7 +43,7 @@ class Step:
     number: int
     kernel: bool
     every: bool = False
-    checkpointing: bool = False
+    recompute: bool = False
     shards: int = 1
 
 
@@ -53,7 +53,7 @@ def memory(networks: list[Trained], optimizer: Any, step: Step) -> Memory:
     count = sum(weight.numel() for _, weight in named)
     layers = [layer for one in networks for layer in layers_of(one.network)]
     kept = [block(layer, step) for layer in layers]
-    if step.checkpointing:
+    if step.recompute:
         inputs = sum(FP32 * one.network.encoder.width * len(layers_of(one.network)) for one in networks)
         activations = step.tokens * (inputs + max(kept, default=0.0))
     else:

@@ -45,7 +45,7 @@ def plan(corpus: str | Path | None = None, **settings: Any) -> Estimate:
     phases = tuple(case.phase(length, tokens * share) for length, share in case.phases)
     flops = case.of_token(asked.scores == "every") * tokens
     hours = flops / rate.flops / 3600
-    held = case.memory(rate, asked.checkpointing)
+    held = case.memory(rate, asked.recompute)
     needed = case.devices_needed(rate)
     notes += case.advice(held, rate, needed)
     return Estimate(
@@ -125,7 +125,7 @@ class Case:
     def _of_text(self, length: int, every: bool) -> dict[str, float]:
         """FLOPs of one text, forward and backward, by part."""
         forward = work.forward(self.networks, self.question, length, every)
-        return work.training(forward, self.asked.checkpointing)
+        return work.training(forward, self.asked.recompute)
 
     def of_token(self, every: bool) -> float:
         """FLOPs of one piece, the phases by their shares, with its part of the optimizer's step."""
@@ -166,7 +166,7 @@ class Case:
             found.append(Signal(name, share, share * tokens, flops * tokens, flops / share))
         return tuple(found)
 
-    def step(self, rate: Reached, checkpointing: bool, shards: int = 1) -> memory.Step:
+    def step(self, rate: Reached, recompute: bool, shards: int = 1) -> memory.Step:
         tokens = max(self.asked.micro_tokens, self.longest)
         scored = tokens // self.longest * self.question.masked(self.longest)
         every = self.asked.scores == "every"
@@ -177,17 +177,17 @@ class Case:
             rate.number,
             rate.machine.gpu and rate.number < 4,
             every,
-            checkpointing,
+            recompute,
             shards,
         )
 
-    def memory(self, rate: Reached, checkpointing: bool) -> Memory:
-        shards = rate.devices if self.asked.sharding == "fsdp2" else 1
-        return memory.memory(self.networks, self.asked.optimizer, self.step(rate, checkpointing, shards))
+    def memory(self, rate: Reached, recompute: bool) -> Memory:
+        shards = rate.devices if self.asked.sharding == "fsdp" else 1
+        return memory.memory(self.networks, self.asked.optimizer, self.step(rate, recompute, shards))
 
     def devices_needed(self, rate: Reached) -> int | None:
-        step = self.step(rate, self.asked.checkpointing)
-        sharded = self.asked.sharding == "fsdp2"
+        step = self.step(rate, self.asked.recompute)
+        sharded = self.asked.sharding == "fsdp"
         return memory.devices_needed(self.networks, self.asked.optimizer, step, rate.machine.memory, sharded)
 
     def advice(self, held: Memory, rate: Reached, needed: int | None) -> list[str]:
@@ -200,7 +200,7 @@ class Case:
         )
         if needed is not None:
             return [f"{said}It fits on {counted(needed, 'device')} with --sharding {self.asked.sharding}."]
-        return [f"{said}Take fewer pieces at once (--micro-tokens), --checkpointing, or --sharding fsdp2."]
+        return [f"{said}Take fewer pieces at once (--micro-tokens), --recompute, or --sharding fsdp."]
 
     def traffic(self, rate: Reached) -> Traffic:
         ddp, fsdp2 = memory.sent(self.networks, rate.devices, rate.number)

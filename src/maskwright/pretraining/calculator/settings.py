@@ -40,9 +40,9 @@ class Planned(Config):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 (or fp16) where that is faster")
     utilisation: float | None = Field(None, gt=0, le=1, description="share of the peak rate that training reaches")
     optimizer: Choice[Optimizer] = Field(AdamW(), description="adamw, lamb, muon")
-    checkpointing: bool = Field(False, description="blocks are computed again for the backward pass, to save memory")
+    recompute: bool = Field(False, description="blocks are computed again for the backward pass, to save memory")
     micro_tokens: int = Field(8192, ge=1, description="pieces that one device has in memory at once")
-    sharding: Literal["ddp", "fsdp2"] = Field("ddp", description="every device has all weights, or its part of them")
+    sharding: Literal["ddp", "fsdp"] = Field("ddp", description="every device has all weights, or its part of them")
     dropout: float | None = Field(None, ge=0, lt=1, description="all rates of the network, in place of the size's own")
     scores: Literal["scored", "every"] = Field(
         "scored", description="where words are scored: at what is asked for, as here, or everywhere, as others do"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from maskwright.base.columns import aligned
 from maskwright.pretraining.calculator.estimate import Estimate, Memory
 from maskwright.pretraining.calculator.published import FACTOR, Compared
 
@@ -58,14 +59,6 @@ def published(found: Sequence[Compared]) -> Iterator[str]:
             yield f"Not within {FACTOR:g}: {one.name}: {one.why}."
 
 
-def aligned(rows: Rows, left: tuple[int, ...] = (0,)) -> Iterator[str]:
-    """Columns that line up, numbers to the right; `left`: the columns of words."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = (c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        yield f"  {'  '.join(cells)}".rstrip()
-
-
 def count(number: float) -> str:
     """`137.0B`, `1.25M`, `300`."""
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -112,7 +105,7 @@ def _memory(found: Estimate) -> Rows:
         return [f"{getattr(held, name) / 1e9:.2f}" for name in names]
 
     figures = zip(names, column(found.memory), column(found.checkpointed), strict=True)
-    return [("GB on a device", "as asked", "with checkpointing"), *figures]
+    return [("GB on a device", "as asked", "with recompute"), *figures]
 
 
 def _devices(found: Estimate) -> str:

@@ -120,11 +120,11 @@ def _parts(network: Any, length: int, read: int | None) -> dict[str, int]:
     return found
 
 
-def training(forward: dict[str, int], checkpointing: bool) -> dict[str, float]:
-    """Of one text forward and backward; with checkpointing blocks are computed forward once more."""
+def training(forward: dict[str, int], recompute: bool) -> dict[str, float]:
+    """Of one text forward and backward; with recompute blocks are computed forward once more."""
 
     def times(part: str) -> int:
-        again = checkpointing and ("blocks " in part or part.endswith(BETWEEN))
+        again = recompute and ("blocks " in part or part.endswith(BETWEEN))
         return 1 + BACKWARD + again
 
     return {part: float(count * times(part)) for part, count in forward.items()}

@@ -16,10 +16,8 @@ from maskwright.base.choice import Part
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.masking import Pieces
 
-IN_ORDER, OTHERWISE = (
-    0,
-    1,
-)  #: a pair's label: its second text follows the first; or another text does, or they are swapped
+IN_ORDER = 0  #: a pair's label: its second text follows the first
+OTHERWISE = 1  #: another text does, or they are swapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +25,8 @@ class Sequences:
     """R sequences, each [CLS] chunk [SEP], or [CLS] chunk [SEP] chunk [SEP] and so on.
 
     starts, ends (C,) int64: the pieces of each chunk; segments (C,) uint8; offsets (R + 1,) int64: where each sequence
-    begins among the chunks; labels (R,) int64: of pairs, IN_ORDER or OTHERWISE.
+    begins among the chunks; labels (R,) int64: of pairs, IN_ORDER or OTHERWISE. single, cut: pieces of the corpus that
+    no sequence has, since a document of one sentence makes no pair, and since a pair was too long.
     """
 
     starts: np.ndarray
@@ -35,6 +34,8 @@ class Sequences:
     segments: np.ndarray
     offsets: np.ndarray
     labels: np.ndarray | None = None
+    single: int = 0
+    cut: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -44,6 +45,11 @@ class Sequences:
         """(R,) int64 pieces of each sequence, [CLS] and every [SEP] counted."""
         ends = np.concatenate([[0], np.cumsum(self.ends - self.starts + 1)])[self.offsets]
         return 1 + np.diff(ends)
+
+    @cached_property
+    def texts(self) -> np.ndarray:
+        """(R,) int64 pieces of each sequence, special ones not counted."""
+        return self.lengths - 1 - np.diff(self.offsets)
 
     def assemble(self, rows: np.ndarray, ids: np.ndarray, cls: int, sep: int) -> Pieces:
         """The given sequences end to end. ids: those of the corpus, of which only these sequences' are read."""

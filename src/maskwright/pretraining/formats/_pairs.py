@@ -30,6 +30,7 @@ class Pairs:
         self.room, self.key = room, (seed, epoch)
         self.found: list[tuple[int, int, int, int]] = []
         self.labels: list[int] = []
+        self.single = self.lost = 0
         self.lots: dict[int, list[float]] = {}
 
     def usable(self) -> Iterator[tuple[int, int, int]]:
@@ -37,6 +38,8 @@ class Pairs:
         for number, (start, end) in enumerate(zip(self.documents, self.documents[1:], strict=False)):
             if end - start > 1:
                 yield number, start, end
+            else:
+                self.single += self.bounds[end] - self.bounds[start]
 
     def chance(self, stream: int, place: int) -> float:
         """In [0, 1); those of all sentences are drawn at once, which is much quicker than one by one."""
@@ -81,6 +84,7 @@ class Pairs:
         sizes = [one[1] - one[0], two[1] - two[0]]
         excess = sum(sizes) - self.room
         if excess > 0:
+            self.lost += excess
             small = min(sizes)
             kept = [min(size, max(self.room - small, -(-self.room // 2))) for size in sizes]
             if sum(kept) > self.room:
@@ -110,6 +114,8 @@ class Pairs:
             np.tile(np.array([0, 1], np.uint8), count),
             2 * np.arange(count + 1),
             np.array(self.labels, np.int64),
+            self.single,
+            self.lost,
         )
 
 

@@ -77,6 +77,17 @@ class LexiconMasking(UnitMasking):
         """Which matches are to be units, the first first: one that shares a word with one before it is none. starts,
         stops (M,): the first word of each, and one past its last."""
 
+    @property
+    def notes(self) -> list[str]:
+        lost = 0 if self._lexicon is None else self._lexicon.left_out
+        if not lost:
+            return []
+        verb = "holds" if lost == 1 else "hold"
+        return [
+            f"{lost:,} of the entries of {self.file} {verb} a piece that no text has there, such as [UNK], and are "
+            "left out."
+        ]
+
     def prepare(self, tokenizer: Tokenizer) -> LexiconMasking:
         ready = self.model_copy()
         ready._lexicon = self.read(tokenizer, vocabulary_of(tokenizer))

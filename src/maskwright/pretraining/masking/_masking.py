@@ -150,6 +150,11 @@ class Masking(Part):
         look words up read their file here, and raise UserError for one that is absent or of another tokenizer."""
         return self
 
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of it once it is prepared, one sentence each."""
+        return []
+
     @abstractmethod
     def choose(self, pieces: Pieces, vocabulary: Vocabulary, budget: np.ndarray, draw: Draw) -> np.ndarray:
         """(N,) int64: the unit of each chosen piece, -1 for the others. budget (B,) float64: how many pieces of each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,15 @@ class Phrase(LexiconMasking):
 
     def read(self, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Lexicon:
         if Path(self.file).suffix == ".json":
-            ids, offsets = _ids(read_json(self.file), self.file, len(vocabulary.special))
+            made = lexicon(*_ids(read_json(self.file), self.file, len(vocabulary.special)), vocabulary)
         else:
             # A byte-level vocabulary writes a word behind a space otherwise than the same word at the beginning.
             lines = _lines(self.file)
             encoded = tokenizer.encode([*lines, *(f" {line}" for line in lines)])
             found, lengths, _ = plain(encoded, tokenizer)
             ids, offsets = found.astype(np.int64), np.concatenate([[0], np.cumsum(lengths)])
-        made = lexicon(ids, offsets, vocabulary)
+            made = lexicon(ids, offsets, vocabulary)
+            made = replace(made, left_out=made.left_out // 2)  # each line was written in two ways
         if not len(made):
             raise UserError(
                 f"{self.file} holds no phrase of two or more words that the vocabulary can write; words for themselves "

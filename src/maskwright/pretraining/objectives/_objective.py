@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -96,6 +96,17 @@ class PretrainingObjective(Part):
         """This objective with maskings that are ready for a tokenizer (`Masking.prepare`)."""
         return self
 
+    @property
+    def spoken(self) -> Literal["at", "before", "none"]:
+        """Where the saved network's scores of a masked piece are: at it, or at the piece before it; or nowhere, since
+        it names no masked pieces."""
+        return "at"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of it once it is prepared, one sentence each."""
+        return []
+
     def head_of(self, kind: Any) -> str:
         """The network that it trains in a family. Raises UserError where the family has none."""
         if self.head not in kind.HEADS:
@@ -115,6 +126,10 @@ class Masks(PretrainingObjective):
     @property
     def copies(self) -> int | None:
         return self.masking.copies
+
+    @property
+    def notes(self) -> list[str]:
+        return self.masking.notes
 
     def prepared(self, tokenizer: Tokenizer) -> Masks:
         return self.model_copy(update={"masking": self.masking.prepare(tokenizer)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,10 @@ class Causal(PretrainingObjective):
 
     def speaks(self, built: Any) -> None:
         """It names the next word, never a masked one."""
+
+    @property
+    def spoken(self) -> Literal["at", "before", "none"]:
+        return "none"
 
     def answers(self, built: Any) -> Objective:
         return NextWords(built.network)

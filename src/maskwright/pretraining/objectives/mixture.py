@@ -73,6 +73,14 @@ class Mixture(PretrainingObjective):
         return self._judged.speaks(built.parts[self.parts.index(self._judged)])
 
     @property
+    def spoken(self) -> Literal["at", "before", "none"]:
+        return self._judged.spoken
+
+    @property
+    def notes(self) -> list[str]:
+        return list(dict.fromkeys(note for part in self.parts for note in part.notes))
+
+    @property
     def _judged(self) -> PretrainingObjective:
         """The last part that asks for masked pieces, or the last one."""
         return next((part for part in reversed(self.parts) if isinstance(part, Masks)), self.parts[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -23,6 +23,10 @@ class Mlm(Masks):
         description="read the answer from the piece before the masked one, as next words are (masked next-token "
         "prediction, Charpentier and Samuel 2024, section 2.2)",
     )
+
+    @property
+    def spoken(self) -> Literal["at", "before", "none"]:
+        return "before" if self.shift else "at"
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return MaskedWords(network, self.z, self.shift)

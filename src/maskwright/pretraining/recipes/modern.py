@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 from maskwright.pretraining.budget import Budget
 from maskwright.pretraining.recipes._recipe import Recipe
 
-#: up to so many minutes -> size, vocabulary and pieces of a step
-SIZES = ((10.0, "3x192", 8192, 4096), (40.0, "4x256", 8192, 4096), (180.0, "6x320", 8192, 8192))
-LARGER = ("8x512", 16_384, 16_384)
+
+@dataclass(frozen=True)
+class Preset:
+    """What is chosen for a budget of up to so many minutes, or pieces."""
+
+    minutes: float
+    tokens: float
+    size: str
+    vocabulary: int
+    batch_tokens: int
+    length: int = 128
+    lr: float = 2e-3
+
+    def holds(self, budget: Budget) -> bool:
+        """A budget in steps is taken for as many of this preset's pieces."""
+        if budget.minutes is not None:
+            return budget.minutes <= self.minutes
+        return budget.amount * (self.batch_tokens if budget.unit == "steps" else 1) <= self.tokens
+
+
+PRESETS = (
+    Preset(10, 8e6, "3x192", 8192, 4096),
+    Preset(40, 25e6, "4x256", 8192, 4096),
+    Preset(180, 80e6, "6x320", 8192, 8192),
+    Preset(math.inf, math.inf, "8x512", 16_384, 16_384),
+)
 
 #: A trained encoder: what it was trained with, 15 % by 80/10/10, and steps that do not throw away what it knows.
 _GOES_ON: dict[str, Any] = {
@@ -27,20 +52,25 @@ class Modern(Recipe):
     weights are averaged."""
 
     def settings(self, budget: Budget, goes_on: bool) -> dict[str, Any]:
-        minutes = budget.minutes or 20.0  # a budget in steps or tokens says nothing of the machine
-        fitting = next((rest for most, *rest in SIZES if minutes <= most), list(LARGER))
-        size, vocabulary, batch_tokens = fitting
+        chosen = next(preset for preset in PRESETS if preset.holds(budget))
         rate = {"name": "linear", "start": 0.3, "end": 0.15}
         if goes_on:
             return _GOES_ON
         return {
             "family": "modernbert",
-            "size": size,
-            "vocabulary": vocabulary,
+            "size": chosen.size,
+            "vocabulary": chosen.vocabulary,
             "objective": {"name": "mlm", "masking": {"name": "token", "rate": rate, "masked": 1.0, "random": 0.0}},
-            "phases": [{"length": 128, "batch_tokens": batch_tokens, "batch_from": batch_tokens // 4, "ramp": 0.1}],
+            "phases": [
+                {
+                    "length": chosen.length,
+                    "batch_tokens": chosen.batch_tokens,
+                    "batch_from": chosen.batch_tokens // 4,
+                    "ramp": 0.1,
+                }
+            ],
             "train": {
-                "lr": 2e-3,
+                "lr": chosen.lr,
                 "optimizer": {"name": "muon", "hidden_lr": 10.0, "weight_decay": 0.01},
                 "schedule": {"name": "stable-decay", "warmup": 0.02, "decay": 0.5},
                 "averaging": {"name": "ema", "start": 0.9},

@@ -12,7 +12,7 @@ from maskwright.base.choice import Part
 class Schedule(Part):
     """The learning rate of each step as a share of the peak."""
 
-    warmup: float = Field(0.1, ge=0, le=1)
+    warmup: float = Field(0.1, ge=0, lt=1)
     """Share of all steps during which the rate rises from 0 in a straight line (Devlin et al. 2019, appendix A.2)."""
 
     def factor(self, step: int, total: int) -> float:
