@@ -20,7 +20,7 @@ from maskwright.data.corpus import Corpus, CorpusSettings, Document, blocks, bui
 from maskwright.data.corpus.blocks import make
 from maskwright.data.corpus.reading import Raw
 from maskwright.data.corpus.shards import Shards, part_of
-from maskwright.data.corpus.statistics import lines, repeated_share, words_of_sentences
+from maskwright.data.corpus.statistics import lines
 
 WORDS = [f"{a}{b}{c}" for a in ("ba", "ke", "to", "li", "mun") for b in "rstv" for c in ("an", "ol", "ix", "ed", "u")]
 
@@ -233,15 +233,6 @@ def test_the_language_filter(tmp_path: Path) -> None:
     assert "There is no language 'deutsch'" in message(rows, tmp_path / "no", {"language": "deutsch"})
 
 
-def test_a_language_filter_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "py3langid", None)
-    blocks._languages.cache_clear()
-    with pytest.raises(UserError, match=r"pip install 'maskwright\[corpus\]'"):
-        blocks.check_language("en")
-
-
 def test_repeated_lines_are_named_as_what_stalls_a_loss(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("\n".join(["The same line again."] * 50 + [f"Line {i} is its own." for i in range(50)]))
@@ -396,15 +387,6 @@ def test_shards_are_arrow_files_of_names_and_sentences(books: Path, tmp_path: Pa
         tables = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in made.shards(split)]
         rows = pa.concat_tables(tables).to_pylist()
         assert [Document(**row) for row in rows] == documents
-
-
-def test_figures_of_sentences() -> None:
-    import numpy as np
-
-    found = words_of_sentences(np.bincount([1, 2, 2, 3, 10]))
-    assert found == {"mean": 3.6, "0.05": 1, "0.25": 2, "0.5": 2, "0.75": 3, "0.95": 10, "0.99": 10, "most": 10}
-    assert repeated_share(np.array([3, 1, 3, 3], np.uint64)) == 0.5
-    assert repeated_share(np.array([], np.uint64)) == 0
 
 
 def test_a_plan_names_what_a_corpus_follows_from(books: Path) -> None:

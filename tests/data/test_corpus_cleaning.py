@@ -1,19 +1,23 @@
-"""Clean paragraphs: what is joined and what is not, what is taken out, and that no special token stays."""
+"""Clean paragraphs: what is joined and what is not, what is taken out, and that no special token stays; and what is
+counted of sentences."""
 
 from __future__ import annotations
 
 import textwrap
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import WordLevel
 
-from maskwright.data.corpus import cleaning
+from maskwright.base.errors import UserError
+from maskwright.data.corpus import blocks, cleaning
 from maskwright.data.corpus.cleaning import clean, limited, neutralise, paragraphs, special_pattern
 from maskwright.data.corpus.settings import SPECIALS
+from maskwright.data.corpus.statistics import repeated_share, words_of_sentences
 
 PROSE = (
     "It was a dark and stormy night; the rain fell in torrents, except at occasional intervals, when it was checked by "
@@ -87,3 +91,19 @@ def test_a_sentence_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limited("aaa bbb ccc ddd") == ["aaa bbb", "ccc ddd"]
     assert limited("a" * 25) == ["a" * 10, "a" * 10, "a" * 5]
     assert limited("short") == ["short"]
+
+
+def test_a_language_filter_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "py3langid", None)
+    blocks._languages.cache_clear()
+    with pytest.raises(UserError, match=r"pip install 'maskwright\[corpus\]'"):
+        blocks.check_language("en")
+
+
+def test_figures_of_sentences() -> None:
+    found = words_of_sentences(np.bincount([1, 2, 2, 3, 10]))
+    assert found == {"mean": 3.6, "0.05": 1, "0.25": 2, "0.5": 2, "0.75": 3, "0.95": 10, "0.99": 10, "most": 10}
+    assert repeated_share(np.array([3, 1, 3, 3], np.uint64)) == 0.5
+    assert repeated_share(np.array([], np.uint64)) == 0

@@ -174,3 +174,18 @@ def test_corpora_are_joined() -> None:
     assert both.ids.tolist() == [*one.ids, *two.ids]
     alone = [made("doc-sentences", c) for c in (one, two)]
     assert made("doc-sentences", both).lengths.tolist() == [*alone[0].lengths, *alone[1].lengths]
+
+
+def test_a_pair_is_cut_between_any_two_sentences() -> None:
+    """Each place equally often: of runs of k sentences the first text has 1 to k - 1 of them."""
+    text = corpus(400, longest=3)
+    found = made("sentence-order", text, length=60)
+    bounds = np.searchsorted(text.sentences, np.stack([found.starts, found.ends]))
+    sizes = (bounds[1] - bounds[0]).reshape(-1, 2)
+    whole, first = sizes.sum(1), np.where(found.labels == 0, sizes[:, 0], sizes[:, 1])
+    some = (whole > 3) & (found.lengths < 50)  # those that nothing was cut off
+    places = (first[some] - 1) / (whole[some] - 2)
+    assert len(places) > 300
+    assert places.mean() == pytest.approx(0.5, abs=3 * 0.32 / np.sqrt(len(places)))
+    assert (places == 0).any()
+    assert (places == 1).any()

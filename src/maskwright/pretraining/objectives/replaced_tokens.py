@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from maskwright.base.choice import Choice
+from maskwright.base.errors import UserError
 from maskwright.models import random_network
 from maskwright.nn.batch import Batch
 from maskwright.nn.cross_entropy import cross_entropy
@@ -45,11 +46,8 @@ class ReplacedTokens(Masks):
     )
 
     def head_of(self, kind: Any) -> str:
-        return (
-            "pretraining"
-            if kind.HEADS.get("pretraining") and "replaced" in kind.HEADS["pretraining"].parts
-            else (super().head_of(kind))
-        )
+        both = kind.HEADS.get("pretraining")
+        return "pretraining" if both and "replaced" in both.parts else super().head_of(kind)
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         generator = random_network(kind, self.smaller(config), "masked-lm")
@@ -146,6 +144,12 @@ def share(mine: Embeddings, generator: Embeddings, sharing: Sharing) -> None:
     if sharing == "gradient-disentangled":
         mine.word = Disentangled(generator.word)  # type: ignore[assignment]
         return
+    if sharing == "all" and mine.word.weight.shape != generator.word.weight.shape:
+        raise UserError(
+            f"The generator's word vectors are {generator.word.weight.shape[1]} wide and the discriminator's "
+            f"{mine.word.weight.shape[1]}, so they cannot be the same. Give objective.sharing=none, or "
+            "objective.width=1."
+        )
     for part in ("word", "position", "segment"):
         own, other = getattr(mine, part), getattr(generator, part)
         if own is not None and other is not None and own.weight.shape == other.weight.shape:
