@@ -162,9 +162,10 @@ def test_every_value_that_is_fixed_is_checked(name: str) -> None:
 
 @pytest.mark.parametrize("preset", presets())
 def test_every_preset_is_built_without_weights(preset: str) -> None:
+    """The first of each family with all of its heads, which do not depend on the size."""
     kind, config = presets()[preset]
     assert parse(kind.Config, config.model_dump()) == config
-    for head in kind.HEADS:
+    for head in kind.HEADS if preset == next(iter(kind.PRESETS)) else list(kind.HEADS)[:1]:
         shown = show(preset, head)
         with torch.device("meta"):
             network = kind.HEADS[head](config, kind.build(config), 2)

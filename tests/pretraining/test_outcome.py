@@ -110,9 +110,11 @@ def test_a_model_of_next_words_fills_no_mask(train: Train) -> None:
     ("options", "kind", "said"),
     [
         ({"family": "bert", "objective": "next-sentence"}, "BertForPreTraining", None),
-        ({"family": "albert", "objective": "sentence-order"}, "AlbertForPreTraining", None),
+        pytest.param(
+            {"family": "albert", "objective": "sentence-order"}, "AlbertForPreTraining", None, marks=pytest.mark.slow
+        ),
         ({"family": "electra", "objective": "replaced-tokens"}, "ElectraForPreTraining", None),
-        ({"family": "roberta"}, "RobertaForMaskedLM", None),
+        pytest.param({"family": "roberta"}, "RobertaForMaskedLM", None, marks=pytest.mark.slow),
         ({"settings": {"objective": {"shift": True}}}, "ModernBertForMaskedLM", "off by one place"),
         ({"objective": "causal"}, "ModernBertForMaskedLM", "trained to look left alone"),
         ({"family": "left-to-right", "objective": "causal"}, None, "is an arm of ours"),
