@@ -39,7 +39,7 @@ def written(log: Path) -> int:
     return sum(json.loads(line)["counts"].get("rows", 0) for line in lines)
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.jsonl", pytest.param("a.csv", marks=pytest.mark.slow), "a.parquet"])
 def test_kills_at_several_moments_change_no_byte(
     run: Run, spawn: Callable[[list[str]], Any], finished: dict[str, Path], many: Path, tmp_path: Path, name: str
 ) -> None:
