@@ -132,6 +132,8 @@ def test_how_words_end_is_learnt_from_the_training_rows() -> None:
     settled = made.settled_on(made.discover(table), table)
     assert settled.split == "spaces"
     assert settled.gather([settled.example({"text": "the U.S. won"})]).words[0].tolist() == [[0, 3], [4, 8], [9, 12]]
+    other = task(split="signs").examples(table, made.discover(table))
+    assert other.words[0].tolist() == [[0, 4], [5, 8]], "the tags of a row say how many words it has"
     given = read({"text": [["U.S.", "won"]], "label": [["B-place", "O"]]})
     assert made.settled_on(made.discover(given), given).split == "signs"
 

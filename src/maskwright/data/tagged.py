@@ -82,7 +82,8 @@ def text_of(cell: Any, bounds: Any = None) -> tuple[str, np.ndarray | None]:
 
 def rows(table: Table, text: str, label: str, how: Split | None = None) -> Iterator[Labelled]:
     """The rows of a table. how: the words of a text are found, where nothing says them; None: at white space where
-    there are as many as tags, else by signs. Raises UserError with the line of a row that does not hold together."""
+    there are as many as tags, else by signs. Where tags say how many words there are, the other way is tried too.
+    Raises UserError with the line of a row that does not hold together."""
     texts, cells = table.column(text), table.column(label)
     bounds = table.columns.get(WORDS) if text != WORDS else None
     for i, cell in enumerate(texts):
@@ -189,8 +190,8 @@ def _bounds(places: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def _counted(text: str, count: int, how: Split | None) -> tuple[np.ndarray, Split]:
-    """The words of a text that are so many."""
-    ways: tuple[Split, ...] = ("spaces", "signs") if how is None else (how,)
+    """The words of a text that are so many; of both ways to find them `how` is tried first."""
+    ways: tuple[Split, ...] = ("signs", "spaces") if how == "signs" else ("spaces", "signs")
     for way in ways:
         words = words_in(text, way)
         if len(words) == count:
