@@ -54,7 +54,7 @@ class Given:
 def portioned(inputs: Inputs) -> Inputs:
     """What is computed at once is made of these: examples, or the windows of all texts, so that a long text does not
     have to be computed whole."""
-    return inputs if isinstance(inputs, Encodings) else inputs.by_window()
+    return inputs if isinstance(inputs, Encodings) else inputs.by_window
 
 
 def arranged(parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, classes: int) -> np.ndarray:
@@ -66,5 +66,5 @@ def arranged(parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, clas
         out[rows] = values
         return out
     ordered = np.empty(len(rows), object)
-    ordered[rows] = blocks(values, inputs.by_window().counts[rows])
+    ordered[rows] = blocks(values, inputs.by_window.counts[rows])
     return blocks(flat(ordered) if len(ordered) else values, inputs.counts)

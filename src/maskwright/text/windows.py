@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -96,8 +97,9 @@ class Windowed:
     def windows(self, rows: np.ndarray) -> np.ndarray:
         """The windows of the texts at `rows` that something is asked of."""
         picked, _ = _ranges(self.sequences, rows)
-        return picked[self.by_window().counts[picked] > 0]
+        return picked[self.by_window.counts[picked] > 0]
 
+    @cached_property
     def by_window(self) -> Windowed:
         """The same with each window as a text of its own; their tokens that are asked are still in order."""
         asks = np.searchsorted(self.asked, self.encodings.offsets, side="left")
