@@ -24,6 +24,8 @@ ROWS = {
     "csv": "text,label\ngood,1\nbad,0\n",
     "tsv": "text\tlabel\ngood\t1\nbad\t0\n",
     "jsonl": '{"text": "good", "label": "1"}\n{"text": "bad", "label": "0"}\n',
+    "conll": "good\tB-x\n\nbad\tO\n",
+    "conllu": "1\tgood\t_\tADJ\t_\t_\t0\t_\t_\t_\n\n1\tbad\t_\tADV\t_\t_\t0\t_\t_\t_\n\n",
 }
 
 
@@ -111,7 +113,8 @@ def test_a_file_in_a_folder_without_rights(mode, tmp_path, fails, locks_hold):
 def test_every_reader_of_texts_unpacks_gzip(name, ending, file):
     plain = read(file(f"rows{suffix(name)}", ROWS[name]))
     packed = file(f"rows{suffix(name)}{ending}", gzip.compress(ROWS[name].encode()))
-    assert read(packed).columns == plain.columns == {"text": ["good", "bad"], "label": ["1", "0"]}
+    assert read(packed).columns == plain.columns
+    assert plain.column("text") in (["good", "bad"], [["good"], ["bad"]])
     assert read(packed).where(1) == f"{packed} line {plain.lines[1]}"
 
 

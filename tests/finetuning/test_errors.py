@@ -304,4 +304,4 @@ def test_a_rate_at_which_numbers_end(say: Say, tmp_path: Path, reviews: Reviews)
     )
     assert str(kept) in message
     assert "a lower train.lr" in message
-    assert json.loads(kept.read_text())["batches"][0]["batch"]["ids"]
+    assert json.loads(kept.read_text())["batches"][0]["given"]["batch"]["ids"]

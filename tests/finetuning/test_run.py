@@ -107,7 +107,7 @@ def test_the_log_has_a_line_a_step_and_one_an_evaluation_and_no_clocks(tune: Tun
     assert [line["step"] for line in found if "loss" in line] == list(range(1, 17))
     assert [line["step"] for line in found if "evaluation" in line] == [4, 8, 12, 16]
     assert {key for line in found for key in line} == {
-        "step", "loss", "lr", "gradient_norm", "items", "tokens", "evaluation",
+        "step", "loss", "lr", "gradient_norm", "items", "tokens", "efficiency", "evaluation",
     }  # fmt: skip
 
 
