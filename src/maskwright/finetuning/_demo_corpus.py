@@ -32,7 +32,7 @@ from maskwright.data.table import Table
 WORDS = 72  # words and signs; a passage ends at the paragraph border before this many
 LEAST = 40  # words and signs; a shorter docstring is read on into the next one
 SHORTEST = 12  # words; what is still shorter is left out
-MOST = 15  # passages of one module; without it tkinter alone would be a tenth of the corpus
+MOST = 10  # passages of one module; without it tkinter alone would be a tenth of the corpus, and the demo long
 SHARES = {"train": 0.55, "eval": 0.15, "test": 0.30}
 SPLIT = "maskwright demo"  # the fixed seed of the split: other training seeds see the same rows
 
