@@ -9,18 +9,21 @@ row that is reported on chose a checkpoint or fitted a calibration.
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import _measure as measure
 
+FUNCTIONS = 12  #: of one module, drawn by their hash
 COMMON = "maskwright finetune --model minilm --seeds {seeds}"
 #: name -> (title, options after COMMON, the metrics to show, a remark)
 TASKS: dict[str, dict[str, Any]] = {
@@ -68,6 +71,22 @@ TASKS: dict[str, dict[str, Any]] = {
         "metrics": ["accuracy", "f1_macro"],
         "remark": "in-scope intents alone; `python -m bench.tasks clinc150` turns data_full.json into JSON lines first",
     },
+    "code": {
+        "title": "Code: areas of Python's library",
+        "options": "--train {made}/code/functions.jsonl --text code --label area --max-length 128 "
+        "--set data.group=module --set data.test_share=0.3 --set train.epochs=3 --set train.lr=2e-4",
+        "metrics": ["accuracy", "f1_macro"],
+        "remark": "functions without their docstrings, no module on two sides; `python -m bench.tasks code` makes the "
+        "file from the library of this Python",
+    },
+    "table": {
+        "title": "Table: breast cancer, 30 measures",
+        "options": "--train {made}/table/cells.csv --text '*' --label diagnosis --set data.test_share=0.3 "
+        "--set train.epochs=5 --set train.lr=2e-4",
+        "metrics": ["accuracy", "f1_macro"],
+        "remark": "each row as a text of its columns (scikit-learn's copy of the Wisconsin set); logistic regression "
+        "on the numbers themselves has an accuracy of {linear} (ten folds)",
+    },
 }
 
 
@@ -79,14 +98,73 @@ def made() -> Path:
 def clinc150() -> None:
     """data_full.json, {split: [[text, label]]}, as JSON lines of the in-scope splits."""
     whole = json.loads((measure.data_folder("clinc150") / "data_full.json").read_text(encoding="utf-8"))
-    folder = made() / "clinc150"
-    folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "val", "test"):
-        rows = (json.dumps({"text": text, "label": label}) for text, label in whole[split])
-        (folder / f"{split}.jsonl").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+        rows = [json.dumps({"text": text, "label": label}) for text, label in whole[split]]
+        write_made(f"clinc150/{split}.jsonl", rows)
 
 
-PREPARE: dict[str, Callable[[], None]] = {"clinc150": clinc150}
+def code() -> None:
+    """Functions of the standard library with the area of their module, as the demo groups modules."""
+    from maskwright.finetuning import _demo_corpus as demo
+
+    folder, rows = Path(sysconfig.get_path("stdlib")), dict[str, list[str]]()
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        module = demo._module(parts[0])
+        if module is None or demo.NOT_PROSE & set(parts):
+            continue
+        for source in functions(path.read_text(encoding="utf-8", errors="replace")):
+            row = {"code": source, "area": demo.AREA_OF[module], "module": module}
+            rows.setdefault(module, []).append(json.dumps(row))
+    lines = [row for some in rows.values() for row in sorted(set(some), key=demo._draw)[:FUNCTIONS]]
+    write_made("code/functions.jsonl", lines)
+
+
+def functions(text: str) -> Iterator[str]:
+    """The functions of a file that have some lines, without docstrings and comments."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        if node.body and 4 <= len((source := ast.unparse(node)).splitlines()) <= 40:
+            yield source
+
+
+def cells() -> None:
+    """scikit-learn's copy of the Wisconsin set, a column for each of its 30 measures."""
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    head = ",".join([*found.feature_names, "diagnosis"])
+    rows = zip(found.data, found.target, strict=True)
+    write_made(
+        "table/cells.csv", [head, *(",".join([*map("{:g}".format, row), found.target_names[y]]) for row, y in rows)]
+    )
+
+
+def linear() -> str:
+    """What logistic regression makes of the table's numbers."""
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = load_breast_cancer(return_X_y=True)
+    return f"{100 * cross_val_score(make_pipeline(StandardScaler(), LogisticRegression()), x, y, cv=10).mean():.1f}"
+
+
+def write_made(name: str, lines: Sequence[str]) -> None:
+    (made() / name).parent.mkdir(parents=True, exist_ok=True)
+    (made() / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+PREPARE: dict[str, Callable[[], None]] = {"clinc150": clinc150, "code": code, "table": cells}
 
 
 def command(name: str, seeds: int) -> str:
@@ -139,9 +217,10 @@ def row(title: str, metric: str, result: dict[str, Any]) -> list[str]:
 def detail(name: str, result: dict[str, Any]) -> str:
     told, task = result["summary"], TASKS[name]
     rows = told["reported"]["rows"]
+    remark = task["remark"].replace("{linear}", linear() if "{linear}" in task["remark"] else "")
     line = result["command"].replace("{data}", "$MASKWRIGHT_DATA").replace("{made}", "made")
     parts = [
-        f"**{task['title']}** ({result['machine']['date']}): {rows:,} test rows; {task['remark']}. The whole command, "
+        f"**{task['title']}** ({result['machine']['date']}): {rows:,} test rows; {remark}. The whole command, "
         f"{len(told['seeds'])} seeds from start to saved, reloaded and compared model: {wall(result)}.",
         "\n".join(f"- {sentence}" for sentence in told["verdict"]),
         f"```\n{line} \\\n    --out runs/{name}\n```",

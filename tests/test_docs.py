@@ -204,6 +204,57 @@ def test_the_readmes_commands_run_one_after_another(
     }
 
 
+def test_the_commands_and_the_python_of_tasks_run(
+    reviews: dict[str, list[Any]],
+    make_tiny: Callable[..., Path],
+    write_csv: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As they stand there, in a folder with small files of those names, and a tiny encoder that is called minilm."""
+    monkeypatch.chdir(tmp_path)
+    make_tiny(tmp_path / "minilm")
+    texts, labels = reviews["text"], reviews["label"]
+    things = [text.split()[1] for text in texts]
+    Path("names.conll").write_text("\n\n".join(f"the\tO\n{thing}\tB-thing\nwas\tO" for thing in things) + "\n")
+    asked = [
+        {"id": str(i), "question": "what was it", "answers": [{"text": thing, "answer_start": texts[i].index(thing)}]}
+        for i, thing in enumerate(things)
+    ]
+    paragraphs = [{"context": text, "qas": [one]} for text, one in zip(texts, asked, strict=True)]
+    Path("questions.json").write_text(
+        json.dumps({"version": "1.1", "data": [{"title": "x", "paragraphs": paragraphs}]})
+    )
+    riddles = [{"question": t, "choices": ["a film", "a play"], "label": "AB"[i % 2]} for i, t in enumerate(texts)]
+    pairs = [
+        {"premise": t, "hypothesis": o, "label": ("entailment", "neutral", "contradiction")[i % 3]}
+        for i, (t, o) in enumerate(zip(texts, reviews["other"], strict=True))
+    ]
+    for name, rows in (("riddles", riddles), ("pairs", pairs)):
+        Path(f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [f"{text},a film,a play,a book,{'a song' if i % 3 else ''},{'ABC'[i % 3]}" for i, text in enumerate(texts)]
+    Path("exam.csv").write_text("\n".join(lines) + "\n")
+    write_csv(tmp_path / "reviews.csv", {"sentence": texts, "label": labels})
+    write_csv(tmp_path / "stars.csv", {"text": texts, "stars": [i % 5 for i in range(len(texts))]})
+    write_csv(
+        tmp_path / "moods.csv", {"text": texts, "mood": [("bad", "fair", "good")[i % 3] for i in range(len(texts))]}
+    )
+    Path("sets/wnut17").mkdir(parents=True)
+    for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"):
+        Path("sets/wnut17", name).write_text(Path("names.conll").read_text())
+    page = REPOSITORY / "docs/tasks.md"
+    for args in commands(page):
+        if args[0] in ("finetune", "benchmark"):
+            args = [*args, "--seeds", "1", "--quiet", "--set", "train.threads=1", "--set", "train.epochs=1"]
+        try:
+            code = main(args)
+        except SystemExit as left:  # how typer ends a command
+            code = left.code
+        assert not code, shlex.join(args)
+    (block,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    exec(block, {})
+
+
 def test_the_readmes_runs_do_not_collide() -> None:
     """Each command, the run file and the Python block have a folder of their own."""
     page = REPOSITORY / "README.md"

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from maskwright.base.errors import UserError
     from maskwright.evaluation.compare import compare
+    from maskwright.finetuning.benchmark import benchmark
     from maskwright.finetuning.check import check_data
     from maskwright.finetuning.run import finetune
     from maskwright.pretraining.calculator.planning import plan as plan_pretrain
     from maskwright.pretraining.run import pretrain
-    from maskwright.tasks import MaskedLM, load
+    from maskwright.tasks import MaskedLM, ZeroShot, load
 
 __version__ = "0.1.0"
 __all__ = [
     "MaskedLM",
     "UserError",
+    "ZeroShot",
     "__version__",
+    "benchmark",
     "check_data",
     "compare",
     "finetune",
@@ -33,6 +36,8 @@ __all__ = [
 _HOME = {
     "MaskedLM": "maskwright.tasks",
     "UserError": "maskwright.base.errors",
+    "ZeroShot": "maskwright.tasks",
+    "benchmark": "maskwright.finetuning.benchmark",
     "check_data": "maskwright.finetuning.check",
     "compare": "maskwright.evaluation.compare",
     "finetune": "maskwright.finetuning.run",

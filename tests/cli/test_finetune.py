@@ -113,14 +113,14 @@ def test_one_row_is_one_row(run: Run, finished: dict[str, Path], tmp_path: Path)
 
 
 def test_what_was_cut_is_said(tune: Run) -> None:
-    _, out, err = tune("--max-length", "6", "--keep", "tail")
+    _, out, err = tune("--max-length", "6", "--long", "tail")
     assert re.search(r"note: \d+ of 64 train texts are longer than 6 pieces and were cut at the start", err)
     assert re.search(r"[1-9] texts were cut", out)
 
 
 def test_every_option_reaches_its_setting(tune: Run, csv_file: str, tmp_path: Path) -> None:
     options = {
-        "--task": "regression", "--label": "score", "--pair": "other", "--max-length": "20", "--keep": "tail",
+        "--task": "regression", "--label": "score", "--pair": "other", "--max-length": "20", "--long": "tail",
         "--weights": "random", "--seed": "5", "--eval": csv_file, "--test": csv_file,
     }  # fmt: skip
     code, out, _ = tune(*[word for option in options.items() for word in option], "--set", "train.schedule.warmup=0.3")
@@ -128,7 +128,7 @@ def test_every_option_reaches_its_setting(tune: Run, csv_file: str, tmp_path: Pa
     assert "pearson" in out
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
     assert settings["task"] == {"name": "regression", "text": "text", "pair": "other", "label": "score"}
-    assert (settings["max_length"], settings["keep"], settings["weights"], settings["seed"]) == (
+    assert (settings["max_length"], settings["long"]["name"], settings["weights"], settings["seed"]) == (
         20,
         "tail",
         "random",
@@ -142,13 +142,13 @@ def test_every_option_reaches_its_setting(tune: Run, csv_file: str, tmp_path: Pa
 def test_a_run_file_and_what_wins_over_it(run: Run, tiny: Path, csv_file: str, sets: list[str], tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text(
-        f'model = "{tiny}"\nout = "{tmp_path / "run"}"\nseed = 1\nkeep = "tail"\n'
+        f'model = "{tiny}"\nout = "{tmp_path / "run"}"\nseed = 1\nlong = "tail"\n'
         f'[data]\ntrain = "{csv_file}"\n[train]\nepochs = 9\nlr = 1.0\n'
     )
     code, _, _ = run("finetune", file, "--seed", "2", "--seeds", 1, *sets, "--set", "train.epochs=1")
     assert code == 0
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
-    assert (settings["seed"], settings["keep"], settings["train"]["epochs"]) == (2, "tail", 1)
+    assert (settings["seed"], settings["long"]["name"], settings["train"]["epochs"]) == (2, "tail", 1)
     assert settings["train"]["lr"] == 3e-3
 
 
@@ -171,7 +171,7 @@ def test_its_help_lists_every_field_with_its_default(run: Run) -> None:
         assert f"{option} " in words
     assert "--set NAME=VALUE" in words
     assert "(default: minilm)" in words
-    assert "--keep <head|tail>" in words
+    assert "--long <str> how a longer text is read" in words
 
 
 def test_no_option_is_listed_twice() -> None:
@@ -186,7 +186,7 @@ def test_no_option_is_listed_twice() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--keep", "middle"), "'middle' is not one of 'head', 'tail'"),
+        (("--long", "middle"), "There is no way to read long texts 'middle'. Allowed: chunk-attention, "),
         (("--seed", "many"), "Invalid value for '--seed'"),
         (("--lable", "x"), "--label"),
     ],

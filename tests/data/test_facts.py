@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskwright.data import _fragments
 from maskwright.data._finding import percent
 from maskwright.data.facts import Facts, Finding, Side, examine
 from maskwright.data.table import Table
@@ -371,3 +372,15 @@ def test_long_lists_of_lines_say_how_many_are_left_out() -> None:
 )  # fmt: skip
 def test_shares_are_not_rounded_to_nothing_or_to_all(part: int, told: str) -> None:
     assert percent(part, 10_000) == told
+
+
+def test_pieces_a_word(uncased: Tokenizer) -> None:
+    prose = side("train", ["the film was a film", "the play"])
+    code = side("test", ["film.play(book)", "film[play] = self.film(play)"])
+    found = [f for f in examine([prose, code], tokenizer=uncased).findings if f.kind == "pieces a word"]
+    by_split = {one.values["split"]: one for one in found}
+    assert by_split["test"].severity == "warning"
+    assert "where prose has 1.1 to 1.5: code, tables, formulas, or another language" in by_split["test"].sentence
+    assert by_split["train"].values["pieces_between_spaces"] == pytest.approx(1.0)
+    assert _fragments._spaced("\u6f22\u5b57 and \u3042") == 4
+    assert "pieces a word" not in kinds(examine([encoded(side("train", ["..."]), uncased)], tokenizer=None))

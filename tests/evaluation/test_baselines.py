@@ -52,7 +52,7 @@ def labelled(texts: list[str], marks: Any, asked: list[str], held: Any = None, t
 
 
 def test_every_task_says_its_kind_of_answer() -> None:
-    assert {resolve(Task, {"name": name}).answers for name in names(Task)} == {*KINDS, "tags"}
+    assert {resolve(Task, {"name": name}).answers for name in names(Task)} == {*KINDS, "tags", "span", "choice"}
 
 
 def test_words_are_learnt_and_judged() -> None:

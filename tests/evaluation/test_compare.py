@@ -347,3 +347,46 @@ def test_undefined_numbers_are_null_in_json() -> None:
     told = found.plain()["differences"]["pearson"]
     assert (told["p"], told["p_holm"], told["resolvable"]) == (None, None, None)
     assert found.plain()["differences"]["mae"]["p_holm"] is not None
+
+
+# Answers by id
+
+
+def questions(folder: Path, ids: tuple[str, ...] = ("a", "b", "c")) -> Path:
+    asked = [
+        {"id": name, "question": f"Who {name}?", "answers": [{"text": "Ada", "answer_start": 0}] if name != "c" else []}
+        for name in ids
+    ]
+    path = folder / "dev.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "Ada was here.", "qas": asked}]}]}))
+    return path
+
+
+def test_answers_by_id_as_squads_server_takes_them(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text(json.dumps({"c": "", "b": "the Ada", "a": "Ada"}))
+    two.write_text(json.dumps({"a": "here", "b": "Ada was", "c": "was"}))
+    found = compare(str(one), str(two), data=str(questions(tmp_path)), label="answers")
+    assert found.rows == 3
+    assert found.verdicts["exact_match"].difference.value == pytest.approx(1.0)
+    assert found.verdicts["f1"].difference.value == pytest.approx((1 + 1 / 3 + 1) / 3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "ids", "said"),
+    [
+        ({"a": "Ada"}, ("a", "b", "c"), r"no answer for 2 rows of .*dev.json; the first is 'b' \(.*question 2\)"),
+        ({"a": "", "b": "", "c": "", "d": ""}, ("a", "b", "c"), "answers 1 id that .* does not have, such as 'd'"),
+        ({"a": "", "b": ""}, ("a", "b", "a"), "question 3 has the id 'a' of another row"),
+    ],
+)
+def test_answers_by_id_that_do_not_fit(tmp_path: Path, answers: dict[str, str], ids: Any, said: str) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(answers))
+    with pytest.raises(UserError, match=said):
+        compare(str(tmp_path / "one.json"), str(tmp_path / "one.json"), str(questions(tmp_path, ids)), "answers")
+
+
+def test_answers_by_id_need_the_rows_with_their_ids(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps({"a": "Ada"}))
+    with pytest.raises(UserError, match="answers by id, so the rows with their ids are needed"):
+        compare(str(tmp_path / "one.json"), {"prediction": ["Ada"], "target": [["Ada"]]})

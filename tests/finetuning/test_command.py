@@ -31,7 +31,7 @@ def typed(line: str) -> Finetune:
     [
         ({}, {}),
         ({"train": "my rows.csv", "test": "b.tsv", "text": "sentence", "label": "true", "out": "runs/ä b"}, {}),
-        ({"max_length": 64, "seeds": 1, "seed": 7, "keep": "tail"}, {"baselines": False}),
+        ({"max_length": 64, "seeds": 1, "seed": 7, "long": "tail"}, {"baselines": False}),
         ({}, {"train": {"lr": 3e-5, "epochs": 3, "schedule": {"name": "cosine", "warmup": 0.2}}}),
         ({}, {"train": {"schedule": {"warmup": 0.2}, "checkpoint_minutes": None}, "data": {"delimiter": ";"}}),
         ({"task": "multi-label", "separator": "; ", "threshold": 0.3}, {}),

@@ -218,9 +218,7 @@ def test_a_setting_that_is_wrong(say: Say, given: str, said: str) -> None:
 
 def test_an_unknown_task(say: Say) -> None:
     message = say(task="clasification")
-    assert message.startswith(
-        "There is no task 'clasification'. Did you mean 'classification'? Allowed: classification, "
-    )
+    assert message.startswith("There is no task 'clasification'. Did you mean 'classification'? Allowed: answer, ")
 
 
 def test_a_run_file_that_is_not_there(say: Say) -> None:

@@ -240,9 +240,12 @@ def test_a_disk_that_is_full_while_saving_costs_the_old_checkpoint_nothing(
 def test_other_settings_are_refused_and_named(tune: Tune, stopped: Callable[..., None]) -> None:
     stopped()
     with pytest.raises(UserError) as caught:
-        tune(resume=True, settings={"train": {"lr": 1e-3}}, keep="tail")
+        tune(resume=True, settings={"train": {"lr": 1e-3}}, long="tail")
     message = str(caught.value)
-    assert "was started with other settings: train.lr was 0.003 and is 0.001; keep was 'head' and is 'tail'." in message
+    assert (
+        "was started with other settings: train.lr was 0.003 and is 0.001; long.name was 'head' and is 'tail'."
+        in message
+    )
     with pytest.raises(UserError, match="seed was 0 and is 1"):
         tune(resume=True, seed=1)
     with pytest.raises(UserError, match=r"task.pair was None and is 'other'"):

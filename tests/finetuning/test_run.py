@@ -120,7 +120,7 @@ def test_the_same_seed_repeats_to_the_bit_and_another_does_not(tune: Tune) -> No
 
 def test_the_resolved_settings_run_the_same_run_again(tune: Tune, tmp_path: Path, reviews: Reviews) -> None:
     given = {"train": {"schedule": {"name": "cosine", "warmup": 0.2}, "optimizer": {"name": "adamw", "beta2": 0.99}}}
-    first = tune(settings=given, pair="other", max_length=9, keep="tail", seed=3)
+    first = tune(settings=given, pair="other", max_length=9, long="tail", seed=3)
     config = json.loads((first.folder / "config.json").read_text())
     again = maskwright.finetune({**config["settings"], "out": str(tmp_path / "again")}, train=reviews)
     assert outcome(again.folder, seed=3) == outcome(first.folder, seed=3)
@@ -331,14 +331,15 @@ def test_a_model_that_does_not_repeat_itself_after_saving_is_not_called_done(
 
 @pytest.mark.parametrize(("keep", "end"), [("head", "end"), ("tail", "start")])
 def test_texts_that_are_cut_are_counted_and_said(tune: Tune, reviews: Reviews, keep: str, end: str) -> None:
-    run = tune(max_length=6, keep=keep, eval={c: v[:10] for c, v in reviews.items()})
+    run = tune(max_length=6, long=keep, eval={c: v[:10] for c, v in reviews.items()})
     notes = [note for note in run.notes if "were cut" in note]
     assert len(notes) == 2
     lengths = run.model.tokenizer.encode(reviews["text"]).lengths
     cut, lost = int((lengths > 6).sum()), int(np.maximum(lengths - 6, 0).sum())
     assert notes[0] == (
-        f"{cut} of 80 train texts are longer than 6 pieces and were cut at the {end} ({lost} pieces lost); keep=head "
-        "or keep=tail says which end stays."
+        f"{cut} of 80 train texts are longer than 6 pieces and were cut at the {end}: {lost} pieces, "
+        f"{lost / lengths.sum():.1%} of all, are never seen. Other ways to read long texts are --long tail, head-tail, "
+        "chunk-mean and more."
     )
     assert run.metrics["eval"]["texts_cut"] == int((lengths[:10] > 6).sum())
     logged = json.loads((run.folder / "seeds" / "0" / "log.jsonl").read_text().splitlines()[0])
@@ -351,16 +352,16 @@ def test_texts_that_are_cut_are_counted_and_said(tune: Tune, reviews: Reviews, k
         "unknown_pieces": run.model.encode(reviews["text"]).unknown,
     }
     assert run.metrics["eval"]["pieces_cut"] == int(np.maximum(lengths[:10] - 6, 0).sum())
-    assert run.model.keep == keep
+    assert run.model.long.name == keep
 
 
 def test_the_kept_end_is_the_one_that_is_learned_from(tune: Tune, reviews: Reviews) -> None:
-    """The word that decides stands last in long texts: with keep=head it is out of sight."""
+    """The word that decides stands last in long texts: with long=head it is out of sight."""
     filler = "the film was the play was the book"
     rows = {"text": [f"{filler} {t.split()[3]}" for t in reviews["text"]], "label": reviews["label"]}
     scores = {}
     for keep in ("head", "tail"):
-        run = tune(train=rows, eval=rows, max_length=6, keep=keep, out=keep, settings={"train": {"epochs": 8}})
+        run = tune(train=rows, eval=rows, max_length=6, long=keep, out=keep, settings={"train": {"epochs": 8}})
         scores[keep] = run.metrics["eval"]["accuracy"]
     assert scores["tail"] == 1.0
     assert scores["head"] == pytest.approx(0.6), "all rows look alike: the commoner class"
@@ -414,3 +415,17 @@ def test_undefined_metrics_are_null(tune: Tune, reviews: Reviews) -> None:
 def test_a_run_on_a_gpu_learns_and_proves_what_it_saved(tune: Tune, precision: str) -> None:
     run = tune(settings={"train": {"device": "cuda", "precision": precision, "epochs": 10}})
     assert run.metrics["eval"]["accuracy"] > 0.8
+
+
+def test_a_table_is_read_as_sentences(tune: Tune, reviews: Reviews) -> None:
+    rows = {
+        "thing": [text.split()[1] for text in reviews["text"]],
+        "word": [text.split()[3] for text in reviews["text"]],
+        "stars": list(range(len(reviews["text"]))),
+        "label": reviews["label"],
+    }
+    run = tune(train=rows, text="*", settings={"train": {"epochs": 12}})
+    assert run.model.task.text == "thing: {thing}; word: {word}; stars: {stars}"
+    assert run.metrics["test"]["accuracy"] > 0.9
+    given = [{name: cells[i] for name, cells in rows.items()} for i in range(4)]
+    assert [answer["label"] for answer in run.model.stream(given)] == reviews["label"][:4]

@@ -65,6 +65,21 @@ def test_spans_are_learnt_and_reported(
     assert again.calibration.temperature is not None
 
 
+def test_chains_are_learnt_and_reported(tag: Tune, spans: Rows) -> None:
+    """With a conditional random field, whose moves are saved beside the weights of the family."""
+    run = tag({"epochs": 20}, task={"name": "tagging", "crf": True}, baselines=True)
+    assert run.metrics["test"]["f1"] > 0.95
+    assert (run.folder / "model" / "maskwright.safetensors").exists()
+    again = maskwright.load(run.folder)
+    assert float(again.network.behind.follow.abs().sum()) > 0
+    assert again.predict("the song was dull") == run.predict("the song was dull")
+    (answer,) = again.predict("the song was dull")
+    assert [(s["text"], s["label"]) for s in answer["spans"]] == [("song", "thing"), ("dull", "word")]
+    assert all(0.5 < s["probability"] <= 1 for s in answer["spans"])
+    assert again.predict("")[0]["spans"] == []
+    assert next(other["name"] for other in run.summary["baselines"]) == "commonest tag"
+
+
 def test_two_runs_are_compared_by_their_spans(tag: Tune, tmp_path: Path) -> None:
     from maskwright.evaluation.compare import compare
 

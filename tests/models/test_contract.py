@@ -30,6 +30,7 @@ from maskwright.models._family import (
 )
 from maskwright.models._show import presets
 from maskwright.nn import Batch, precision
+from maskwright.tasks.long.chunk_mean import Mean
 
 REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
 HEADS = [(name, head) for name in families() for head in family(name).HEADS]
@@ -307,3 +308,23 @@ def test_looking_sees_longformers_window_and_marks(stir: Stir, tmp_path: Path) -
             torch.testing.assert_close(mine[:, i, 0], near[0, :, i, 0], atol=1e-5, rtol=0)
             for j in range(max(1, i - size // 2), min(length, i + size // 2 + 1)):
                 torch.testing.assert_close(mine[:, i, j], near[0, :, i, 1 + j - i + size // 2], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in families() if "classification" in family(name).HEADS])
+def test_a_classifier_of_every_family_reads_texts_in_several_sequences(name: str, stir: Stir) -> None:
+    """The mean over the sequences of a text of what stands in front of the classifier; of one sequence, that itself."""
+    kind = family(name)
+    torch.manual_seed(0)
+    network = stir(random_network(kind, tiny(kind), "classification", classes=3)).eval()
+    ids, lengths = torch.randint(5, 20, (12,)), (3, 5, 4)
+    batch = Batch.packed(ids, lengths)
+    texts = Batch.packed(torch.zeros(3, dtype=torch.int64), (1, 2))
+    alone = Batch.packed(torch.zeros(3, dtype=torch.int64), (1, 1, 1))
+    with torch.inference_mode():
+        plain = network(batch)
+        network.combine = Mean()
+        torch.testing.assert_close(network(batch, alone), plain)
+        joined = network(batch, texts)
+    assert joined.shape == (2, 3)
+    torch.testing.assert_close(joined[0], plain[0])
+    assert not torch.allclose(joined[1], plain[1])

@@ -107,7 +107,7 @@ def test_a_folder_of_any_head_gives_its_encoder_to_another(name: str, head: str,
                 assert torch.equal(tensor, torch.cat([held[n] for n in theirs])), ours
                 used |= set(theirs)
         assert sorted([*used, *loaded.unused, *loaded.replaced]) == sorted(held)
-        if other == head and head != "classification":
+        if other == head and head not in ("classification", "question-answering"):  # what answers is new
             assert not loaded.new
 
 

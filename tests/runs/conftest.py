@@ -21,7 +21,7 @@ SETTINGS = {
     "train": {"epochs": 2.0, "batch_size": 32, "lr": 5e-05, "schedule": {"name": "linear", "warmup": 0.06}},
     "weights": "pretrained",
     "max_length": 128,
-    "keep": "head",
+    "long": {"name": "head"},
     "seed": 0,
 }
 

@@ -20,7 +20,20 @@ from maskwright.runs._drawing import draw
 from maskwright.runs._page import THEME
 from maskwright.runs.curves import elsewhere
 from maskwright.runs.report import LIMIT, report, write_report
-from maskwright.runs.shapes import Curve, Histogram, Line, Mark, Matrix, Sentences, Series, Shape, Table, Text, Texts
+from maskwright.runs.shapes import (
+    Curve,
+    Histogram,
+    Line,
+    Mark,
+    Matrix,
+    Place,
+    Sentences,
+    Series,
+    Shape,
+    Table,
+    Text,
+    Texts,
+)
 
 Make = Callable[..., Path]
 OPEN = {"meta", "br", "wbr", "path", "use", "image", "rect"}  # tags that have no end of their own, or close themselves
@@ -537,6 +550,24 @@ def test_texts_show_both_of_a_pair_and_their_values() -> None:
     assert "<dt>answer</dt><dd>&lt;b&gt;</dd>" in html
     assert "<dt>probability</dt><dd>0.988</dd>" in html
     assert "Shown: the first 100 of 101 texts; all are in metrics.json." in html
+
+
+def test_places_of_a_text_are_marked_where_they_are_and_may_overlap() -> None:
+    places = [Place(0, 5, "right", "PER"), Place(9, 14, "true", "ORG"), Place(12, 20, "answer", "L<C")]
+    html = draw(Texts("T", [Text("Maria in Acme & York", None, {}, places), Text("none")]))
+    assert '<mark class="right">Maria</mark> <small>right: PER</small>' in html
+    assert '<mark class="true">Acm</mark><mark class="true answer">e </mark> <small>true: ORG</small>' in html
+    assert '<mark class="answer">&amp; York</mark> <small>answer: L&lt;C</small>' in html
+    assert "Underlined and shaded: true, and answered; underlined: true; shaded: answered." in html
+    assert "Underlined" not in draw(Texts("T", [Text("none")]))
+
+
+def test_a_long_text_with_places_is_cut_as_one_without() -> None:
+    long = "word " * 1000
+    plain, some = (draw(Texts("T", [Text(long, None, {}, places)])) for places in ([], [Place(1995, 2005, "true")]))
+    cleaned = re.sub(r"<mark[^>]*>|</mark>| <small>.*?</small> |<p class=.note.>.*", "", some, flags=re.S)
+    assert cleaned.split("</blockquote>")[0] == plain.split("</blockquote>")[0]
+    assert draw(Texts("T", [Text(long, None, {}, [Place(3000, 3005, "true")])])).count("<mark") == 0
 
 
 # For everybody

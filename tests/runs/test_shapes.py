@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 
 from maskwright.base.errors import UserError
 from maskwright.runs import shapes
-from maskwright.runs.shapes import Curve, Histogram, Line, Mark, Matrix, Sentences, Series, Shape, Table, Text, Texts
+from maskwright.runs.shapes import (
+    Curve,
+    Histogram,
+    Line,
+    Mark,
+    Matrix,
+    Place,
+    Sentences,
+    Series,
+    Shape,
+    Table,
+    Text,
+    Texts,
+)
 from maskwright.stats.intervals import Interval
 
 EXAMPLES: list[Shape] = [
@@ -22,7 +35,10 @@ EXAMPLES: list[Shape] = [
     Curve("Loss", "step", "loss", [Line("a", [1, 2], [0.5, None], [0.4, None], [0.6, None], "steps")], diagonal=True),
     Matrix("Confusion", ["a", "b"], ["a", "b", "none"], [[1, 2, 3], [4, 5, 6]]),
     Histogram("Lengths", [0, 5, 10], [Series("train", [3, 4])], "A note.", "pieces", Mark(8, "cut")),
-    Texts("Wrong", [Text("a", "b", {"where": "x:1", "probability": 0.5}), Text("c")]),
+    Texts(
+        "Wrong",
+        [Text("a", "b", {"where": "x:1", "probability": 0.5}), Text("c", places=[Place(0, 1, "answer", "PER")])],
+    ),
 ]
 
 
@@ -146,3 +162,13 @@ def test_what_is_no_table_at_all_is_said() -> None:
 
 def test_a_megabyte_is_not_printed_into_a_message() -> None:
     assert len(refused(shape="curve", x="", y="", lines=["m" * 1_000_000])) < 200
+
+
+def test_a_place_lies_inside_its_text_and_is_of_a_kind() -> None:
+    def said(**place: Any) -> str:
+        return refused(shape="texts", texts=[{"text": "abc", "places": [{"start": 0, "end": 1, **place}]}])
+
+    assert "ends at character 4 of a text of 3" in said(end=4)
+    assert "from 0 to 0" in said(end=0)
+    assert "from -1 to 1" in said(start=-1)
+    assert "kind of place" in said(kind="wrong")

@@ -59,6 +59,11 @@ CASES: dict[str, tuple[Callable[..., Rows], Callable[..., measures.Measure], Cal
     "f1 weighted": (classes, lambda y, p: measures.f1(y, p, "weighted"), lambda y, p: metrics.f1(y, p, "weighted")),
     "f1": (binary, lambda y, p: measures.f1(y, p, "binary"), lambda y, p: metrics.f1(y, p, "binary")),
     "mcc": (classes, measures.matthews, metrics.matthews),
+    "kappa": (
+        classes,
+        measures.kappa,
+        lambda y, p: sk.cohen_kappa_score(y, p, labels=range(5), weights="quadratic"),
+    ),
     "auc": (scores, measures.auc, sk.roc_auc_score),
     "average precision": (scores, measures.average_precision, sk.average_precision_score),
     "pearson": (numbers, measures.pearson, metrics.pearson),
@@ -117,6 +122,8 @@ def test_undefined_is_not_a_number() -> None:
         assert np.isnan(measure(constant, rising)(ones)).all()
     assert np.isnan(measures.pearson(rising, constant)(ones)).all()
     assert np.isnan(measures.auc([True] * 5, rising)(ones)).all()
+    assert np.isnan(measures.kappa(np.ones(5), np.ones(5))(ones)).all()
+    assert measures.kappa(rising, np.ones(5))(ones)[0] == 0
     assert measures.matthews(np.zeros(5), np.array([0, 1, 0, 1, 0]))(ones)[0] == 0
 
 

@@ -17,6 +17,7 @@ import torch
 from maskwright.base.errors import UserError
 from maskwright.data.settings import Data
 from maskwright.tasks import Bulk, Model, _bulk, _stream
+from maskwright.tasks.long.tail import Tail
 
 Build = Callable[..., Model]
 Reviews = dict[str, list[Any]]
@@ -291,7 +292,7 @@ def test_a_fingerprint_is_that_of_what_answers_follow_from(build: Build, tmp_pat
     assert model.fingerprint() == first == build("single", LABELS).fingerprint()
     model.save(tmp_path / "model")
     assert load(tmp_path / "model").fingerprint() == first
-    for changes in ({"max_length": 9}, {"keep": "tail"}, {"precision": "bf16"}):
+    for changes in ({"max_length": 9}, {"long": Tail()}, {"precision": "bf16"}):
         assert build("single", LABELS, **changes).fingerprint() != first
     with torch.no_grad():
         next(model.network.parameters()).view(-1)[0] += 1e-6

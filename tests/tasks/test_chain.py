@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.data.tags import SCHEMES, names, spans, tagged
-from maskwright.tasks._chain import Chain
+from maskwright.tasks._chain import Chain, Learnt, Said, stacked
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -18,23 +18,53 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(e / e.sum(-1, keepdims=True))
 
 
-@given(st.sampled_from(SCHEMES), st.integers(1, 4), st.integers(0, 9999))
-def test_against_all_chains(scheme: str, words: int, seed: int) -> None:
+@given(st.sampled_from(SCHEMES), st.integers(1, 4), st.integers(0, 9999), st.booleans())
+def test_against_all_chains(scheme: str, words: int, seed: int, moves: bool) -> None:
+    """With moves that were learnt, and without."""
     tags = names(["p", "l"] if scheme in ("IOB1", "IOB2") else ["p"], scheme)
     chain = Chain.of(tags, scheme)
-    scores = np.random.default_rng(seed).normal(size=(words, len(tags))) * 3
+    random, count = np.random.default_rng(seed), len(tags)
+    scores = random.normal(size=(words, count)) * 3
+    learnt = None
+    if moves:
+        learnt = Learnt(random.normal(size=(count, count)), random.normal(size=count), random.normal(size=count))
+
+    def of(path: np.ndarray) -> float:
+        found = float(scores[np.arange(words), path].sum())
+        if learnt is None:
+            return found
+        return found + float(learnt.follow[path[:-1], path[1:]].sum() + learnt.begin[path[0]] + learnt.end[path[-1]])
+
     every = [np.array(path) for path in product(range(len(tags)), repeat=words)]
     allowed = [path for path in every if spans([tags[i] for i in path], scheme) == spans([tags[i] for i in path])]
     allowed = [path for path in allowed if _orderly([tags[i] for i in path], scheme)]
     assert {tuple(path) for path in allowed} == {tuple(path) for path in every if chain.allows(path)}
-    sums = np.array([scores[np.arange(words), path].sum() for path in allowed])
-    best = chain.best(scores)
-    assert scores[np.arange(words), best].sum() == pytest.approx(sums.max())
+    sums = np.array([of(path) for path in allowed])
+    best = chain.best(scores, learnt)
+    assert of(best) == pytest.approx(sums.max())
     found = spans([tags[i] for i in best])
     weights = np.exp(sums - sums.max())
-    for span, chance in zip(found, chain.chances(softmax(scores), best, found), strict=True):
+    for span, chance in zip(found, chain.chances(softmax(scores), best, found, learnt), strict=True):
         there = [span in spans([tags[i] for i in path]) for path in allowed]
         assert chance == pytest.approx(float(weights[there].sum() / weights.sum()), rel=1e-9)
+    shares = chain.shares(softmax(scores), learnt)
+    by_hand = np.zeros_like(scores)
+    for path, weight in zip(allowed, weights / weights.sum(), strict=True):
+        by_hand[np.arange(words), path] += weight
+    np.testing.assert_allclose(shares, by_hand, atol=1e-9)
+
+
+def test_what_is_kept_of_a_chain() -> None:
+    """The network's rows are the words' scores with the moves behind each; these are kept once."""
+    random = np.random.default_rng(0)
+    scores, moves = random.normal(size=(4, 3)), random.normal(size=15)
+    kept = stacked(np.concatenate([scores, np.tile(moves, (4, 1))], 1))
+    said = Said.of(kept, 4)
+    assert said.learnt is not None
+    np.testing.assert_array_equal(said.scores, scores)
+    np.testing.assert_array_equal(np.concatenate([part.ravel() for part in said.learnt]), moves)
+    assert Said.of(scores, 4).learnt is None
+    assert stacked(np.zeros((0, 18))).shape == (0, 3)
 
 
 def _orderly(path: list[str], scheme: str) -> bool:

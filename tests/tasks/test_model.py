@@ -18,6 +18,7 @@ import maskwright
 from maskwright.base.errors import UserError
 from maskwright.tasks import Model, _model, load
 from maskwright.tasks._checks import check_vocabulary
+from maskwright.tasks.long.tail import Tail
 
 Build = Callable[..., Model]
 Reviews = dict[str, list[Any]]
@@ -31,13 +32,13 @@ def texts(model: Model, reviews: Reviews, count: int = 30) -> tuple[list[str], l
 def test_what_is_saved_is_what_is_loaded_to_the_bit(
     build: Build, kind: str, reviews: Reviews, tmp_path: Path, precision: str
 ) -> None:
-    model = build(kind, precision=precision, max_length=12, keep="tail")
+    model = build(kind, precision=precision, max_length=12, long="tail")
     model.provenance["note"] = "kept"
     model.save(tmp_path / "model")
     again = load(tmp_path / "model")
     assert not again.network.training
-    assert (again.task, again.labels, again.max_length, again.keep, again.precision) == (
-        model.task, model.labels, 12, "tail", precision,
+    assert (again.task, again.labels, again.max_length, again.long, again.precision) == (
+        model.task, model.labels, 12, Tail(), precision,
     )  # fmt: skip
     assert again.provenance["note"] == "kept"
     given = texts(model, reviews)
@@ -145,7 +146,7 @@ def test_what_was_cut_is_said_with_the_answer(build: Build) -> None:
 @pytest.mark.parametrize(("keep", "end"), [("head", "the film was dull"), ("tail", "play play book song")])
 def test_the_end_that_was_chosen_stays(build: Build, keep: str, end: str) -> None:
     long = "the film was dull play play book song"
-    model = build("single", max_length=6, keep=keep)
+    model = build("single", max_length=6, long=keep)
     (answer,) = model.predict(long)
     assert answer.pop("pieces_cut") == 4
     assert answer == model.predict(end)[0]
@@ -259,7 +260,7 @@ def test_an_encoder_is_called_what_the_person_called_it() -> None:
     assert "site-packages" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["golden", "task", "labels", "max_length", "keep", "precision", "provenance"])
+@pytest.mark.parametrize("key", ["golden", "task", "labels", "max_length", "long", "precision", "provenance"])
 def test_a_description_without_a_key_is_said(build: Build, tmp_path: Path, key: str) -> None:
     build("single").save(tmp_path)
     drift(tmp_path / "maskwright.json", lambda table: table.pop(key))
@@ -332,7 +333,7 @@ def test_a_crash_while_saving_leaves_the_old_model(
 @pytest.mark.parametrize("kind", ["single", "pair"])
 def test_a_text_of_a_megabyte_is_cut_counted_and_answered(build: Build, reviews: Reviews, kind: str, keep: str) -> None:
     """As its end that stays alone is, beside short texts too, which it does not change."""
-    model = build(kind, keep=keep)
+    model = build(kind, long=keep)
     words = ["wonderful", *["the film was boring"] * 55_000, "terrible"]
     long = " ".join(words)
     assert len(long) > 2**20

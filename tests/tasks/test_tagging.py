@@ -166,6 +166,8 @@ def test_labels_with_inner_marks_alone_have_spans_too() -> None:
     ("text", "label", "said"),
     [
         (TEXT, [[0, 99, "x"]], "row 1: the span from 0 to 99 does not lie in a text of 35 characters"),
+        ("Rene\u0301 sang", [[0, 4, "x"]], "row 1: the span from 0 to 4 cuts a character in two"),
+        ("a \U0001f469\u200d\U0001f4bb", [[2, 4, "x"]], "row 1: the span from 2 to 4 cuts a character in two"),
         (TEXT, [[0, 4, "x"], [2, 5, "x"]], "the spans 'Ada' and 'a L' overlap"),
         (TEXT, [[3, 4, "x"]], "the span from 3 to 4 holds nothing but white space."),
         (

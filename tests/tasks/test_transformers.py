@@ -11,9 +11,11 @@ import pytest
 import torch
 
 import maskwright
+from maskwright.base.choice import resolve
 from maskwright.data.labels import Labels
 from maskwright.evaluation import evaluate
 from maskwright.tasks import Model
+from maskwright.tasks.long import Long
 from maskwright.tasks.multi_label import MultiLabel
 from maskwright.text.tokenizer import Tokenizer
 
@@ -192,7 +194,7 @@ def test_their_loss_of_several_labels_is_ours(tiny: Path, tagged: Reviews, tmp_p
 def test_texts_that_are_too_long_are_cut_as_theirs_are(tiny: Path, reviews: Reviews, tmp_path: Path, keep: str) -> None:
     folder = saved_by_them(tmp_path, Tokenizer.from_folder(tiny))
     model = maskwright.load(folder)
-    model.precision, model.keep = "fp32", keep  # type: ignore[assignment]
+    model.precision, model.long = "fp32", resolve(Long, keep)
     texts = [" ".join(reviews["text"][i : i + 6]) for i in range(8)]
     encodings = model.encode(texts)
     assert encodings.truncated == 8

@@ -13,7 +13,7 @@ from vocabularies import ANGLES, byte_level, camembert, deberta_v2, frame, xlm_r
 
 from maskwright.base.errors import UserError
 from maskwright.text.tokenizer import Tokenizer
-from maskwright.text.windows import cores, cut, windowed
+from maskwright.text.windows import cores, cut, windowed, windowed_pairs
 from maskwright.text.words import find
 
 
@@ -111,6 +111,46 @@ def test_every_kind_of_vocabulary_reads_a_word_from_its_first_piece(name: str, t
                 assert first <= start < last, (text[start:end], text[first:last])
                 before = spans[piece - 1].tolist() if piece else [0, 0]
                 assert not before[0] <= start < before[1] or before == [first, last], "an earlier piece holds it"
+
+
+PAIRS = [
+    ("Who does it?", "The dog doesn't see (two) dogs, does it? " * 5),
+    ("", "It was the best of times"),
+    ("Zoë's 東京", ""),
+    ("what is " * 20, " 京都 and  Zoë's 東京 " * 4),
+]
+
+
+@pytest.mark.parametrize("name", ["tiny", *MADE])
+def test_every_window_of_a_pair_has_its_first_text(name: str, tiny: Path, tmp_path: Path) -> None:
+    """One separator between the texts, or two; what is asked are the first piece, and the second text's."""
+    if name != "tiny":
+        MADE[name]().save(str(tmp_path / "tokenizer.json"))
+    tokenizer = Tokenizer.from_folder(tiny if name == "tiny" else tmp_path)
+    firsts, seconds = [pair[0] for pair in PAIRS], [pair[1] for pair in PAIRS]
+    whole = tokenizer.encode(firsts, seconds, details=True)
+    one, many = windowed_pairs(whole, 512, 4), windowed_pairs(whole, 32, 4)
+    assert one.encodings.ids.tolist() == whole.ids.tolist()
+    assert (one.windowed, one.pieces_cut) == (0, 0)
+    assert many.windowed >= 1
+    assert max(many.encodings.lengths) <= 32
+    assert (many.cut > 0).tolist() == [False, False, False, True]
+    bodies = tokenizer.encode([""] * len(PAIRS), seconds)
+    alone = len(tokenizer.encode([""], [""]).ids)
+    for row in range(len(PAIRS)):
+        body = bodies.ids[slice(*bodies.offsets[row : row + 2])][alone - 1 : -1].tolist()
+        head = whole.ids[slice(*whole.offsets[row : row + 2])][: -1 - len(body)].tolist()
+        lost, frame = int(many.cut[row]), 1 + head[1:].index(tokenizer.sep_id)  # where the first text ends
+        kept, seen = head[: frame - lost] + head[frame:], set()
+        for window in range(many.sequences[row], many.sequences[row + 1]):
+            start, stop = many.encodings.offsets[window : window + 2].tolist()
+            assert many.ids[start : start + len(kept)].tolist() == kept
+            own = many.asked[slice(*many.by_window.asks[window : window + 2])].tolist()
+            assert own == [start, *range(start + len(kept), stop - 1)]
+            seen |= {tuple(span) for span in many.encodings.spans[own[1:]].tolist()}
+        last = whole.offsets[row + 1] - 1
+        assert seen == {tuple(span) for span in whole.spans[last - len(body) : last].tolist()}
+        assert one.ids[one.asked[one.asks[row] + 1 : one.asks[row + 1]]].tolist() == body
 
 
 def test_a_length_without_room_is_said(tokenizer: Tokenizer) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -27,6 +27,8 @@ P = TypeVar("P", bound="Part")
 
 class Part(Config):
     """A swappable part: frozen settings and the behaviour that they steer."""
+
+    called: ClassVar[str | None] = None  #: what a person calls such a part, where the class's name does not say it
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ def name_of(part: type[Part]) -> str:
 def names(contract: type[Part]) -> list[str]:
     """All names in the contract's folder, sorted."""
     package = importlib.import_module(folder_of(contract))
-    found = (m.name for m in pkgutil.iter_modules(package.__path__))
+    found = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg)
     return sorted(n.replace("_", "-") for n in found if not n.startswith("_"))
 
 
@@ -64,7 +66,7 @@ def find(contract: type[P], name: str) -> type[P]:
         return _from_outside(contract, name)
     if name not in names(contract):
         raise UserError(
-            unknown(contract.__name__.lower(), name, names(contract))
+            unknown(contract.called or contract.__name__.lower(), name, names(contract))
             + " One of your own is named by its dotted path, package.module:Class."
         )
     module = importlib.import_module(f"{folder_of(contract)}.{name.replace('-', '_')}")

@@ -16,6 +16,7 @@ from maskwright.data import _texts
 from maskwright.data._conflicts import conflicts
 from maskwright.data._corpus import in_corpus
 from maskwright.data._finding import SEVERITIES, Finding, Severity, Side
+from maskwright.data._fragments import fragments
 from maskwright.data._near import near_duplicates
 from maskwright.data._same import codes, duplicates
 from maskwright.data._strange import strangest
@@ -82,7 +83,7 @@ def examine(
         found.append(Finding("near duplicates", "fact", sentence, values={"rows": rows, "most": near}))
     found += _texts.wordless(sides) + labels(sides, names) + _texts.casing(sides, tokenizer)
     if tokenizer is not None:
-        found += _texts.lengths(sides, max_length) + _texts.unknown(sides, tokenizer)
+        found += _texts.lengths(sides, max_length) + _texts.unknown(sides, tokenizer) + fragments(sides, tokenizer)
     if corpus:
         found += in_corpus(sides, corpus)
     return Facts.of(found + strangest(sides, numbers))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from maskwright.data.table import Table
 from maskwright.text.words import find
 
 _WORD = re.compile(r"\S+")
+JOINERS = "\N{ZERO WIDTH JOINER}\N{VARIATION SELECTOR-16}"  #: that make one sign of several, as emoji have
 WORDS = "words"  #: the column that says where words stand, of readers that know it
 
 
@@ -158,6 +160,12 @@ def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
                 f"the span from {start} to {end} does not lie in a text of {len(text)} characters; start is its first "
                 "character, counted from 0, and end the one behind its last."
             )
+        halved = next((place for place in (start, end) if _halves(text, place)), None)
+        if halved is not None:
+            raise UserError(
+                f"the span from {start} to {end} cuts a character in two: {text[halved - 1 : halved + 1]!r} is a sign "
+                "and what belongs to it. Count its marks too, or normalise the text (NFC) before the spans are made."
+            )
         part = text[start:end]
         first = int(start) + len(part) - len(part.lstrip())
         last = int(end) - len(part) + len(part.rstrip())
@@ -173,6 +181,14 @@ def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
                 "character can have one label."
             )
     return out, trimmed
+
+
+def _halves(text: str, at: int) -> bool:
+    """Whether a border here stands before a mark that belongs to the sign in front of it, or inside of a joined
+    sign."""
+    if not 0 < at < len(text):
+        return False
+    return bool(unicodedata.combining(text[at])) or text[at] in JOINERS or text[at - 1] == JOINERS[0]
 
 
 def _whole(number: Any) -> bool:

@@ -12,11 +12,12 @@ from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.data.read import Source, read
 from maskwright.data.table import Table
+from maskwright.evaluation._by_id import SAID, by_id, in_order
 from maskwright.runs import RunFolder
 
 PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
 #: columns that may hold a system's answers, the first that is there
-ANSWERS = ("prediction", "predicted", "label", "labels", "score", "spans", "words")
+ANSWERS = (SAID, "predicted", "label", "labels", "score", "answer", "number", "spans", "words")
 AMBIGUOUS = ("label", "labels")  #: they hold the truth as often, unless that stands elsewhere
 TARGETS = ("target", "gold", "true")  #: and the true ones
 
@@ -73,14 +74,14 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
 
     Raises UserError where a side has no answers, nothing says what is true, or rows are not the same.
     """
-    first, second = (read_answers(source, data is not None) for source in (a, b))
+    gold = None if data is None else read(data, needs=[label])
+    first, second = (read_answers(source, gold is not None, gold) for source in (a, b))
     notes = [*first.notes, *second.notes]
     if len(first.said) != len(second.said):
         raise UserError(
             f"{first.name} answers {len(first.said):,} rows and {second.name} {len(second.said):,}; a paired "
             "comparison needs the same rows in the same order."
         )
-    gold = None if data is None else read(data, needs=[label])
     if gold is not None and len(gold) != len(first.said):
         raise UserError(f"{gold.source} has {len(gold):,} rows, the answers are {len(first.said):,}.")
     notes += _check_rows(first, second, gold)
@@ -95,8 +96,13 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
     )
 
 
-def read_answers(source: Source, truth_elsewhere: bool) -> Answers:
-    """One side. truth_elsewhere: the truth has a file of its own, so that a column `label` must hold answers."""
+def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = None) -> Answers:
+    """One side. truth_elsewhere: the truth has a file of its own, so that a column `label` must hold answers; gold: the
+    rows of that file, which answers by id are put beside."""
+    found = by_id(source)
+    if found is not None:
+        table = in_order(found, gold, str(source))
+        return Answers(str(source), table.column(SAID), None, table)
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     folder = path if path is not None and path.is_dir() else None
     table = read(source if folder is None else _of_run(folder))
@@ -106,7 +112,7 @@ def read_answers(source: Source, truth_elsewhere: bool) -> Answers:
     if column is None:
         raise UserError(
             f"{name} has no column of answers. Name one of its columns ({', '.join(table.columns)}) "
-            f"{', '.join(ANSWERS[:3])}, {ANSWERS[3]} or {ANSWERS[4]}."
+            f"{', '.join(ANSWERS[:3])}, {ANSWERS[3]}, {ANSWERS[4]} or {ANSWERS[5]}."
         )
     if column in AMBIGUOUS and not truth and not truth_elsewhere:
         raise UserError(

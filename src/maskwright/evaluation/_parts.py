@@ -12,6 +12,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.evaluation._answers import Column
 from maskwright.evaluation._matching import parsed
+from maskwright.stats import answers as answered
 from maskwright.stats import spans as measured
 from maskwright.stats.measures import Measure
 
@@ -26,12 +27,37 @@ def parts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]] | None:
     words. Raises UserError for a side that says it in another way.
     """
     columns = [replace(column, cells=[parsed(cell) for cell in column.cells]) for column in columns]
+    if all(_true_texts(cell) is not None for cell in columns[0].cells) and _are_texts(columns[1:]):
+        return _texts(columns)
     if not any(_is_part(cell) for column in columns for cell in column.cells):
         return _words(columns) if _are_tags(columns) else None
     truth = columns[0]
     if any(isinstance(entry, str) for cell in truth.cells if isinstance(cell, list) for entry in cell):
         return _words(columns)
     return measured.entities, [objects([_spans(cell, c, i) for i, cell in enumerate(c.cells)]) for c in columns]
+
+
+def _are_texts(columns: Sequence[Column]) -> bool:
+    """Whether the answers of all sides but a second truth are texts, as those to questions are."""
+    return all(isinstance(cell, str) for column in columns[:2] for cell in column.cells)
+
+
+def _texts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]]:
+    """Lists of true answers, and one text a row, which is empty for none."""
+    golds, *said = (list(column.cells) for column in columns)
+    sides = [objects([_true_texts(cell) for cell in golds])]
+    sides += [objects([cell if isinstance(cell, str) else _true_texts(cell) for cell in side]) for side in said]
+    return answered.answers, sides
+
+
+def _true_texts(cell: Any) -> tuple[str, ...] | None:
+    """The texts of a list of true answers: each a text, or with its `text`; or lists by name, as the library datasets
+    has them. None for what is no such list."""
+    if isinstance(cell, Mapping) and isinstance(cell.get("text"), list):
+        cell = cell["text"]
+    if not isinstance(cell, list):
+        return None
+    return tuple(str(one["text"] if isinstance(one, Mapping) and "text" in one else one) for one in cell)
 
 
 def _are_tags(columns: Sequence[Column]) -> bool:

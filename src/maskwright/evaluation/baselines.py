@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from maskwright.base.errors import UserError
+from maskwright.base.ragged import blocks, objects
 from maskwright.data.labels import Labels
 from maskwright.evaluation import _word_baselines
 from maskwright.stats.measures import values
 from maskwright.tasks import Examples, Task
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks.answer import NULL, Answer
 
 BETWEEN = " [SEP] "  # joins the two texts of a pair; its own word, so that no bigram runs over the border unseen
 TOKEN = r"\w+|[^\w\s]"  # words and signs: in short texts, code and other scripts signs tell much
@@ -65,10 +67,14 @@ def baselines(
     """
     if task.answers is None:
         return []
-    classes = task.classes(labels)
+    classes = task.width(labels)
     assert train.targets is not None
     if task.answers == "tags":
         return _of_words(task, labels, train, rows, held)
+    if task.answers == "span":
+        return _of_none(task, rows)
+    if task.answers == "choice":
+        return _of_choices(train, rows)
     kind = KINDS[task.answers]
     texts = _texts(train)
     if not any(text.replace(BETWEEN, "").strip() for text in texts):
@@ -93,6 +99,35 @@ def _of_words(
         found = _word_baselines.linear(task, train, rows, held, classes)
         out.append(Baseline("word features + logistic regression", *found))
     return out
+
+
+def _of_none(task: Task, rows: Examples) -> list[Baseline]:
+    """No answer to any question, where a question may have none: half of SQuAD 2.0 is right so."""
+    assert isinstance(task, Answer)
+    never = objects([np.array([[NULL, NULL, 0.0]])] * len(rows))
+    return [Baseline("no answer to any", never, 0.0, {})] if task.none == "yes" else []
+
+
+def _of_choices(train: Examples, rows: Examples) -> list[Baseline]:
+    """The place that is right most often, and what the words of a choice alone tell, without its question: wrong
+    choices that were made up give themselves away (Gururangan et al. 2018)."""
+    assert train.targets is not None
+    assert train.choices is not None
+    assert rows.choices is not None
+    start = time.perf_counter()
+    place = int(np.bincount([one.right for one in train.targets]).argmax())
+    always = objects([1.0 * (np.arange(len(own)) == place) for own in rows.choices])
+    out = [Baseline("commonest place", always, time.perf_counter() - start, {"answer": place + 1})]
+    texts = [choice for own in train.choices for choice in own]
+    marks = np.concatenate([np.arange(len(one.choices)) == one.right for one in train.targets])
+    start = time.perf_counter()
+    words, terms = _vectorizer(texts)
+    fitted = _class_model(terms, marks.astype(np.int64), 2, STRENGTHS[0])
+    seconds = time.perf_counter() - start
+    said = fitted(words.transform([choice for own in rows.choices for choice in own]))
+    scores = blocks(said[:, 1] - said[:, 0], map(len, rows.choices))
+    settings = {"C": STRENGTHS[0], "terms": len(words.vocabulary_)}
+    return [*out, Baseline("TF-IDF of the choices + logistic regression", scores, seconds, settings)]
 
 
 def _constant(kind: Kind, targets: np.ndarray, classes: int, labels: Labels | None, rows: int) -> Baseline:
@@ -157,8 +192,8 @@ def _vectorizer(texts: list[str]) -> tuple[Any, Any]:
 
 
 def _commonest_class(targets: np.ndarray, classes: int) -> np.ndarray:
-    """1 for the commonest class, of equals the first."""
-    return np.eye(classes)[np.bincount(targets, minlength=classes).argmax()]
+    """Log odds of the commonest class, of equals the first."""
+    return SURE * np.eye(classes)[np.bincount(targets, minlength=classes).argmax()]
 
 
 def _class_model(rows: Any, targets: np.ndarray, classes: int, strength: float) -> Fitted:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from maskwright.data.table import Table as Rows
+from maskwright.evaluation.answers import answer_sections
+from maskwright.evaluation.choices import choice_sections
 from maskwright.evaluation.classes import class_table, confusion, label_table
 from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.slices import LEAST, Slice, error_slices, rarity, slices
@@ -16,9 +18,12 @@ from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Mark, Series, S
 from maskwright.stats.intervals import wilson
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._given import Inputs
+from maskwright.tasks.answer import Answer
+from maskwright.tasks.choice import Choice
+from maskwright.tasks.classification import Classification
 from maskwright.tasks.multi_label import MultiLabel
 from maskwright.tasks.tagging import Tagging
-from maskwright.text.windows import Windowed
+from maskwright.text.groups import Grouped
 
 MISTAKES = 10
 DOTS = 500  #: a cloud of points is thinned to so many
@@ -36,7 +41,11 @@ def sections(
     outcome: Outcome, sureness: Mapping[str, Any] | None, encodings: Mapping[str, Inputs], table: Rows, cut: int
 ) -> list[Shape]:
     """encodings: of each split; table: the reported rows; cut: the length from which on texts are cut."""
-    if isinstance(outcome.task, Tagging):
+    if isinstance(outcome.task, Answer):
+        found = answer_sections(outcome, outcome.task, table)
+    elif isinstance(outcome.task, Choice):
+        found = choice_sections(outcome, outcome.task, table)
+    elif isinstance(outcome.task, Tagging):
         found = tag_sections(outcome, outcome.task, table)
     elif outcome.classes and sureness is not None:
         found = _classification(outcome, sureness, encodings, table)
@@ -51,7 +60,8 @@ def _classification(
     outcome: Outcome, sureness: Mapping[str, Any], encodings: Mapping[str, Inputs], table: Rows
 ) -> list[Shape]:
     assert outcome.labels is not None
-    targets, said = outcome.examples.targets, outcome.kept.argmax(-1)
+    assert isinstance(outcome.task, Classification)
+    targets, said = outcome.examples.targets, outcome.task.said(outcome.kept)
     assert targets is not None
     probabilities = outcome.task.probabilities(outcome.kept, outcome.calibration)
     assert probabilities is not None
@@ -64,7 +74,7 @@ def _classification(
         _scored(sureness),
         *([] if outcome.calibration is None else [_sets(sureness["sets"], outcome.calibration, len(targets))]),
         _fails("accuracy", slices(targets == said, *_parts(outcome, encodings, table)), "Fisher's exact test"),
-        _mistakes(outcome, said, probabilities.max(-1), table),
+        _mistakes(outcome, said, probabilities[np.arange(len(said)), said], table),
     ]
 
 
@@ -264,11 +274,13 @@ def _lengths(encodings: Mapping[str, Inputs], cut: int) -> Histogram:
     longest = max(int(e.full_lengths.max(initial=1)) for e in encodings.values())
     edges = np.unique(np.linspace(0, longest, BINS + 1).round())
     series = [Series(name, np.histogram(e.full_lengths, edges)[0]) for name, e in encodings.items()]
-    windowed = sum(e.windowed for e in encodings.values() if isinstance(e, Windowed))
+    windowed = sum(e.windowed for e in encodings.values())
     lost = sum(e.truncated for e in encodings.values())
     note = f"{lost:,} texts are longer than the {cut} pieces that are read."
     if windowed:
-        note = f"{windowed:,} texts are longer than {cut} pieces and were read in windows that overlap."
+        joined = any(isinstance(e, Grouped) for e in encodings.values())
+        how = "chunks" if joined else "windows that overlap"
+        note = f"{windowed:,} texts are longer than {cut} pieces and were read in {how}."
     return Histogram(
         title="How long the texts are",
         edges=edges,

@@ -12,7 +12,7 @@ from maskwright.data.table import Table as Rows
 from maskwright.data.tagged import Span
 from maskwright.evaluation.classes import confusion
 from maskwright.evaluation.outcome import Outcome
-from maskwright.runs.shapes import Cell, Shape, Table, Text, Texts
+from maskwright.runs.shapes import Cell, Place, Shape, Table, Text, Texts
 from maskwright.stats.intervals import over_examples
 from maskwright.stats.measures import ratio
 from maskwright.stats.spans import by_label, entities, word_counts
@@ -22,6 +22,7 @@ MISTAKES = 10
 SHOWN = 6  #: mistakes of one text that are named
 KINDS = ("right", "another label", "overlaps", "missed", "invented")
 
+Paths = Sequence[np.ndarray]  #: of each text its words' tags
 Spans = Sequence[set[Span]]  #: of each text
 
 
@@ -32,8 +33,9 @@ def tag_sections(outcome: Outcome, task: Tagging, table: Rows) -> list[Shape]:
     if task.kind == "words":
         names = outcome.labels.names
         true = np.concatenate([gold.tags for gold in targets])
-        said = np.concatenate([one.argmax(-1) for one in outcome.kept])
-        return [_tags(outcome, names), confusion(true, said, names), _wrong_words(outcome, table)]
+        said = task.tags(outcome.kept, targets)
+        whole = confusion(true, np.concatenate(said), names)
+        return [_tags(outcome, said, names), whole, _wrong_words(outcome, said, table)]
     gold, found = [set(each.spans) for each in targets], task.answered(outcome.kept, targets)
     return [_labels(gold, found), _became(gold, found), _wrong_spans(outcome, gold, found, table)]
 
@@ -56,13 +58,11 @@ def _labels(gold: Spans, said: Spans) -> Table:
     )
 
 
-def _tags(outcome: Outcome, names: Sequence[str]) -> Table:
+def _tags(outcome: Outcome, said: Paths, names: Sequence[str]) -> Table:
     """Precision, recall and F1 of each tag, F1 with its interval over texts, whose words come together."""
     targets = outcome.examples.targets
     assert targets is not None
-    hits, true, given = word_counts(
-        [gold.tags for gold in targets], [one.argmax(-1) for one in outcome.kept], len(names)
-    )
+    hits, true, given = word_counts([gold.tags for gold in targets], said, len(names))
     rows: list[list[Cell]] = []
     for i in np.flatnonzero((true + given).sum(0)):
         right, of, answers = (int(counts[:, i].sum()) for counts in (hits, true, given))
@@ -107,9 +107,12 @@ def _wrong_spans(outcome: Outcome, gold: Spans, said: Spans, table: Rows) -> Tex
     wrong = np.array([len(true ^ found) for true, found in zip(gold, said, strict=True)])
     texts = outcome.examples.texts
 
-    def told(i: int) -> dict[str, Any]:
+    def told(i: int) -> tuple[dict[str, Any], list[Place]]:
         sides = {"missed": gold[i] - said[i], "invented": said[i] - gold[i]}
-        return {name: _listed(spans, texts[i]) for name, spans in sides.items()}
+        kinds = {"right": gold[i] & said[i], "true": sides["missed"], "answer": sides["invented"]}
+        places = [Place(span.start, span.end, kind, span.label) for kind, spans in kinds.items() for span in spans]
+        values = {name: _listed(spans, texts[i]) for name, spans in sides.items()}
+        return values, sorted(places, key=lambda place: (place.start, place.end))
 
     return _worst("Most spans wrong", wrong, "a wrong span", outcome, table, told)
 
@@ -123,27 +126,35 @@ def _some(parts: Sequence[str]) -> str:
     return "; ".join(parts[:SHOWN]) + more
 
 
-def _wrong_words(outcome: Outcome, table: Rows) -> Texts:
+def _wrong_words(outcome: Outcome, paths: Paths, table: Rows) -> Texts:
     targets, labels = outcome.examples.targets, outcome.labels
     assert targets is not None
     assert labels is not None
-    off = [np.flatnonzero(one.argmax(-1) != gold.tags) for one, gold in zip(outcome.kept, targets, strict=True)]
+    off = [np.flatnonzero(path != gold.tags) for path, gold in zip(paths, targets, strict=True)]
 
-    def told(i: int) -> dict[str, Any]:
-        text, gold, said = outcome.examples.texts[i], targets[i], outcome.kept[i].argmax(-1)
-        places = [(int(said[word]), int(gold.tags[word]), *gold.words[word].tolist()) for word in off[i]]
-        return {"wrong": _some([f"{text[a:b]}: {labels[one]}, in truth {labels[two]}" for one, two, a, b in places])}
+    def told(i: int) -> tuple[dict[str, Any], list[Place]]:
+        text, gold, said = outcome.examples.texts[i], targets[i], paths[i]
+        found = [(int(said[word]), int(gold.tags[word]), *gold.words[word].tolist()) for word in off[i]]
+        named = [(f"{labels[one]}, in truth {labels[two]}", a, b) for one, two, a, b in found]
+        places = [Place(a, b, "answer", name) for name, a, b in named]
+        return {"wrong": _some([f"{text[a:b]}: {name}" for name, a, b in named])}, places
 
     return _worst("Most words wrong", np.array([len(words) for words in off]), "a wrong tag", outcome, table, told)
 
 
 def _worst(
-    title: str, wrong: np.ndarray, what: str, outcome: Outcome, table: Rows, told: Callable[[int], dict[str, Any]]
-) -> Texts:
+    title: str, wrong: np.ndarray, what: str, outcome: Outcome, table: Rows,
+    told: Callable[[int], tuple[dict[str, Any], list[Place]]],
+) -> Texts:  # fmt: skip
+    """told: what is said of a text, and its marked places."""
     rows = [int(i) for i in np.argsort(-wrong, kind="stable")[:MISTAKES] if wrong[i]]
+    texts = []
+    for i in rows:
+        values, places = told(i)
+        texts.append(Text(outcome.examples.texts[i], None, {"where": table.where(i), **values}, places))
     return Texts(
         title=title,
-        texts=[Text(outcome.examples.texts[i], None, {"where": table.where(i), **told(i)}) for i in rows],
+        texts=texts,
         note=f"The worst {len(rows)} of {int((wrong > 0).sum()):,} texts with {what}. Some may be mistakes of the "
         "labels.",
     )

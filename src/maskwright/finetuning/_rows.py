@@ -21,7 +21,6 @@ from maskwright.data.tagged import WORDS
 from maskwright.finetuning.settings import FILES, Finetune
 from maskwright.tasks import Examples, Model
 from maskwright.tasks._given import Inputs
-from maskwright.text.windows import Windowed
 
 Sources = dict[str, Source | None]
 
@@ -88,8 +87,9 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
     if rest <= 0:
         raise UserError(f"data.eval_share and data.test_share leave nothing to train on: {shares}.")
     cut = (rest, *shares.values())
-    labels = asked.task.discover(table)
-    strata = asked.task.strata(asked.task.examples(table, labels))
+    task = asked.task.spelled(table)
+    labels = task.discover(table)
+    strata = task.strata(task.examples(table, labels))
     groups = number_groups(table.column(data.group), table.where) if data.group else None
     try:
         if groups is None:
@@ -145,25 +145,37 @@ def examined(
 
 def remarks(splits: Mapping[str, Split], model: Model) -> list[str]:
     """What the task has to say of each side."""
-    return [f"{name}: {note}" for name, s in splits.items() for note in model.task.notes(s.examples, model.labels)]
+    out = []
+    for name, side in splits.items():
+        assert side.examples.targets is not None
+        told = model.task.notes(side.examples, model.labels), model.task.lost(side.examples.targets, side.encodings)
+        out += [f"{name}: {note}" for notes in told for note in notes]
+    return out
 
 
 def cut_notes(splits: Mapping[str, Split], model: Model) -> list[str]:
     notes = []
     for name, side in splits.items():
-        parted = side.encodings.windowed if isinstance(side.encodings, Windowed) else 0
+        parted = side.encodings.windowed
         if parted:
+            how = "windows that overlap" if model.task.windows else f"chunks, which long = {model.long.name} joins"
             notes.append(
                 f"{parted:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces; they "
-                "are read in windows that overlap, and nothing is cut off."
+                f"are read in {how}, and nothing is cut off."
             )
         cut = side.encodings.truncated
-        if cut:
-            end = "end" if model.keep == "head" else "start"
+        if cut and parted:
+            notes.append(
+                f"Of {cut:,} {name} texts more than half of {model.max_length} pieces stand before what is read in "
+                f"windows; they were cut at their ends ({side.encodings.pieces_cut:,} pieces lost)."
+            )
+        elif cut:
+            lost = side.encodings.pieces_cut
+            share = lost / int(side.encodings.full_lengths.sum())
             notes.append(
                 f"{cut:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces and were "
-                f"cut at the {end} ({side.encodings.pieces_cut:,} pieces lost); keep=head or keep=tail says which end "
-                "stays."
+                f"{model.long.told}: {lost:,} pieces, {share:.1%} of all, are never seen. Other ways to read long "
+                "texts are --long tail, head-tail, chunk-mean and more."
             )
     return notes
 

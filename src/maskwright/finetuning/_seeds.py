@@ -106,7 +106,8 @@ def _trained(
     targets = splits["train"].examples.targets
     assert targets is not None
     scale = model.start(targets)
-    wanted = scale.learnt(model.task.wanted(targets))
+    encodings = splits["train"].encodings
+    wanted = scale.learnt(model.task.wanted(targets, encodings))
 
     def evaluate() -> dict[str, float]:
         with scale.natural(model.last_layer):
@@ -114,7 +115,7 @@ def _trained(
 
     loop = Loop(
         objective,
-        ExampleFeed(splits["train"].encodings, wanted, asked.train, seed, model.task.marks),
+        ExampleFeed(encodings, wanted, asked.train, seed, model.task.marks),
         asked.train,
         folder,
         evaluate,

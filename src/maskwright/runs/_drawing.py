@@ -11,6 +11,7 @@ import numpy as np
 
 from maskwright.runs import _pictures
 from maskwright.runs._page import DASHES, e, legend, paragraphs, scroll, style, table, terms
+from maskwright.runs._places import key, marked
 from maskwright.runs._words import number, spelt
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Matrix, Number, Sentences, Shape, Table, Texts
 
@@ -88,11 +89,12 @@ def _(shape: Matrix, whole: str = WHOLE) -> str:
 def _(shape: Texts, whole: str = WHOLE) -> str:
     shown = ""
     for one in shape.texts[:TEXTS]:
-        both = [one.text] if one.second is None else [one.text, one.second]
-        quotes = "".join(f"<blockquote>{e(text, CHARACTERS)}</blockquote>" for text in both)
+        both = [(one.text, one.places)] + ([] if one.second is None else [(one.second, one.second_places)])
+        quotes = "".join(f"<blockquote>{marked(text, places, CHARACTERS)}</blockquote>" for text, places in both)
         values = terms(((name, spelt(value)) for name, value in one.values.items()), "inline")
         shown += f'<div class="example">{quotes}{values}</div>\n'
-    return shown + cut("texts", TEXTS, len(shape.texts), whole) + paragraphs([shape.note], "note")
+    places = key([place for one in shape.texts for place in (*one.places, *one.second_places)])
+    return shown + cut("texts", TEXTS, len(shape.texts), whole) + paragraphs([shape.note, places], "note")
 
 
 def cut(what: str, shown: int, there: int, whole: str = WHOLE, first: str = "the first ") -> str:

@@ -112,6 +112,11 @@ figure.broad svg {{ min-width: 37rem; max-width: 42rem; }}
 .example {{ max-width: 46rem; margin: 1.1rem 0; padding-left: 1rem; border-left: 2px solid var(--line); }}
 blockquote {{ margin: 0 0 .3rem; white-space: pre-wrap; }}
 blockquote + blockquote {{ padding-top: .3rem; border-top: 1px dotted var(--line); }}
+mark {{ background: none; color: inherit; }}
+mark:is(.answer, .right) {{ background: color-mix(in srgb, var(--c1) 18%, transparent);
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
+mark:is(.true, .right) {{ text-decoration: underline 2px var(--c2); text-underline-offset: .2em; }}
+mark.right {{ text-decoration-color: var(--c3); }}
 dl {{ margin: .6rem 0; font-size: .88rem; line-height: 1.45; }}
 dt {{ color: var(--soft); }}
 dd {{ margin: 0; }}

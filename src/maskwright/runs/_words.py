@@ -26,7 +26,12 @@ def clean(text: object) -> str:
 def short(text: object, most: int = 300) -> str:
     """A clean text of at most `most` characters of the given one; what is cut is marked with the whole length."""
     given = str(text)
-    return clean(given) if len(given) <= most else f"{clean(given[:most])}… [{len(given):,} characters]"
+    return clean(given[:most]) + cut_mark(given, most)
+
+
+def cut_mark(text: str, most: int) -> str:
+    """What stands behind the first `most` characters of a text: its whole length, or nothing where these are all."""
+    return f"… [{len(text):,} characters]" if len(text) > most else ""
 
 
 def line(text: object, most: int = 300) -> str:
@@ -100,7 +105,10 @@ def calibration(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for share, quantile in value.items():
                 yield f"sets that hold {_percent(share)}", _from(quantile)
         elif name == "thresholds" and isinstance(value, list):
-            yield "thresholds", f"one for each of {counted(len(value), 'label')}"
+            alone = len(value) == 1 and isinstance(value[0], float)
+            yield ("threshold", number(value[0])) if alone else (
+                "thresholds", f"one for each of {counted(len(value), 'label')}",
+            )  # fmt: skip
         else:
             words = {"split": "fitted on the split", "rows": "rows of it"}.get(name, line(name))
             yield words, number(value) if isinstance(value, float) else setting(value)

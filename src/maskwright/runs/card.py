@@ -33,6 +33,13 @@ PIPELINES = {
 #: Metrics that the hub calls otherwise; `f1_macro` and its like are its f1 with an average.
 HUB = {"mcc": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
 BASES = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}  #: the hub's id of what a name of ours stands for
+#: what becomes of a text that is too long, by the way that reads it
+LONG = {
+    "head": "cut at its end",
+    "native": "cut at its end",
+    "tail": "cut at its start",
+    "head-tail": "cut in its middle",
+}
 LABELS = 50
 FINDINGS = 10
 
@@ -139,7 +146,8 @@ def _metric(name: str, figure: Interval) -> dict[str, Any]:
 
 def _hub_metric(name: str) -> tuple[str, dict[str, str]]:
     kind, _, average = name.partition("_")
-    return ("f1", {"average": average}) if kind == "f1" and average else (HUB.get(name, line(name, 60)), {})
+    known = average in ("macro", "micro", "weighted", "samples")
+    return ("f1", {"average": average}) if kind == "f1" and known else (HUB.get(name, line(name, 60)), {})
 
 
 def _pipeline(record: Record) -> str | None:
@@ -248,7 +256,7 @@ def _limits(record: Record) -> Iterator[str]:
         yield f"The figures are means over {counted(seeds, 'seed')}; the weights here are those of seed {saved}."
     length = table(record.model.get("maskwright")).get("max_length")
     if isinstance(length, int):
-        end = "start" if record.settings.get("keep") == "tail" else "end"
+        long = table(record.settings.get("long")).get("name")
         here = table(record.splits.get(str(reported.get("split"))))
         cut, rows = here.get("texts_cut"), here.get("rows")
         known = isinstance(cut, int | float) and isinstance(rows, int | float)
@@ -256,7 +264,7 @@ def _limits(record: Record) -> Iterator[str]:
         if table(record.model.get("maskwright")).get("windows"):
             yield f"A text longer than {length:,} pieces is read in windows that overlap; nothing of it is cut off."
         else:
-            yield f"A text longer than {length:,} pieces is cut at its {end}{said}."
+            yield f"A text longer than {length:,} pieces is {LONG.get(str(long), f'read in chunks ({long})')}{said}."
     if record.metrics.get("labels"):
         yield "It knows its labels and no others; what else a text may be about, it cannot say."
     yield "Fairness between groups of people, and resistance to texts made to mislead it, were not examined."

@@ -21,6 +21,7 @@ Number = int | float | None
 T = TypeVar("T")
 
 KINDS = ("line", "steps", "points")  #: how a curve is drawn
+PLACES = ("right", "true", "answer")  #: where truth and answer agree, where only one of them is
 
 
 @dataclass(frozen=True)
@@ -156,15 +157,39 @@ class Histogram(Shape):
 
 
 @dataclass(frozen=True)
+class Place:
+    """Characters of a text from `start` to before `end`. name: what stands there, such as the label of a span."""
+
+    start: int
+    end: int
+    kind: str = "true"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("kind of place", self.kind, PLACES)
+        if not 0 <= self.start < self.end:
+            raise UserError(f"A place goes from a character to a later one; this one from {self.start} to {self.end}.")
+
+
+@dataclass(frozen=True)
 class Text:
-    """A text, the second one of a pair, and what is to be said of them: where, true label, answer, probability."""
+    """A text, the second one of a pair, and what is to be said of them: where, true label, answer, probability; and
+    places of either that are marked."""
 
     text: str
     second: str | None = None
     values: Mapping[str, Cell] = field(default_factory=dict)
+    places: Sequence[Place] = ()
+    second_places: Sequence[Place] = ()
 
     def __post_init__(self) -> None:
         _keep(self, values={str(name): cell(value) for name, value in self.values.items()})
+        for name, text in (("places", self.text), ("second_places", self.second or "")):
+            found = tuple(_part(Place, place) for place in getattr(self, name))
+            _keep(self, **{name: found})
+            beyond = next((place.end for place in found if place.end > len(text)), None)
+            if beyond is not None:
+                raise UserError(f"A place ends at character {beyond} of a text of {len(text)}.")
 
 
 @dataclass(frozen=True)

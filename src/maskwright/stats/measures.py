@@ -131,6 +131,18 @@ def matthews(targets: ArrayLike, predictions: ArrayLike) -> Measure:
     return Measure(of, -1.0, 1.0)
 
 
+def kappa(targets: ArrayLike, predictions: ArrayLike) -> Measure:
+    """Cohen's kappa of ranks, quadratically weighted (1968): 1 less the mean squared distance over that of two sides
+    that know nothing of each other; NaN where both are one and the same rank throughout."""
+    y, p = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
+
+    def of(counts: Floats) -> Floats:
+        chance = counts.sum(1) * (counts @ (y**2 + p**2)) - 2 * (counts @ y) * (counts @ p)
+        return 1 - _divide(counts.sum(1) * (counts @ (y - p) ** 2), chance)
+
+    return Measure(of, -1.0, 1.0)
+
+
 def ratio(above: ArrayLike, below: ArrayLike, empty: float = np.nan) -> Measure:
     """Sum over sum, the second at least the first: precision, recall, binary and micro F1."""
     a, b = np.asarray(above, np.float64), np.asarray(below, np.float64)

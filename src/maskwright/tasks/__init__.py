@@ -1,6 +1,7 @@
 """Floor 4: one file per task, and `Model`, the one thing that trains, predicts, saves and reloads.
 
-Beside them `MaskedLM`, which needs no training: it fills masks, scores texts and writes some.
+Beside them `MaskedLM`, which needs no training: it fills masks, scores texts and writes some; and `ZeroShot`, which
+classifies by what a model of entailment says of sentences.
 """
 
 from maskwright.tasks._bulk import Bulk, check_top, likeliest
@@ -12,6 +13,7 @@ from maskwright.tasks._masked_lm import MaskedLM
 from maskwright.tasks._minimal_pairs import Accuracy, Judged
 from maskwright.tasks._model import Model, load
 from maskwright.tasks._task import Examples, Task
+from maskwright.tasks._zero_shot import ZeroShot
 
 __all__ = [
     "LIMITS",
@@ -29,6 +31,7 @@ __all__ = [
     "Model",
     "Sum",
     "Task",
+    "ZeroShot",
     "check_length",
     "check_top",
     "likeliest",

@@ -98,10 +98,9 @@ class Bulk:
         """What a person should know of the answers, one sentence each."""
         notes = []
         if counts["cut"]:
-            end = "end" if self.model.keep == "head" else "start"
             notes.append(
                 f"{counts['cut']:,} of {counts['rows']:,} texts are longer than {self.model.max_length} pieces and "
-                f"were cut at the {end}; `pieces_cut` says by how much."
+                f"were {self.model.long.told}; `pieces_cut` says by how much."
             )
         if counts["errors"]:
             notes.append(
@@ -175,6 +174,10 @@ def _begun(file: GrowingFile, resume: bool) -> Iterator[str]:
         yield f"{file.path} is there already; it is replaced when all rows have their answers."
 
 
+#: what a model gives that has no classes
+PARTS = {"number": "a score", "tags": "labels of words", "choice": "one of a row's choices"}
+
+
 def likeliest(answer: dict[str, Any], top: int | None) -> dict[str, Any]:
     """An answer with its `top` likeliest classes, likeliest first, in the place of all probabilities."""
     if top is None:
@@ -190,7 +193,7 @@ def check_top(model: Model, top: int | None) -> None:
         return
     classes = len(model.blank().get("probabilities", ()))
     if not classes:
-        given = "a score" if model.labels is None else "labels of words"
+        given = PARTS.get(str(model.task.answers), "parts of a text")
         raise UserError(f"This model gives {given} and no classes, so there are no likeliest ones (top).")
     if not 1 <= top <= classes:
         raise UserError(f"top = {top}: give a number from 1 to {classes}, the classes of this model.")

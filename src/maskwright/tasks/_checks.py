@@ -17,7 +17,7 @@ def check_length(asked: int | None, positions: int | None, usual: int) -> int:
     if asked is not None and positions is not None and asked > positions:
         raise UserError(
             f"max_length = {asked}, but the encoder has {positions} positions. Give at most {positions}; longer texts "
-            "are then cut (counted and said), at the end or, with keep=tail, at the start. Or make its table longer: "
+            "are then cut (counted and said), or read in another way (long). Or make its table longer: "
             "positions = interpolate, tile or extend."
         )
     return asked or usual

@@ -1,12 +1,13 @@
 """What a network is given of some examples, and what it says of each.
 
-Shapes: B examples, R rows of scores of all of them together: one an example, or one for each token that is asked.
+Shapes: B examples, R rows of scores of all of them together: one an example, or one for each of its sequences, or for
+each token that is asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,17 +16,24 @@ from torch import Tensor, nn
 from maskwright.base.ragged import blocks, flat
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.text.encodings import Encodings
+from maskwright.text.groups import Grouped
 from maskwright.text.windows import Windowed
 
-Inputs = Encodings | Windowed  #: B examples as pieces
+Inputs = Encodings | Windowed | Grouped  #: B examples as pieces
+
+
+MOVED = ("batch", "asked", "texts")  #: what a device computes with
 
 
 @dataclass(frozen=True)
 class Given:
-    """Packed sequences, and the tokens whose scores are read, (R,) in order, where it is tokens that are scored."""
+    """Packed sequences; the tokens whose scores are read, (R,) in order, where it is tokens that are scored; and how
+    many sequences each example has, where it has several."""
 
     batch: Batch
     asked: Tensor | None = None
+    counts: tuple[int, ...] | None = None
+    texts: Batch | None = None  #: of sequences that are joined: as the tokens of a batch of texts
 
     @classmethod
     def of(cls, inputs: Inputs, rows: np.ndarray, marks: Callable[[Encodings], np.ndarray]) -> Given:
@@ -33,15 +41,21 @@ class Given:
         if isinstance(inputs, Encodings):
             return cls(Batch.from_encodings(inputs, rows, marks))
         some = inputs.select(rows)
-        return cls(Batch.from_encodings(some.encodings, marks=marks), torch.from_numpy(some.asked))
+        batch = Batch.from_encodings(some.encodings, marks=marks)
+        if isinstance(some, Grouped):
+            counts = tuple(some.counts.tolist())
+            texts = Batch.packed(torch.zeros(len(batch), dtype=torch.int64), counts) if some.joined else None
+            return cls(batch, None, counts, texts)
+        return cls(batch, torch.from_numpy(some.asked))
 
     def to(self, device: torch.device | str) -> Given:
-        return Given(self.batch.to(device), None if self.asked is None else self.asked.to(device))
+        moved = {name: None if (given := getattr(self, name)) is None else given.to(device) for name in MOVED}
+        return replace(self, **moved)
 
     def scores(self, network: nn.Module) -> Tensor:
         """(R, classes)."""
         if self.asked is None:
-            out: Tensor = network(self.batch)
+            out: Tensor = network(self.batch) if self.texts is None else network(self.batch, self.texts)
             return out
         if not len(self.asked):
             return network(self.batch, self.batch.first)[:0]  # type: ignore[no-any-return]
@@ -54,17 +68,20 @@ class Given:
 def portioned(inputs: Inputs) -> Inputs:
     """What is computed at once is made of these: examples, or the windows of all texts, so that a long text does not
     have to be computed whole."""
-    return inputs if isinstance(inputs, Encodings) else inputs.by_window
+    return inputs.by_window if isinstance(inputs, Windowed) else inputs
 
 
 def arranged(parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, classes: int) -> np.ndarray:
     """Scores (R, classes) that were computed for the portions at `rows`, some at a time, in the examples' order:
-    (B, classes) fp32, or (B,) of one array a text, one row for each token that was asked of it."""
+    (B, classes) fp32, or (B,) of one array an example, one row for each of its sequences, or of the tokens that were
+    asked of it."""
     values = np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
-    if isinstance(inputs, Encodings):
+    if isinstance(inputs, Encodings) or (isinstance(inputs, Grouped) and inputs.joined):
         out = np.empty((len(rows), classes), np.float32)
         out[rows] = values
         return out
+    portions = portioned(inputs)
+    assert not isinstance(portions, Encodings)
     ordered = np.empty(len(rows), object)
-    ordered[rows] = blocks(values, inputs.by_window.counts[rows])
+    ordered[rows] = blocks(values, portions.counts[rows])
     return blocks(flat(ordered) if len(ordered) else values, inputs.counts)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,21 +17,24 @@ from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import check_sums, write_folder, write_json
 from maskwright.data.labels import Labels
-from maskwright.models import CLASSIFIER, Loaded, lengthen, load_network, locate, save_network, write_length
+from maskwright.models import ANSWERING, Loaded, lengthen, load_network, locate, save_network, write_length
 from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._checks import check_length, check_vocabulary, listed
 from maskwright.tasks._given import Inputs
+from maskwright.tasks._joined import check_long, join, save_joined
 from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
 from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Example, Examples, Task
-from maskwright.text.encodings import Encodings
+from maskwright.tasks.long import Long
+from maskwright.tasks.long.head import Head
 from maskwright.text.golden import check_golden, golden
 from maskwright.text.tokenizer import Tokenizer
 
 #: fields that `fingerprint` takes otherwise, or that no answer follows from
 OUTSIDE = ("network", "tokenizer", "family", "provenance", "notes", "new", "new_head")
+HEAD: Long = Head()
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Model:
     family: Any
     config: Any
     max_length: int
-    keep: Literal["head", "tail"] = "head"  #: which end of a text that is too long is kept
+    long: Long = HEAD  #: what is done with a text that is too long
     precision: runtime.Precision = "auto"
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None  #: fitted on held-out rows; predictions apply it
@@ -63,7 +66,7 @@ class Model:
         labels: Labels | None,
         *,
         max_length: int | None = None,
-        keep: Literal["head", "tail"] = "head",
+        long: Long | str = HEAD,
         weights: str = "pretrained",
         precision: runtime.Precision = "auto",
         finished: bool = False,
@@ -72,7 +75,8 @@ class Model:
     ) -> Model:
         """A model for a task on the encoder `model`; its head starts from random weights unless the folder has one for
         this task and these labels in their order. finished: the folder was saved for them, which is not asked again.
-        positions: how to lengthen a table that is shorter than `max_length`; normalise: see `Tokenizer.from_folder`."""
+        long: how texts of more pieces are read; positions: how to lengthen a table that is shorter than `max_length`;
+        normalise: see `Tokenizer.from_folder`."""
         task = task.settled_on(labels)
         tokenizer = Tokenizer.from_folder(locate(model), normalise)
         was, now = heads(model, task, labels)
@@ -83,10 +87,15 @@ class Model:
         if positions is not None:
             provenance["positions"] = _lengthened(loaded, positions, max_length)
             notes.append(provenance["positions"])
+        long = resolve(Long, long)
+        check_long(long, task)
+        join(loaded, long, task, labels, finished)
+        max_length = long.length(max_length, loaded.limit, loaded.usual)
         new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
-        if loaded.replaced or not (CLASSIFIER in new or finished or weights == "random"):
+        began = any(part in new for part in ANSWERING)
+        if loaded.replaced or not (began or finished or weights == "random"):
             notes.append(head_note(model, was, now))
-        absent = [part for part in new if not (part == CLASSIFIER and loaded.replaced)]
+        absent = [part for part in new if not (part in ANSWERING and loaded.replaced)]
         if absent:
             notes.append(_absent(str(model), absent))
         if loaded.unused:
@@ -94,9 +103,9 @@ class Model:
             notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
         return cls(
             loaded.network, tokenizer, task, labels, loaded.family, loaded.config,
-            check_length(max_length, loaded.limit, loaded.usual), keep, precision,
+            check_length(max_length, loaded.limit, loaded.usual), long, precision,
             provenance, None, [n for n in notes if n],
-            new, CLASSIFIER in new or weights == "random",
+            new, began or weights == "random",
         )  # fmt: skip
 
     def start(self, targets: np.ndarray) -> Scale:
@@ -116,19 +125,23 @@ class Model:
     @property
     def last_layer(self) -> nn.Linear:
         """What the scores come out of."""
-        out: nn.Linear = self.network.classifier.out
+        out: nn.Linear = self.network.ends if hasattr(self.network, "ends") else self.network.classifier.out
         return out
 
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encodings:
-        """Texts as packed pieces, cut to `max_length`; the result counts what was cut."""
-        return self.tokenizer.encode(texts, pairs, max_length=self.max_length, keep=self.keep)
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Inputs:
+        """Texts as packed pieces, as `long` reads them; the result counts what was cut."""
+        return self.long.inputs(self.tokenizer, texts, pairs, self.max_length)
 
     def inputs(self, examples: Examples) -> Inputs:
-        """Examples as the network takes them: as `encode` does it, or in the windows of a task about words."""
-        return self.task.inputs(self.tokenizer, examples, self.max_length, self.keep)
+        """Examples as the network takes them: as `long` says, or in the windows of a task about words."""
+        return self.task.inputs(self.tokenizer, examples, self.max_length, self.long)
+
+    def outputs(self, encodings: Inputs) -> np.ndarray:
+        """The head's outputs for encoded texts, in their order: (B, classes) fp32, or (B,) of one array a text."""
+        return _stream.outputs(self, encodings)
 
     def scores(self, encodings: Inputs) -> np.ndarray:
-        """The head's outputs for encoded texts, in their order: (B, classes) fp32, or (B,) of one array a text."""
+        """What the task keeps of them, in their order; of most tasks the outputs themselves."""
         return _stream.scores(self, encodings)
 
     def decode(self, scores: np.ndarray, examples: Examples | None = None) -> list[dict[str, Any]]:
@@ -138,7 +151,7 @@ class Model:
 
     def blank(self) -> dict[str, Any]:
         """An answer as others will look, for a file whose columns must be known before the first one."""
-        nothing = np.zeros((1, self.task.classes(self.labels)), np.float32)
+        nothing = np.zeros((1, self.task.width(self.labels)), np.float32)
         return _sureness.hedge(self, [self.task.blank(self.labels)], nothing)[0]
 
     def hedged(self, *, abstain_below: float | None = None, coverage: float | None = None) -> Model:
@@ -152,9 +165,12 @@ class Model:
         _sureness.check(out)
         return out
 
-    def predict(self, texts: Sequence[str] | str, pairs: Sequence[str] | str | None = None) -> list[dict[str, Any]]:
-        """One answer for each text (or pair): for a classification its label and the probabilities."""
+    def predict(self, texts: Sequence[str] | str, pairs: Sequence[Any] | str | None = None) -> list[dict[str, Any]]:
+        """One answer for each text (or pair): for a classification its label and the probabilities. Of questions with
+        choices these are what stands beside the text, a list for each."""
         texts = listed(texts, "texts")
+        if self.task.answers == "choice" and len(texts) == 1 and pairs and isinstance(pairs[0], str):
+            pairs = [pairs]  # the choices of one question
         pairs = pairs if pairs is None else listed(pairs, "pairs")
         if self.task.pair and pairs is None:
             raise UserError(f"This model was trained on pairs ({self.task.text}, {self.task.pair}); give both texts.")
@@ -195,11 +211,21 @@ class Model:
             given = given[0]
         if self.task.answers == "tags" and isinstance(given, list):
             return self.task.example({self.task.text: given})
+        if self.task.answers == "choice":
+            return self._question(number, *given)
         texts = tuple(given) if self.task.pair else (given,)
         for text in texts:
             if not isinstance(text, str):
                 raise UserError(f"Text {number} is {text!r}, a {type(text).__name__}; give a text.")
         return Example(*texts)
+
+    def _question(self, number: int, text: Any, choices: Any) -> Example:
+        """A text and its choices, whatever their columns are called."""
+        alone = self.task.model_copy(update={"text": "question", "pair": "choices"})
+        try:
+            return alone.example({"question": text, "choices": choices})
+        except UserError as problem:
+            raise UserError(f"Text {number}: {problem}") from None
 
     def fingerprint(self) -> str:
         """SHA-256 of all that an answer follows from, in hexadecimal: weights, tokenizer, task, labels and settings."""
@@ -227,6 +253,7 @@ class Model:
         def fill(into: Path) -> None:
             save_network(into, self.network, self.family, self.config, self.task.describe(self.labels))
             self.tokenizer.save(into)
+            save_joined(self.network, into)
             if "positions" in self.provenance:
                 write_length(into, self.network.encoder.limit)
             described = {
@@ -234,7 +261,7 @@ class Model:
                 "task": dump(self.task),
                 "labels": None if self.labels is None else list(self.labels.names),
                 "max_length": self.max_length,
-                "keep": self.keep,
+                "long": dump(self.long),
                 "windows": self.task.windows,
                 "precision": self.precision,
                 "calibration": None if self.calibration is None else self.calibration.plain(),
@@ -264,7 +291,7 @@ def load(path: str | Path, device: str = "auto") -> Model:
         task,
         labels,
         max_length=facts["max_length"],
-        keep=facts["keep"],
+        long=resolve(Long, facts["long"]),
         precision=facts["precision"],
         finished=True,
     )

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maskwright.base.ragged import blocks, flat
+from maskwright.base.ragged import flat
 from maskwright.data import batching
 from maskwright.tasks._given import Given, Inputs, portioned
 from maskwright.tasks._task import Task
 from maskwright.text.encodings import Encodings
+from maskwright.text.windows import Windowed
 from maskwright.training.objective import Moment, Objective
 from maskwright.training.settings import Train
 
@@ -37,7 +38,8 @@ class TaskObjective(Objective):
         self.network, self.task = network, task
 
     def forward(self, batch: Labelled) -> tuple[Tensor, int, dict[str, float]]:
-        return self.task.loss(batch.given.scores(self.network), batch.targets), len(batch.targets), {}
+        loss = self.task.loss(batch.given.scores(self.network), batch.targets, batch.given)
+        return loss, len(batch.targets), {}
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ class ExampleFeed:
     """
 
     encodings: Inputs
-    targets: np.ndarray  #: (B, ...), or (B,) of an array an example
+    targets: np.ndarray  #: `Task.wanted`: (B, ...), or of each window an array
     settings: Train
     seed: int
     marks: Callable[[Encodings], np.ndarray]  #: `Task.marks`
 
     def epoch(self, number: int) -> list[np.ndarray]:
         rows = batching.order(len(self.encodings), self.seed, number)
-        windowed = None if isinstance(self.encodings, Encodings) else self.encodings
+        windowed = self.encodings if isinstance(self.encodings, Windowed) else None
         if windowed is not None:
             rows = rows[windowed.counts[rows] > 0]
         steps = self._grouped(rows, number) if self.settings.order == "grouped" else self._cut(rows)
@@ -84,15 +86,9 @@ class ExampleFeed:
 
     def fetch(self, rows: np.ndarray, device: torch.device, at: Moment | None = None) -> tuple[Labelled, int]:
         given = Given.of(self._portions, rows, self.marks).to(device)
-        targets = torch.from_numpy(flat(self._wanted[rows]))
+        targets = torch.from_numpy(flat(self.targets[rows]))
         return Labelled(given, targets.to(device)), len(given.batch.ids)
 
     @cached_property
     def _portions(self) -> Inputs:
         return portioned(self.encodings)
-
-    @cached_property
-    def _wanted(self) -> np.ndarray:
-        """The targets of each portion."""
-        portions = self._portions
-        return self.targets if isinstance(portions, Encodings) else blocks(flat(self.targets), portions.counts)

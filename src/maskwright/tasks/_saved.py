@@ -16,10 +16,15 @@ from maskwright.runs import RunFolder
 from maskwright.tasks._task import Task
 
 FORMAT = 1  #: of maskwright.json
-NEEDED = ("task", "labels", "max_length", "keep", "precision", "golden", "provenance")  #: keys of maskwright.json
+NEEDED = ("task", "labels", "max_length", "long", "precision", "golden", "provenance")  #: keys of maskwright.json
 NAMED = 6  #: labels in a sentence
 #: networks of Hugging Face that have a task here; its config says which one where there are several, else it is stated
-ARCHITECTURES = {"ForSequenceClassification": None, "ForTokenClassification": "token_classification"}
+ARCHITECTURES = {
+    "ForSequenceClassification": None,
+    "ForTokenClassification": "token_classification",
+    "ForQuestionAnswering": "question_answering",
+    "ForMultipleChoice": "multiple_choice",
+}
 
 Head = tuple[str, tuple[Any, ...] | None]  #: the task, and its labels in the order of the outputs where it has some
 
@@ -43,6 +48,8 @@ def read_facts(described: Path, needed: Sequence[str]) -> dict[str, Any]:
         raise UserError(
             f"{described} has format {facts['format']}, this version reads up to {FORMAT}. Update maskwright."
         )
+    if "keep" in facts:  # what the first versions called it
+        facts.setdefault("long", facts.pop("keep"))
     missing = [key for key in needed if key not in facts]
     if missing:
         raise UserError(
@@ -78,7 +85,7 @@ def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
         "task": task,
         "labels": labels,
         "max_length": None,
-        "keep": "head",
+        "long": "head",
         "precision": "auto",
         "golden": None,
         "provenance": {"base": str(folder)},
@@ -104,7 +111,7 @@ def _head(config: Mapping[str, Any], architecture: str = "") -> Head:
     stated = next((problem for ending, problem in ARCHITECTURES.items() if architecture.endswith(ending)), None)
     task = known.get(stated or config.get("problem_type") or "", usual)
     labels = tuple(names.get(str(i)) if names else f"LABEL_{i}" for i in range(count))
-    return task, None if task == "regression" else labels
+    return task, labels if find(Task, task).labelled else None
 
 
 def head_note(model: str | Path, was: Head, now: Head) -> str:
@@ -113,13 +120,19 @@ def head_note(model: str | Path, was: Head, now: Head) -> str:
         return f"The head of {model} is for {_for(was)} too and was kept."
     same = was[1] is not None and now[1] is not None and sorted(map(str, was[1])) == sorted(map(str, now[1]))
     if was[0] != now[0]:
-        return f"The head of {model} is for {was[0]} of {_for(was)}; a new one was started for {now[0]} of {_for(now)}."
+        return f"The head of {model} is for {_whole(was)}; a new one was started for {_whole(now)}."
     order = " in another order" if same else ""
     return f"The head of {model} is for the labels {_few(was[1])}; a new one was started for {_few(now[1])}{order}."
 
 
 def _for(head: Head) -> str:
-    return "a score" if head[1] is None else f"the labels {_few(head[1])}"
+    if head[1] is None:
+        return "a score" if head[0] == "regression" else f"the task {head[0]}"
+    return f"the labels {_few(head[1])}"
+
+
+def _whole(head: Head) -> str:
+    return f"{head[0]} of {_for(head)}" if head[1] is not None or head[0] == "regression" else _for(head)
 
 
 def _few(labels: Sequence[Any] | None) -> str:

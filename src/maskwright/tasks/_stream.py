@@ -56,8 +56,14 @@ def stream(
 
 
 def scores(model: Model, encodings: Inputs) -> np.ndarray:
-    """The head's outputs for B encoded examples, in their order: (B, classes) fp32, or (B,) of one array a text where
-    its words are scored."""
+    """What the task keeps of the head's outputs for B encoded examples, in their order: (B, classes) fp32, or (B,) of
+    one array a text where parts of it are scored."""
+    return model.task.condensed(outputs(model, encodings), encodings)
+
+
+def outputs(model: Model, encodings: Inputs) -> np.ndarray:
+    """The head's outputs for B encoded examples, in their order: (B, classes) fp32, or (B,) of one array a text, a row
+    for each token that was asked."""
     device = next(model.network.parameters()).device
     portions = portioned(encodings)
     rows, parts = np.argsort(portions.lengths, kind="stable"), []
@@ -82,7 +88,7 @@ def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: in
         except UserError as problem:
             found = problem
         else:
-            characters += len(found.text) + len(found.pair or "")
+            characters += len(found.text) * len(found.choices or "1") + len(found.pair or "")
         some.append((item, found))
         if len(some) >= size or characters >= CHARACTERS:
             yield some
@@ -128,7 +134,7 @@ def _encode(model: Model, some: Window[Any]) -> Encoded:
 
 def _answers(model: Model, examples: Examples, encodings: Inputs) -> Iterator[Answer | UserError]:
     """The answers of one window; a text that was cut says by how many pieces."""
-    found, cut = scores(model, encodings), np.maximum(encodings.full_lengths - encodings.lengths, 0)
+    found, cut = scores(model, encodings), encodings.cut
     for start in range(0, len(found), DECODED):
         rows = np.arange(start, min(start + DECODED, len(found)))
         answers = model.decode(found[rows], examples.select(rows))

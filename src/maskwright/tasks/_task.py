@@ -9,38 +9,43 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from maskwright.base.choice import Part
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
+from maskwright.tasks import _worded as worded
 from maskwright.tasks._calibration import Calibration
-from maskwright.tasks._given import Inputs
+from maskwright.tasks._given import Given, Inputs
 from maskwright.tasks._scale import Scale
+from maskwright.tasks.long import Long
+from maskwright.tasks.long.head import Head
 from maskwright.text.encodings import Encodings
 from maskwright.text.tokenizer import Tokenizer
 
 
 class Example(NamedTuple):
     """A text; its second text where the task has pairs; its words, (W, 2) first and last (exclusive) characters, where
-    the task has such and they were given."""
+    the task has such and they were given; its choices, where it has such."""
 
     text: str
     pair: str | None = None
     words: np.ndarray | None = None
+    choices: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Examples:
     """Rows as a task sees them: B texts, maybe B second texts, and the targets of each where the labels are known; the
-    words of each text where the task is about words."""
+    words of each text where the task is about words, and the choices of each where it has such."""
 
     texts: list[str]
     pairs: list[str] | None
     targets: np.ndarray | None
     words: list[np.ndarray] | None = None
+    choices: list[tuple[str, ...]] | None = None
     said: tuple[str, ...] = ()  #: what a person should know of how the rows are written
 
     def __len__(self) -> int:
@@ -50,7 +55,8 @@ class Examples:
         pairs = None if self.pairs is None else [self.pairs[i] for i in rows]
         targets = None if self.targets is None else self.targets[rows]
         words = None if self.words is None else [self.words[i] for i in rows]
-        return Examples([self.texts[i] for i in rows], pairs, targets, words)
+        choices = None if self.choices is None else [self.choices[i] for i in rows]
+        return Examples([self.texts[i] for i in rows], pairs, targets, words, choices)
 
 
 class Task(Part):
@@ -61,16 +67,17 @@ class Task(Part):
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     problem: ClassVar[str]  #: problem_type in Hugging Face's config.json
     main: ClassVar[str]  #: the metric that decides which checkpoint is best, higher being better
-    #: what one answer is: a class, a set of labels, a number, tags of words; it says which simple systems stand beside.
-    #: None for none
-    answers: ClassVar[Literal["class", "labels", "number", "tags"] | None] = None
+    #: what one answer is: a class, a set of labels, a number, tags of words, a part of a text, one of a row's choices;
+    #: it says which simple systems stand beside. None for none
+    answers: ClassVar[Literal["class", "labels", "number", "tags", "span", "choice"] | None] = None
     #: a metric, lower being better, that judges a constant answer too where `main` is not defined for one
     error: ClassVar[str | None] = None
     one_label: ClassVar[bool] = False  #: an answer is one label with its probability, and might be withheld
     pairs: ClassVar[bool] = True  #: whether it takes a second text
+    labelled: ClassVar[bool] = True  #: whether answers are labels of a set
     windows: ClassVar[bool] = False  #: whether long texts are read in windows, in the place of being cut
 
-    text: str = Field("text", description="column of the text")
+    text: str = Field("text", description="column of the text; or a template of columns, {a} and {b}; or * for all")
     pair: str | None = Field(None, description="column of the second text, for pairs")
     label: str = Field("label", description="column of the label or score")
 
@@ -82,18 +89,29 @@ class Task(Part):
 
     def columns(self, with_label: bool = True) -> tuple[str, ...]:
         """The columns that a file must have."""
-        names = (self.text, *((self.pair,) if self.pair else ()))
-        return (*names, self.label) if with_label else names
+        names: list[str] = []
+        for column in (self.text, self.pair):
+            if column and column != worded.ALL:
+                names += worded.fields(column) or (column,)
+        return tuple(dict.fromkeys([*names, self.label] if with_label else names))
+
+    def spelled(self, table: Table) -> Self:
+        """This task, its `text` a template where it stands for all columns of the training rows."""
+        if self.text != worded.ALL:
+            return self
+        others = [name for name in table.columns if name not in (self.label, self.pair)]
+        if not others:
+            raise UserError(f"{table.source} has no column beside {self.label!r}; text = * stands for all others.")
+        return self.model_copy(update={"text": worded.template(others)})
 
     def texts(self, table: Table) -> tuple[list[str], list[str] | None]:
         """The texts of a table, and the second texts of pairs. Raises UserError for a cell that is no text; an empty
         one is a text of no words."""
-        return _strings(table, self.text), _strings(table, self.pair) if self.pair else None
+        return worded.of_table(table, self.text), worded.of_table(table, self.pair) if self.pair else None
 
     def example(self, cells: Mapping[str, Any]) -> Example:
         """The texts of one row. Raises UserError for a cell that is absent or no text."""
-        first = _string(cells.get(self.text), self.text)
-        return Example(first, _string(cells.get(self.pair), self.pair) if self.pair else None)
+        return Example(worded.of_cells(cells, self.text), worded.of_cells(cells, self.pair) if self.pair else None)
 
     def gather(self, some: Sequence[Example]) -> Examples:
         """Rows without targets, as they come one by one."""
@@ -105,11 +123,10 @@ class Task(Part):
         texts, pairs = self.texts(table)
         return Examples(texts, pairs, self.targets(table, labels))
 
-    def inputs(
-        self, tokenizer: Tokenizer, examples: Examples, max_length: int, keep: Literal["head", "tail"] = "head"
-    ) -> Inputs:
-        """Examples as pieces; a text (or pair) that is longer than `max_length` pieces is cut."""
-        return tokenizer.encode(examples.texts, examples.pairs, max_length=max_length, keep=keep)
+    def inputs(self, tokenizer: Tokenizer, examples: Examples, max_length: int, long: Long | None = None) -> Inputs:
+        """Examples as pieces; a text (or pair) of more than `max_length` is read as `long` says, by default from its
+        beginning."""
+        return (long or Head()).inputs(tokenizer, examples.texts, examples.pairs, max_length)
 
     def discover(self, table: Table) -> Labels | None:
         """The label set of the training rows; None for a task that has none."""
@@ -119,9 +136,18 @@ class Task(Part):
         """This task, what it left open decided by the labels that were found in the training rows, and by these."""
         return self
 
-    def wanted(self, targets: np.ndarray) -> np.ndarray:
-        """What the loss compares scores with, one entry an example."""
+    def wanted(self, targets: np.ndarray, inputs: Inputs) -> np.ndarray:
+        """What the loss compares scores with, one entry for each example, or for each of their windows where they stand
+        in such. inputs: the examples as pieces."""
         return targets
+
+    def lost(self, targets: np.ndarray, inputs: Inputs) -> list[str]:
+        """What the network cannot learn of these targets, as the examples are given to it; one sentence each."""
+        return []
+
+    def condensed(self, scores: np.ndarray, inputs: Inputs) -> np.ndarray:
+        """What is kept of the network's scores of B examples, one entry each: all that answers and metrics need."""
+        return scores
 
     def truths(self, targets: np.ndarray, labels: Labels | None) -> list[Any]:
         """B targets as plain values, as answers say theirs."""
@@ -161,10 +187,19 @@ class Task(Part):
     def classes(self, labels: Labels | None) -> int:
         """Outputs of the head."""
 
+    def width(self, labels: Labels | None) -> int:
+        """Numbers that are kept of an example."""
+        return self.classes(labels)
+
+    def behind(self, labels: Labels | None) -> nn.Module | None:
+        """A new module that the head's outputs go through, where the task learns more than they say."""
+        return None
+
     @abstractmethod
-    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """The loss summed over the items, which are the B rows, or the tokens that were asked. scores: (B, classes);
-        targets: as `wanted` gives them."""
+    def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
+        """The loss summed over the items, which are the B rows, or the tokens that were asked, or windows. scores: (B,
+        classes); targets: as `wanted` gives them; given: what the scores are of, for a loss that tells windows apart.
+        """
 
     @abstractmethod
     def decode(
@@ -179,7 +214,7 @@ class Task(Part):
 
     def blank(self, labels: Labels | None) -> dict[str, Any]:
         """An answer as others will look, for a file whose columns must be known before the first one."""
-        return self.decode(np.zeros((1, self.classes(labels)), np.float32), labels)[0]
+        return self.decode(np.zeros((1, self.width(labels)), np.float32), labels)[0]
 
     @abstractmethod
     def measures(
@@ -211,21 +246,3 @@ class Task(Part):
     @abstractmethod
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         """What Hugging Face's config.json says of the head: id2label, problem_type."""
-
-
-def _strings(table: Table, column: str) -> list[str]:
-    out = []
-    for row, cell in enumerate(table.column(column)):
-        try:
-            out.append(_string(cell, column))
-        except UserError as problem:
-            raise UserError(f"{table.where(row)}: {problem}") from None
-    return out
-
-
-def _string(cell: Any, column: str) -> str:
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        return str(cell)
-    raise UserError(f"the column {column!r} holds {cell!r} where a text is needed. Mend or remove the row.")

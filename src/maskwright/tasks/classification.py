@@ -15,6 +15,7 @@ from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import Conformal
 from maskwright.tasks._calibration import SPREAD, Calibration, quantiles, temperature
+from maskwright.tasks._given import Given
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
@@ -41,12 +42,16 @@ class Classification(LabelSetTask):
         assert labels is not None
         return [labels[int(i)] for i in targets]
 
-    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
         return F.cross_entropy(scores.float(), targets, reduction="sum")
 
     def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray:
         """softmax(scores / T), (B, classes) float64; T is 1 without a calibration."""
         return Temperature(temperature(calibration))(scores)
+
+    def said(self, scores: np.ndarray) -> np.ndarray:
+        """(B,) the class that is answered."""
+        return np.asarray(scores.argmax(-1))
 
     def decode(
         self,
@@ -57,20 +62,19 @@ class Classification(LabelSetTask):
     ) -> list[dict[str, Any]]:
         assert labels is not None
         probabilities = self.probabilities(scores, calibration)
-        best = scores.argmax(-1)
         return [
             {
                 "label": labels[int(i)],
                 "probability": float(row[i]),
                 "probabilities": dict(zip(labels.names, map(float, row), strict=True)),
             }
-            for i, row in zip(best, probabilities, strict=True)
+            for i, row in zip(self.said(scores), probabilities, strict=True)
         ]
 
     def measures(
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
-        return measures.classification(targets, scores.argmax(-1), scores.shape[-1], scores)
+        return measures.classification(targets, self.said(scores), scores.shape[-1], scores)
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration:
         """A temperature (Guo et al. 2017) and the quantiles of conformal sets (Sadinle et al. 2019)."""

@@ -21,6 +21,7 @@ from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.stats.selection import label_thresholds
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
+from maskwright.tasks._given import Given
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Examples
 
@@ -139,7 +140,7 @@ class MultiLabel(LabelSetTask):
         assert labels is not None
         return [[labels[int(i)] for i in np.flatnonzero(row)] for row in targets]
 
-    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
         """Binary cross-entropy: its mean over the labels, summed over the rows.
 
         An item is a row, so that the loop's division by items gives the mean over rows and labels together. That is

@@ -16,6 +16,7 @@ from maskwright.stats import measures
 from maskwright.stats.comparison import on_one_scale
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import Calibration
+from maskwright.tasks._given import Given
 from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Examples, Task
 
@@ -33,6 +34,7 @@ class Regression(Task):
     problem: ClassVar[str] = "regression"
     main: ClassVar[str] = "pearson"
     answers: ClassVar[Any] = "number"
+    labelled: ClassVar[bool] = False
     error: ClassVar[str | None] = "mae"
 
     def discover(self, table: Table) -> None:
@@ -55,7 +57,7 @@ class Regression(Task):
     def scale(self, targets: np.ndarray) -> Scale:
         return Scale.of(targets)
 
-    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
         return F.mse_loss(scores.float().squeeze(-1), targets, reduction="sum")
 
     def decode(

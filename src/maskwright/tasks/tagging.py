@@ -9,30 +9,33 @@ from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from maskwright.base.errors import UserError
-from maskwright.base.ragged import flat, objects
+from maskwright.base.ragged import blocks, flat, objects
 from maskwright.base.words import counted
 from maskwright.data import tags as schemes
 from maskwright.data.label_names import name_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.data.tagged import WORDS, Labelled, Span, Split, rows, text_of, words_in
+from maskwright.nn.transitions import Transitions, parted, surprise
 from maskwright.stats import spans as measured
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
-from maskwright.tasks._chain import Chain
-from maskwright.tasks._given import Inputs
+from maskwright.tasks._chain import Chain, Said, stacked, tags_of
+from maskwright.tasks._given import Given, Inputs
 from maskwright.tasks._gold import characters, counts, of_spans, of_words, said
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._task import Example, Examples
+from maskwright.tasks.long import Long
 from maskwright.text.encodings import Encodings
 from maskwright.text.tokenizer import Tokenizer
-from maskwright.text.windows import windowed
+from maskwright.text.windows import Windowed, windowed
 from maskwright.text.words import find
 
 
@@ -61,6 +64,7 @@ class Tagging(LabelSetTask):
         "auto", description="tagging: where words end in a text that comes without them; as in the training rows"
     )
     overlap: int = Field(64, ge=0, description="tagging: pieces that the windows of a long text share")
+    crf: bool = Field(False, description="tagging: whether it is learnt too which tags follow which (Lafferty 2001)")
 
     @property
     def main(self) -> str:  # type: ignore[override]
@@ -94,7 +98,7 @@ class Tagging(LabelSetTask):
         else:
             gold = [of_spans(row, names, self._scheme(names), where) for row, where in rows]
         told = said(found, gold, places, None if self.scheme == "auto" else self.scheme)
-        return Examples([row.text for row in found], None, objects(gold), [g.words for g in gold], told)
+        return Examples([row.text for row in found], None, objects(gold), [g.words for g in gold], said=told)
 
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         """(B,) of `Gold`."""
@@ -182,20 +186,36 @@ class Tagging(LabelSetTask):
 
     # The network
 
-    def inputs(
-        self, tokenizer: Tokenizer, examples: Examples, max_length: int, keep: Literal["head", "tail"] = "head"
-    ) -> Inputs:
-        """Windows; `keep` has nothing to decide, since nothing is cut."""
+    def inputs(self, tokenizer: Tokenizer, examples: Examples, max_length: int, long: Long | None = None) -> Inputs:
+        """Windows; `long` has nothing to decide, since nothing is cut."""
         assert examples.words is not None
         prepared = [_prepared(tokenizer, *each) for each in zip(examples.texts, examples.words, strict=True)]
         whole = tokenizer.encode([text for text, _ in prepared], details=True, prepared=True)
         return windowed(whole, [words for _, words in prepared], max_length, self.overlap)
 
-    def wanted(self, targets: np.ndarray) -> np.ndarray:
-        return objects([gold.tags for gold in targets])
+    def wanted(self, targets: np.ndarray, inputs: Inputs) -> np.ndarray:
+        assert isinstance(inputs, Windowed)
+        tags = [gold.tags for gold in targets]
+        return blocks(np.concatenate(tags) if tags else np.zeros(0, np.int64), inputs.by_window.counts)
 
-    def loss(self, scores: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(scores.float(), targets, reduction="sum")
+    def behind(self, labels: Labels | None) -> nn.Module | None:
+        return Transitions(self.classes(labels)) if self.crf else None
+
+    def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
+        """Of tags word by word; or of the chain of each window's tags."""
+        if not self.crf:
+            return F.cross_entropy(scores.float(), targets, reduction="sum")
+        assert given is not None
+        assert given.asked is not None
+        _, counts = torch.unique_consecutive(given.batch.sequence[given.asked], return_counts=True)
+        own, moves = parted(scores.float(), tags_of(scores.shape[-1]))
+        return surprise(own, moves, targets, counts).sum()
+
+    def condensed(self, scores: np.ndarray, inputs: Inputs) -> np.ndarray:
+        """(B,) of (W, C) of the words' scores; of a chain (W + C + 2, C), the moves behind them."""
+        if not self.crf:
+            return scores
+        return objects([stacked(one) for one in scores])
 
     # Answers
 
@@ -222,21 +242,21 @@ class Tagging(LabelSetTask):
         assert examples.words is not None
         scale = Temperature(temperature(calibration))
         return [
-            self._answer(one, scale, labels, text, words)
+            self._answer(Said.of(one, len(words)), scale, labels, text, words)
             for one, text, words in zip(scores, examples.texts, examples.words, strict=True)
         ]
 
-    def _answer(
-        self, scores: np.ndarray, scale: Temperature, labels: Labels, text: str, words: np.ndarray
-    ) -> dict[str, Any]:
-        p = scale(scores) if len(scores) else scores
+    def _answer(self, said: Said, scale: Temperature, labels: Labels, text: str, words: np.ndarray) -> dict[str, Any]:
+        path, chain = self._path(said, labels.names), self._chain(labels.names)
+        p = scale(said.scores) if len(words) else said.scores
+        learnt = None if said.learnt is None else said.learnt.over(scale.value)
         if self.kind == "words":
-            path, sure = p.argmax(-1), p.max(-1)
+            each = p if learnt is None or not len(words) else chain.shares(p, learnt)
+            sure = each[np.arange(len(path)), path]
             found = [Span(int(a), int(b), labels[int(tag)]) for (a, b), tag in zip(words, path, strict=True)]
         else:
-            chain, path = _chain(labels.names, self._scheme(labels.names)), self._path(scores, labels.names)
             inside = schemes.spans([labels[int(tag)] for tag in path])
-            found, sure = [characters(words, each) for each in inside], np.array(chain.chances(p, path, inside))
+            found, sure = [characters(words, each) for each in inside], np.array(chain.chances(p, path, inside, learnt))
         told = [
             {**span._asdict(), "text": text[span.start : span.end], "probability": float(chance)}
             for span, chance in zip(found, sure, strict=True)
@@ -251,13 +271,14 @@ class Tagging(LabelSetTask):
         Of tags of words accuracy, f1_macro and whole_texts."""
         names = targets[0].names
         if self.kind == "words":
-            return measured.words([gold.tags for gold in targets], [one.argmax(-1) for one in scores], len(names))
+            return measured.words([gold.tags for gold in targets], self.tags(scores, targets), len(names))
         gold, said = [set(each.spans) for each in targets], self.answered(scores, targets)
         labels = sorted({schemes.parted(name)[1] for name in names} - {""})
         found = measured.entities(gold, said)
         found["f1_macro"] = measured.averaged(*measured.by_label(gold, said, labels))
         scheme = self._scheme(names)
-        likeliest = [[names[int(tag)] for tag in one.argmax(-1)] for one in scores]
+        free = Chain.free(names)
+        likeliest = [[names[int(tag)] for tag in path] for path in self.tags(scores, targets, free)]
         for name, how in (("f1_conlleval", None), ("f1_strict", scheme)):
             others = [
                 {characters(each.words, inside) for inside in schemes.spans(tags, how)}
@@ -269,14 +290,20 @@ class Tagging(LabelSetTask):
     def answered(self, scores: np.ndarray, targets: np.ndarray) -> list[set[Span]]:
         """The spans of each text."""
         out = []
-        for one, gold in zip(scores, targets, strict=True):
-            tags = [gold.names[int(tag)] for tag in self._path(one, gold.names)]
-            out.append({characters(gold.words, inside) for inside in schemes.spans(tags)})
+        for path, gold in zip(self.tags(scores, targets), targets, strict=True):
+            inside = schemes.spans([gold.names[int(tag)] for tag in path])
+            out.append({characters(gold.words, each) for each in inside})
         return out
 
+    def tags(self, scores: np.ndarray, targets: np.ndarray, chain: Chain | None = None) -> list[np.ndarray]:
+        """(W,) the tags of each text's words: those of the best chain. chain: another than that of the labels."""
+        said = (Said.of(one, len(gold.words)) for one, gold in zip(scores, targets, strict=True))
+        return [self._path(each, gold.names, chain) for each, gold in zip(said, targets, strict=True)]
+
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration | None:
-        """A temperature of the words' tags (Guo et al. 2017)."""
-        values = flat(scores)
+        """A temperature of the words' tags (Guo et al. 2017), of the words one by one where chains are learnt too."""
+        said = [Said.of(one, len(gold.words)).scores for one, gold in zip(scores, targets, strict=True)]
+        values = flat(objects(said))
         if not len(values):
             return None
         scale = Temperature.fit(values, np.concatenate([gold.tags for gold in targets]), spread=SPREAD)
@@ -287,16 +314,25 @@ class Tagging(LabelSetTask):
         del told["problem_type"]  # which Hugging Face has for whole texts
         return told
 
-    def _path(self, scores: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-        """(W,) the tags of a text's words: of spans those of the best chain of tags that fit each other."""
-        if not len(scores):
+    def _path(self, said: Said, names: tuple[str, ...], chain: Chain | None = None) -> np.ndarray:
+        """(W,) the tags of a text's words: those of the best chain."""
+        if not len(said.scores):
             return np.zeros(0, np.int64)
-        return _chain(names, self._scheme(names)).best(scores)
+        return (chain or self._chain(names)).best(said.scores, said.learnt)
+
+    def _chain(self, names: tuple[str, ...]) -> Chain:
+        """Of spans: of tags that fit each other."""
+        return _free(names) if self._kind(names) == "words" else _chain(names, self._scheme(names))
 
     def _scheme(self, names: Sequence[str]) -> schemes.Scheme:
         """That of a model's labels; what B- and I- alone cannot tell, `learnt` does."""
         found = schemes.scheme_of(names)
         return "IOB1" if found == "IOB2" and self.learnt == "IOB1" else found
+
+
+@lru_cache(maxsize=8)
+def _free(names: tuple[str, ...]) -> Chain:
+    return Chain.free(names)
 
 
 @lru_cache(maxsize=8)

@@ -42,14 +42,24 @@ class Encodings:
         return np.diff(self.offsets)
 
     @property
+    def cut(self) -> np.ndarray:
+        """(B,) int64: how many pieces truncation took away of each text (pair)."""
+        return self.full_lengths - self.lengths
+
+    @property
     def truncated(self) -> int:
         """How many texts (pairs) were cut."""
-        return int((self.lengths < self.full_lengths).sum())
+        return int((self.cut > 0).sum())
 
     @property
     def pieces_cut(self) -> int:
         """How many pieces truncation took away, over all texts."""
-        return int((self.full_lengths - self.lengths).sum())
+        return int(self.cut.sum())
+
+    @property
+    def windowed(self) -> int:
+        """How many texts stand in more than one sequence."""
+        return 0
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Encodings:
         """The texts at `rows`, in that order; a row may come twice. Raises IndexError for a row that is not there."""

@@ -6,10 +6,11 @@ words of all texts.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,9 +44,9 @@ def cut(length: int, room: int, overlap: int, starts: np.ndarray | None = None) 
 def cores(windows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The pieces that each window answers for: all are in one core, that of the window where they have most around
     them. What two windows share is parted in the middle."""
-    cuts = [(one[1] + two[0] + 1) // 2 for one, two in itertools.pairwise(windows)]
+    cuts = [(one[1] + two[0] + 1) // 2 for one, two in pairwise(windows)]
     edges = [windows[0][0], *cuts, windows[-1][1]]
-    return list(itertools.pairwise(edges))
+    return list(pairwise(edges))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +55,15 @@ class Windowed:
 
     encodings: the windows; sequences (B+1,) int64: those of text b are `sequences[b]` to `sequences[b + 1]`; asked (R,)
     int64: pieces of the windows, in order, not all different; asks (B+1,) int64: those of text b are `asks[b]` to
-    `asks[b + 1]`. What a text has is told as `Encodings` tells it; nothing is ever cut off.
+    `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none. What a text has is told as `Encodings`
+    tells it.
     """
 
     encodings: Encodings
     sequences: np.ndarray
     asked: np.ndarray
     asks: np.ndarray
+    lost: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.sequences) - 1
@@ -96,7 +99,7 @@ class Windowed:
 
     def windows(self, rows: np.ndarray) -> np.ndarray:
         """The windows of the texts at `rows` that something is asked of."""
-        picked, _ = _ranges(self.sequences, rows)
+        picked, _ = ranges(self.sequences, rows)
         return picked[self.by_window.counts[picked] > 0]
 
     @cached_property
@@ -111,12 +114,17 @@ class Windowed:
         return int((np.diff(self.sequences) > 1).sum())
 
     @property
+    def cut(self) -> np.ndarray:
+        """(B,): how many pieces of each text were cut off."""
+        return np.zeros(len(self), np.int64) if self.lost is None else self.lost
+
+    @property
     def truncated(self) -> int:
-        return 0
+        return int((self.cut > 0).sum())
 
     @property
     def pieces_cut(self) -> int:
-        return 0
+        return int(self.cut.sum())
 
     @property
     def unknown(self) -> int:
@@ -130,11 +138,12 @@ class Windowed:
         """The texts at `rows`, in that order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-        picked, sequences = _ranges(self.sequences, rows)
-        chosen, asks = _ranges(self.asks, rows)
+        picked, sequences = ranges(self.sequences, rows)
+        chosen, asks = ranges(self.asks, rows)
         encodings = self.encodings.select(picked)
         moved = encodings.offsets[sequences[:-1]] - self.offsets[rows]
-        return Windowed(encodings, sequences, self.asked[chosen] + np.repeat(moved, np.diff(asks)), asks)
+        lost = None if self.lost is None else self.lost[rows]
+        return Windowed(encodings, sequences, self.asked[chosen] + np.repeat(moved, np.diff(asks)), asks, lost)
 
 
 def windowed(whole: Encodings, words: Sequence[np.ndarray], max_length: int, overlap: int) -> Windowed:
@@ -144,42 +153,78 @@ def windowed(whole: Encodings, words: Sequence[np.ndarray], max_length: int, ove
     from its first piece (Devlin et al. 2019, section 5.3); one that has no piece, since the tokenizer drops it, from
     the next one. Raises UserError for a length that leaves no room for text.
     """
-    assert whole.spans is not None
-    assert whole.words is not None
-    first = _first_pieces(whole, words)
-    take: list[np.ndarray] = []
-    counts: list[int] = []
-    place = np.full(len(whole.ids), -1, np.int64)
-    at = 0
-    for start, stop in zip(whole.offsets[:-1].tolist(), whole.offsets[1:].tolist(), strict=True):
-        if stop - start <= max_length:
-            take.append(np.arange(start, stop))
-            place[start:stop] = np.arange(at, at + stop - start)
-            at += stop - start
-            counts.append(1)
-            continue
-        head, tail = _frame(whole.words[start:stop])
-        room = max_length - head - (stop - start - tail)
-        if room < 1:
-            raise UserError(
-                f"max_length = {max_length} leaves no room for text beside the {max_length - room} pieces that frame "
-                f"it. Give {max_length - room + 1} or more."
-            )
-        body = whole.words[start + head : start + tail]
-        begins = np.append(True, body[1:] != body[:-1])
-        found = cut(tail - head, room, min(overlap, room // 2), begins)
-        for (a, b), (low, high) in zip(found, cores(found), strict=True):
-            inner = np.arange(start + head + a, start + head + b)
-            take.append(np.concatenate([np.arange(start, start + head), inner, np.arange(start + tail, stop)]))
-            place[start + head + low : start + head + high] = np.arange(low, high) - a + head + at
-            at += len(take[-1])
-        counts.append(len(found))
-    sequences = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    cuts = Cuts(whole, max_length, overlap, single)
     asks = np.concatenate([[0], np.cumsum([len(w) for w in words])]).astype(np.int64)
-    return Windowed(_taken(whole, take, counts), sequences, place[first], asks)
+    return Windowed(cuts.encodings, cuts.sequences, cuts.place[_first_pieces(whole, words)], asks)
 
 
-def _taken(whole: Encodings, take: list[np.ndarray], counts: Sequence[int]) -> Encodings:
+def windowed_pairs(whole: Encodings, max_length: int, overlap: int) -> Windowed:
+    """B pairs, encoded whole and with details, the second text in windows and the first one in each. What is asked of a
+    window are its first piece, which stands for nothing that is in it, and all pieces of the second text.
+
+    Of a pair that is longer, a first text of more than half of `max_length` is cut at its end, and counted: else there
+    would be many small windows. Raises UserError for a length that leaves no room for text.
+    """
+    cuts = Cuts(whole, max_length, overlap, lambda words: paired(words, max_length))
+    asked, counts = [], []
+    for first, last in pairwise(cuts.sequences.tolist()):
+        own = [np.concatenate([[at], at + head + np.arange(size)]) for at, head, size in cuts.windows[first:last]]
+        asked += own
+        counts.append(sum(map(len, own)))
+    asks = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    pieces = np.concatenate(asked).astype(np.int64) if asked else np.zeros(0, np.int64)
+    return Windowed(cuts.encodings, cuts.sequences, pieces, asks, np.array(cuts.lost, np.int64))
+
+
+class Frame(NamedTuple):
+    """Of the pieces of a text those that stand before what is cut into windows, in each of them; where that begins and
+    ends; and how many pieces are in none."""
+
+    before: np.ndarray
+    start: int
+    stop: int
+    lost: int = 0
+
+
+class Cuts:
+    """B texts cut into windows. sequences (B+1,): those of each; place (N,): of each piece of the whole that is of a
+    window's core its place in the windows, and of each text's first piece, -1 for others; windows: of each its first
+    piece, how many pieces stand before its text, and how many pieces of text it has; lost: pieces of each text that are
+    in no window."""
+
+    def __init__(self, whole: Encodings, max_length: int, overlap: int, frame: Callable[[np.ndarray], Frame]) -> None:
+        assert whole.words is not None
+        self.place = np.full(len(whole.ids), -1, np.int64)
+        self.windows: list[tuple[int, int, int]] = []
+        self.lost: list[int] = []
+        take, counts, at = list[np.ndarray](), list[int](), 0
+        for first, end in pairwise(whole.offsets.tolist()):
+            before, start, stop, lost = frame(whole.words[first:end])
+            around = len(before) + (end - first - stop)
+            found = self._cut(whole.words[first + start : first + stop], max_length - around, max_length, overlap)
+            self.place[first] = at
+            for (a, b), (low, high) in zip(found, cores(found), strict=True):
+                inner = np.arange(first + start + a, first + start + b)
+                take.append(np.concatenate([first + before, inner, np.arange(first + stop, end)]))
+                self.place[first + start + low : first + start + high] = at + len(before) + np.arange(low, high) - a
+                self.windows.append((at, len(before), b - a))
+                at += len(take[-1])
+            counts.append(len(found))
+            self.lost.append(lost)
+        self.sequences = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.encodings = taken(whole, take, counts)
+
+    def _cut(self, body: np.ndarray, room: int, max_length: int, overlap: int) -> list[tuple[int, int]]:
+        if room < 1 and len(body):
+            raise UserError(
+                f"max_length = {max_length} leaves no room for text beside the {max_length - room} pieces that stand "
+                f"around it. Give {max_length - room + 1} or more."
+            )
+        begins = np.append(True, body[1:] != body[:-1])
+        return cut(len(body), max(room, 1), min(overlap, max(room, 1) // 2), begins)
+
+
+def taken(whole: Encodings, take: list[np.ndarray], counts: Sequence[int]) -> Encodings:
     pieces = np.concatenate(take) if take else np.zeros(0, np.int64)
     lengths = np.fromiter(map(len, take), np.int64, len(take))
     ids = whole.ids[pieces]
@@ -203,6 +248,23 @@ def _frame(words: np.ndarray) -> tuple[int, int]:
     return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (1, 1)
 
 
+def single(words: np.ndarray) -> Frame:
+    head, tail = _frame(words)
+    return Frame(np.arange(head), head, tail)
+
+
+def paired(words: np.ndarray, max_length: int) -> Frame:
+    """Of a pair, behind whose second text one piece of the template stands; of one that is too long at most half of
+    `max_length` stands before it."""
+    tail = len(words) - 1
+    frames = np.flatnonzero(words[:tail] < 0)
+    start = int(frames[-1]) + 1 if len(frames) else 0
+    texts = np.flatnonzero(words[:start] >= 0)
+    lost = max(0, min(start - max_length // 2, len(texts))) if len(words) > max_length else 0
+    before = np.delete(np.arange(start), texts[len(texts) - lost :])
+    return Frame(before, start, tail, lost)
+
+
 def _first_pieces(whole: Encodings, words: Sequence[np.ndarray]) -> np.ndarray:
     """(R,) the piece of `whole` that each word is read from: the first that reaches beyond the word's first character,
     or the text's last; of a text without pieces the first of its template."""
@@ -220,7 +282,7 @@ def _first_pieces(whole: Encodings, words: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(out).astype(np.int64) if out else np.zeros(0, np.int64)
 
 
-def _ranges(bounds: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ranges(bounds: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The members of the groups at `rows`, one group behind the other, and where each group begins then."""
     sizes = np.diff(bounds)[rows]
     after = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -1,0 +1,175 @@
+"""The cases of `bench.scripts`, and their rows as the peer takes them: cut once, the same for both sides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import _measure as measure
+from maskwright.base.files import sha256
+from maskwright.data.table import Table
+from maskwright.finetuning._rows import read_tables, roles
+from maskwright.finetuning.benchmark import settings_of
+from maskwright.finetuning.benchmarks import Case, Rows, Way
+from maskwright.finetuning.benchmarks.glue import Glue
+from maskwright.finetuning.benchmarks.squad import TWO
+from maskwright.finetuning.benchmarks.tagging import BC5CDR, NCBI, WNUT
+from maskwright.finetuning.settings import gather_rows
+from maskwright.tasks import Examples, Task
+from maskwright.tasks.answer import Answer
+from maskwright.tasks.choice import Choice
+from maskwright.tasks.regression import Regression
+from maskwright.tasks.tagging import Tagging
+
+TWO_FILES = {"header": False}
+
+
+def _arc(name: str, title: str, folder: str, file: str) -> Case:
+    """The repository's dev file has the size of ARC's training rows, its test file that of the validation rows."""
+    rows = (Rows((f"arc/{folder}/{side}/{file}_{side}.csv",), {}, TWO_FILES) for side in ("dev", "test"))
+    task = {"name": "choice", "text": "1", "pair": "2,3,4,5", "label": "6"}
+    return Case(name, title, task, ("accuracy",), (Way("arc", *rows),))
+
+
+def _pubmedqa(tables: dict[str, Table]) -> dict[str, Table]:
+    """The abstract's parts as one text; the rows of test_ground_truth.json are reported on."""
+    sides = {}
+    for side, table in tables.items():
+        columns = {
+            "question": table.column("QUESTION"),
+            "context": [" ".join(parts) for parts in table.column("CONTEXTS")],
+            "label": table.column("final_decision"),
+        }
+        sides[side] = Table(columns, table.source, table.lines, table.notes, table.unit, table.places)
+    return sides
+
+
+def pubmedqa_rows() -> Path:
+    """The JSON keyed by article as JSON lines of each side."""
+    source, out = measure.data_folder("pubmedqa"), measure.cache_folder("pubmedqa")
+    rows = json.loads((source / "ori_pqal.json").read_text(encoding="utf-8"))
+    test = json.loads((source / "test_ground_truth.json").read_text(encoding="utf-8"))
+    for side, inside in (("test", True), ("train", False)):
+        some = (json.dumps(row) for number, row in rows.items() if (number in test) == inside)
+        (out / f"{side}.jsonl").write_text("".join(f"{row}\n" for row in some), encoding="utf-8")
+    return out
+
+
+PUBMEDQA = Case(
+    "pubmedqa", "PubMedQA", {"name": "classification", "text": "question", "pair": "context"},
+    ("accuracy", "f1_macro"),
+    (Way("pubmedqa", Rows(("train.jsonl",)), Rows(("test.jsonl",)), prepare=_pubmedqa),),
+    options={"max_length": 512},
+)  # fmt: skip
+
+CASES: dict[str, Case] = {
+    case.name: case
+    for case in (
+        WNUT, BC5CDR, NCBI, TWO, _arc("arc_easy", "ARC, easy", "ARC-E", "arc_easy"),
+        _arc("arc_challenge", "ARC, challenge", "ARC-C", "arc_challenge"), *Glue().cases(), PUBMEDQA,
+    )
+}  # fmt: skip
+PLACES: dict[str, Callable[[], Path]] = {"pubmedqa": pubmedqa_rows}  #: where rows lie that are made first
+#: what the scripts' documentation says of single sets, and the length that PubMedQA's abstracts need
+RECIPES: dict[str, dict[str, Any]] = {"mrpc": {"epochs": 5}, "wnli": {"epochs": 5}, "pubmedqa": {"max_length": 512}}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The rows of a case for the peer. kind: one of `_script_sides.KINDS`; names: of its classes or tags."""
+
+    kind: str
+    names: list[str]
+    metric: str
+    rows: Path
+    counts: dict[str, int]
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.rows)
+
+
+def way_of(name: str) -> tuple[Way, Path]:
+    """The layout that is at hand, and the folder it is in. Raises Stop where none is."""
+    folder = PLACES.get(name, lambda: measure.data_folder(""))()
+    way = CASES[name].way(folder)
+    if way is None:
+        raise measure.Stop(CASES[name].wanted())
+    return way, folder
+
+
+def cut(name: str) -> Cut:
+    """Rows read, split off and labelled as a run of ours does it, written down for the peer."""
+    case, (way, folder) = CASES[name], way_of(name)
+    tables = way.tables(folder)
+    given = {side: tables.get(side) for side in ("train", "eval", "test")}
+    asked, sources = gather_rows(None, {"task": {**case.task, **way.task}}, settings_of(case, way), given)
+    found, _ = read_tables(asked, roles(asked, sources)[0])
+    task = asked.task.spelled(found["train"])
+    labels = task.discover(found["train"])
+    task = task.settled_on(labels, found["train"])
+    examples = {side: task.examples(found[side], labels) for side in ("train", "test")}
+    kind, made = KINDS.get(type(task), ("classes", _classes))
+    names = [] if labels is None or kind == "answer" else list(labels.names)
+    rows = {side: made(task, some, names) for side, some in examples.items()}
+    if kind == "tagging":
+        names = sorted({tag for row in rows["train"] for tag in row["tags"]})
+    path = measure.cache_folder("scripts") / f"{name}.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    recipe = {**RECIPES.get(name, {}), **({"none": task.none == "yes"} if isinstance(task, Answer) else {})}
+    return Cut(kind, names, case.metrics[0], path, {side: len(some) for side, some in found.items()}, recipe)
+
+
+Row = dict[str, Any]
+
+
+def _classes(task: Task, examples: Examples, names: list[str]) -> list[Row]:
+    assert examples.targets is not None
+    number = float if isinstance(task, Regression) else int
+    pairs = examples.pairs or [None] * len(examples)
+    return [
+        {"text": text, "pair": pair, "label": number(target)}
+        for text, pair, target in zip(examples.texts, pairs, examples.targets, strict=True)
+    ]
+
+
+def _tagged(task: Task, examples: Examples, names: list[str]) -> list[Row]:
+    """Tags as the scripts' files have them: B- and I-."""
+    assert examples.targets is not None
+    out = []
+    for text, gold in zip(examples.texts, examples.targets, strict=True):
+        tags = ["O"] * len(gold.words)
+        for span in gold.spans:
+            inside = [i for i, (start, end) in enumerate(gold.words) if start >= span.start and end <= span.end]
+            for i in inside:
+                tags[i] = f"{'B' if i == inside[0] else 'I'}-{span.label}"
+        words = gold.words.tolist()
+        out.append({"words": [text[start:end] for start, end in words], "bounds": words, "tags": tags})
+    return out
+
+
+def _answered(task: Task, examples: Examples, names: list[str]) -> list[Row]:
+    assert examples.targets is not None
+    out = []
+    for question, gold in zip(examples.texts, examples.targets, strict=True):
+        place = gold.answers[0] if gold.answers else None
+        answer = None if place is None else {"text": gold.context[slice(*place)], "start": place[0]}
+        out.append({"question": question, "context": gold.context, "answer": answer})
+    return out
+
+
+def _chosen(task: Task, examples: Examples, names: list[str]) -> list[Row]:
+    assert examples.targets is not None
+    return [
+        {"question": text, "choices": list(asked.choices), "label": asked.right}
+        for text, asked in zip(examples.texts, examples.targets, strict=True)
+    ]
+
+
+KINDS: dict[type[Task], tuple[str, Callable[[Task, Examples, list[str]], list[Row]]]] = {
+    Tagging: ("tagging", _tagged), Answer: ("answer", _answered), Choice: ("choice", _chosen),
+}  # fmt: skip

@@ -1,0 +1,146 @@
+"""A judgement of answers as shapes that a report can draw: kinds of questions, the threshold of none, mistakes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from maskwright.data.table import Table as Rows
+from maskwright.evaluation.outcome import Outcome
+from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Place, Series, Shape, Table, Text, Texts
+from maskwright.stats.answers import exact, overlap
+from maskwright.stats.intervals import bootstrap
+from maskwright.stats.measures import mean
+from maskwright.tasks.answer import Answer
+
+MISTAKES = 10
+POINTS = 100  #: of the curve
+LEAST = 20  #: questions of a kind
+WORDS = ("what", "who", "when", "where", "which", "why", "how many", "how much", "how")
+SHOWN = 120  #: characters of the context on each side of an answer
+GAP = " ... "
+
+
+def answer_sections(outcome: Outcome, task: Answer, table: Rows) -> list[Shape]:
+    targets = outcome.examples.targets
+    assert targets is not None
+    said = task.said(outcome.kept, targets, outcome.calibration)
+    golds = [one.texts for one in targets]
+    f1 = np.array([overlap(one, true) for one, true in zip(said, golds, strict=True)])
+    right = np.array([exact(one, true) for one, true in zip(said, golds, strict=True)])
+    has = np.array([bool(true) for true in golds])
+    found = [_kinds(outcome.examples.texts, f1, right, has), _lengths(said, golds)]
+    if task.none == "yes":
+        found.append(_threshold(outcome, task, has))
+    return [*found, _mistakes(outcome, task, f1, table)]
+
+
+def _kind(question: str) -> str:
+    plain = " ".join(re.findall(r"[a-z]+", question.lower()))
+    places = {word: found.start() for word in WORDS if (found := re.search(rf"\b{word}\b", plain))}
+    return min(places, key=lambda word: places[word], default="other")
+
+
+def _kinds(questions: list[str], f1: np.ndarray, right: np.ndarray, has: np.ndarray) -> Table:
+    kinds = np.array([_kind(question) for question in questions])
+    groups = {"with an answer": has, "without one": ~has, **{kind: kinds == kind for kind in (*WORDS, "other")}}
+    rows: list[list[Cell]] = []
+    for name, inside in groups.items():
+        if inside.sum() >= LEAST:
+            each = bootstrap(mean(f1[inside]), int(inside.sum()))
+            rows.append([name, int(inside.sum()), float(right[inside].mean()), each])
+    return Table(
+        title="Kinds of questions",
+        head=["questions", "number", "exact match", "F1"],
+        rows=rows,
+        note=f"The saved model. Kinds are told by their first asking word; those of fewer than {LEAST} questions are "
+        "left out. Intervals (95 %) are over questions.",
+    )
+
+
+def _lengths(said: list[str], golds: list[list[str]]) -> Histogram:
+    sides = {
+        "true": [len(true[0].split()) for true in golds if true],
+        "answers": [len(one.split()) for one in said if one],
+    }
+    longest = max((n for lengths in sides.values() for n in lengths), default=1)
+    edges = np.arange(0.5, min(longest, 30) + 1.5)
+    series = [Series(name, np.histogram(np.minimum(lengths, 30), edges)[0]) for name, lengths in sides.items()]
+    return Histogram(
+        title="How long answers are", edges=edges, series=series, x="words", note="Of 30 words and more in one."
+    )
+
+
+def _threshold(outcome: Outcome, task: Answer, has: np.ndarray) -> Curve:
+    """F1 for every threshold, and where the fitted one lies."""
+    targets = outcome.examples.targets
+    assert targets is not None
+    always = task.model_copy(update={"none": "no"})
+    texts = always.said(outcome.kept, targets)
+    best = np.array([overlap(one, true.texts) for one, true in zip(texts, targets, strict=True)])
+    doubts = np.array([task.found(one).doubt for one in outcome.kept])
+    finite = doubts[np.isfinite(doubts)]
+    places = np.quantile(finite, np.linspace(0, 1, POINTS)) if len(finite) else np.zeros(1)
+    curve = [float(np.where(doubts <= place, best, 1.0 * ~has).mean()) for place in places]
+    fitted = outcome.calibration.thresholds[0] if outcome.calibration and outcome.calibration.thresholds else 0.0
+    return Curve(
+        title="When to give no answer",
+        x="threshold: how much likelier none must be, nats",
+        y="F1",
+        lines=[Line("saved model", places.tolist(), curve)],
+        note=f"Of these questions; the threshold in use is {fitted:.3f}, fitted on others.",
+    )
+
+
+def _mistakes(outcome: Outcome, task: Answer, f1: np.ndarray, table: Rows) -> Texts:
+    """The surest of those that share no word with a true answer."""
+    targets, examples = outcome.examples.targets, outcome.examples
+    assert targets is not None
+    assert examples.pairs is not None
+    found = [task.found(one, outcome.calibration) for one in outcome.kept]
+    sure = np.array([each.probability for each in found])
+    wrong = np.flatnonzero(f1 == 0)
+    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+
+    def told(i: int) -> dict[str, Any]:
+        return {
+            "true": "; ".join(dict.fromkeys(targets[i].texts)) or "no answer",
+            "answer": targets[i].context[found[i].start : found[i].end] or "no answer",
+            "probability": float(sure[i]),
+        }
+
+    texts = []
+    for i in map(int, worst):
+        places = [Place(*place, "true") for place in sorted(set(targets[i].answers))]
+        if found[i].end > found[i].start:
+            places.append(Place(found[i].start, found[i].end, "answer"))
+        shown, moved = _around(targets[i].context, places)
+        texts.append(Text(examples.texts[i], shown, {"where": table.where(i), **told(i)}, (), moved))
+    return Texts(
+        title="Wrong, and sure of it",
+        texts=texts,
+        note=f"The surest {len(worst)} of {len(wrong):,} answers that share no word with a true one, with the context "
+        "around the true answer and theirs.",
+    )
+
+
+def _around(context: str, places: Sequence[Place]) -> tuple[str, list[Place]]:
+    """The parts of a context around these places, and where the places are in them; its start where there are none."""
+    parts: list[tuple[int, int]] = []
+    for place in sorted(places, key=lambda place: place.start) or [Place(0, 1)]:
+        start, end = max(0, place.start - SHOWN), min(len(context), place.end + SHOWN)
+        if parts and start <= parts[-1][1]:
+            before = parts.pop()
+            start, end = before[0], max(before[1], end)
+        parts.append((start, end))
+    shown, moved = "", list[Place]()
+    for start, end in parts:
+        shown += GAP if start else ""
+        by = len(shown) - start
+        moved += [replace(p, start=p.start + by, end=p.end + by) for p in places if start <= p.start and p.end <= end]
+        shown += context[start:end]
+    return shown + (GAP if parts[-1][1] < len(context) else ""), moved

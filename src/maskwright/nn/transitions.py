@@ -1,0 +1,77 @@
+"""Scores of tags one behind the other: a linear-chain conditional random field (Lafferty et al. 2001).
+
+Shapes: C tags, R tokens of W texts, one text behind the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Moves(NamedTuple):
+    """What is added to the tokens' own scores: for a tag behind another (C, C; the one before it in the row), for the
+    first tag of a text and for the last one (C,)."""
+
+    follow: Tensor
+    begin: Tensor
+    end: Tensor
+
+
+class Transitions(nn.Module):
+    """(R, C) -> (R, C (C + 3)): each token's scores, and behind them the moves, which are the same in all rows.
+
+    So all that a chain is judged by goes the way that scores go. They are 0 at first: tags know nothing of each other.
+    """
+
+    def __init__(self, tags: int) -> None:
+        super().__init__()
+        self.follow = nn.Parameter(torch.zeros(tags, tags))
+        self.begin, self.end = nn.Parameter(torch.zeros(tags)), nn.Parameter(torch.zeros(tags))
+
+    def forward(self, scores: Tensor) -> Tensor:
+        moves = torch.cat([self.follow.flatten(), self.begin, self.end]).to(scores.dtype)
+        return torch.cat([scores, moves.expand(len(scores), -1)], -1)
+
+
+def parted(scores: Tensor, tags: int) -> tuple[Tensor, Moves]:
+    """What `Transitions` put together: (R, C), and the moves."""
+    moves = scores[0, tags:] if len(scores) else scores.new_zeros(tags * (tags + 2))
+    follow, begin, end = moves.split([tags * tags, tags, tags])
+    return scores[:, :tags], Moves(follow.view(tags, tags), begin, end)
+
+
+def surprise(scores: Tensor, moves: Moves, targets: Tensor, counts: Tensor) -> Tensor:
+    """(W,) -log P(tags of a text) = log Z - the score of its chain. scores: (R, C); targets: (R,); counts: (W,) tokens
+    of each text, each one or more."""
+    return _log_sums(scores, moves, counts) - _along(scores, moves, targets, counts)
+
+
+def _along(scores: Tensor, moves: Moves, targets: Tensor, counts: Tensor) -> Tensor:
+    """(W,) the score of each text's chain of tags."""
+    last = counts.cumsum(0) - 1
+    first = last - counts + 1
+    text = torch.repeat_interleave(torch.arange(len(counts), device=scores.device), counts)
+    each = scores.gather(1, targets[:, None])[:, 0]
+    step = moves.follow[targets[:-1], targets[1:]] * (text[1:] == text[:-1])
+    out = torch.zeros(len(counts), dtype=scores.dtype, device=scores.device).index_add(0, text, each)
+    out = out.index_add(0, text[1:], step)
+    return out + moves.begin[targets[first]] + moves.end[targets[last]]
+
+
+def _log_sums(scores: Tensor, moves: Moves, counts: Tensor) -> Tensor:
+    """(W,) log Z of each text, by the forward sums (Rabiner 1989): all texts one token further at a time, those that
+    have ended left out."""
+    order = torch.argsort(counts, descending=True)
+    first = (counts.cumsum(0) - counts)[order]
+    alive = [int(n) for n in (counts[None] > torch.arange(int(counts.max()), device=counts.device)[:, None]).sum(1)]
+    ahead = moves.begin + scores[first]
+    done = []
+    for step, (now, after) in enumerate(zip(alive, [*alive[1:], 0], strict=True)):
+        if step:
+            ahead = torch.logsumexp(ahead[:now, :, None] + moves.follow, 1) + scores[first[:now] + step]
+        done.append(ahead[after:now])  # the shortest of those that are left stand last
+    ended = torch.cat(done[::-1])
+    return torch.logsumexp(ended + moves.end, -1)[torch.argsort(order)]

@@ -1,0 +1,28 @@
+"""The beginning and the end of a text, and nothing between (Sun et al. 2019, section 5.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from maskwright.tasks.long._long import Long
+from maskwright.text.encodings import Encodings
+from maskwright.text.groups import without_middle
+from maskwright.text.tokenizer import Tokenizer
+
+
+class HeadTail(Long):
+    """The paper keeps 128 pieces of the beginning and 382 of the end. Of a pair the second text loses its middle."""
+
+    share: float = Field(0.25, gt=0, lt=1, description="of the pieces that stay, those of the beginning")
+
+    def inputs(
+        self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+    ) -> Encodings:
+        whole = tokenizer.encode(texts, pairs, details=True)
+        return without_middle(whole, max_length, self.share, pairs is not None)
+
+    @property
+    def told(self) -> str:
+        return "cut in the middle"

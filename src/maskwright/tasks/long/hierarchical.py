@@ -1,0 +1,60 @@
+"""A small transformer over the chunks' vectors, which so know of each other and of their order.
+
+(ToBERT, Pappagari et al. 2019, section 3.3.)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from maskwright.nn.batch import Batch
+from maskwright.nn.block import Attention, FeedForward, PostNormBlock
+from maskwright.nn.pooling.mean import Mean as Pool
+from maskwright.tasks.long._chunks import Chunks
+from maskwright.tasks.long._long import Combine
+
+
+class Hierarchy(Combine):
+    """mean(blocks(v + p)): p are sines of the chunk's number (Vaswani et al. 2017, section 3.5)."""
+
+    def __init__(self, width: int, layers: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            PostNormBlock(
+                Attention(width, heads, dropout),
+                FeedForward(width, 4 * width, F.gelu),
+                [nn.LayerNorm(width) for _ in range(2)],
+                dropout,
+            )
+            for _ in range(layers)
+        )
+
+    def forward(self, vectors: Tensor, texts: Batch) -> Tensor:
+        x = vectors + _sines(texts.positions, vectors.shape[-1]).to(vectors.dtype)
+        for block in self.blocks:
+            x = block(x, texts)
+        return Pool().pool(x, texts).to(vectors.dtype)
+
+
+def _sines(positions: Tensor, width: int) -> Tensor:
+    """(S,) -> (S, H)."""
+    turns = torch.exp(torch.arange(0, width, 2, device=positions.device) * (-math.log(10_000) / width))
+    angles = positions[:, None] * turns
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
+
+
+class Hierarchical(Chunks):
+    """The paper's has two blocks over chunks of 200 pieces that share 50."""
+
+    layers: int = Field(2, ge=1, description="blocks over the chunks")
+    heads: int = Field(0, ge=0, description="of these blocks; 0: one for 64 numbers of the width")
+    dropout: float = Field(0.1, ge=0, lt=1, description="in these blocks")
+
+    def combine(self, width: int) -> Combine:
+        heads = self.heads or max(1, width // 64)
+        return Hierarchy(width, self.layers, heads, self.dropout)

@@ -1,0 +1,22 @@
+"""The end of a text: where reviews and judgments come to their conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maskwright.tasks.long._long import Long
+from maskwright.text.encodings import Encodings
+from maskwright.text.tokenizer import Tokenizer
+
+
+class Tail(Long):
+    """The last pieces; of a pair the longer text loses its beginning first."""
+
+    def inputs(
+        self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+    ) -> Encodings:
+        return tokenizer.encode(texts, pairs, max_length=max_length, keep="tail")
+
+    @property
+    def told(self) -> str:
+        return "cut at the start"

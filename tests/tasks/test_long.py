@@ -1,0 +1,160 @@
+"""Ways to read long texts: what each sees, how chunks become one vector, saved and loaded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from maskwright.base.choice import names, resolve
+from maskwright.base.errors import UserError
+from maskwright.data.labels import Labels
+from maskwright.nn import Batch
+from maskwright.tasks import Model, Task, load
+from maskwright.tasks.long import Long
+from maskwright.tasks.long.chunk_attention import Attention
+from maskwright.tasks.long.chunk_max import Max
+from maskwright.tasks.long.chunk_mean import Mean
+from maskwright.tasks.long.hierarchical import Hierarchy
+
+WORDS = "the film was wonderful and the story was terrible but the song was lovely".split()
+LONG = " ".join(WORDS * 2)
+TEXTS = [LONG, "a dull play", "", " ".join(WORDS)]
+JOINED = ["chunk-mean", "chunk-max", "chunk-attention", "hierarchical"]
+Build = Callable[..., Model]
+
+
+@pytest.fixture
+def make(tiny: Path) -> Build:
+    def go(long: Any, task: Any = "classification", **options: Any) -> Model:
+        torch.manual_seed(3)
+        labels = Labels(("bad", "good"))
+        made = Model.build(tiny, resolve(Task, task), labels, long=long, precision="fp32", **options)
+        made.network.eval()
+        return made
+
+    return go
+
+
+def test_all_ways_have_names() -> None:
+    assert names(Long) == sorted(["head", "tail", "head-tail", "native", *JOINED])
+    assert "long" not in names(Task)
+
+
+@pytest.mark.parametrize("long", names(Long))
+def test_a_short_text_is_read_alike_by_all(make: Build, long: str) -> None:
+    """But for weights that are new: attention over one chunk is that chunk, a transformer over it is not."""
+    plain, other = make("head"), make(long)
+    short = [text for text in TEXTS if text != LONG]
+    inputs = other.encode(short)
+    assert inputs.ids.tolist() == plain.encode(short).ids.tolist()
+    if long != "hierarchical":
+        np.testing.assert_allclose(other.scores(inputs), plain.scores(plain.encode(short)), atol=1e-5)
+
+
+def test_what_each_way_sees(make: Build) -> None:
+    tokenizer = make("head").tokenizer
+    ids = tokenizer.encode([LONG]).ids.tolist()
+    cls, body, sep = ids[:1], ids[1:-1], ids[-1:]
+
+    def seen(long: Any) -> list[list[int]]:
+        found = make(long, max_length=12).encode([LONG])
+        rows = found.encodings if hasattr(found, "encodings") else found
+        return [rows.ids[slice(*rows.offsets[i : i + 2])].tolist() for i in range(len(rows.lengths))]
+
+    assert seen("head") == [cls + body[:10] + sep]
+    assert seen("tail") == [cls + body[-10:] + sep]
+    assert seen("head-tail") == [cls + body[:2] + body[-8:] + sep]
+    assert seen({"name": "head-tail", "share": 0.5}) == [cls + body[:5] + body[-5:] + sep]
+    for long in JOINED:
+        *others, last = seen(long)
+        assert others == [cls + body[i : i + 10] + sep for i in range(0, len(body) - 10, 10)]
+        assert last == cls + body[-10:] + sep, "as long as the others: it begins where the one before has not ended"
+    shared = seen({"name": "chunk-mean", "overlap": 3})
+    assert all(one[-4:-1] == two[1:4] for one, two in itertools.pairwise(shared[:-1]))
+
+
+def test_of_a_pair_the_second_text_is_long(make: Build) -> None:
+    task = {"name": "classification", "pair": "b"}
+    tokenizer = make("head").tokenizer
+    first = tokenizer.encode(["a play"]).ids.tolist()
+    for long in ("chunk-mean", "head-tail"):
+        found = make(long, task, max_length=12).encode(["a play"], [LONG])
+        rows = found.encodings if hasattr(found, "encodings") else found
+        for i in range(len(rows.lengths)):
+            assert rows.ids[rows.offsets[i] :][: len(first)].tolist() == first
+        assert max(rows.lengths) == 12
+
+
+def test_what_was_never_seen_is_counted(make: Build) -> None:
+    whole = make("head").tokenizer.encode(TEXTS).lengths
+    for long in ("head", "tail", "head-tail"):
+        found = make(long, max_length=12).encode(TEXTS)
+        assert found.cut.tolist() == np.maximum(whole - 12, 0).tolist()
+    found = make("chunk-mean", max_length=12).encode(TEXTS)
+    assert (found.pieces_cut, found.windowed) == (0, 2)
+    assert found.full_lengths.tolist() == make("head").tokenizer.encode(TEXTS).lengths.tolist()
+
+
+def vectors() -> tuple[torch.Tensor, Batch, list[torch.Tensor]]:
+    x = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
+    return x, Batch.packed(torch.zeros(6, dtype=torch.int64), (3, 1, 2)), list(x.split((3, 1, 2)))
+
+
+def test_vectors_are_joined_text_by_text() -> None:
+    x, texts, parts = vectors()
+    torch.testing.assert_close(Mean()(x, texts), torch.stack([part.mean(0) for part in parts]))
+    torch.testing.assert_close(Max()(x, texts), torch.stack([part.amax(0) for part in parts]))
+    attention = Attention(8)
+    torch.testing.assert_close(attention(x, texts), Mean()(x, texts))  # before anything is learnt
+    torch.nn.init.normal_(attention.context.weight)
+    by_hand = [
+        (torch.softmax(attention.context(torch.tanh(attention.dense(part)))[:, 0], 0)[:, None] * part).sum(0)
+        for part in parts
+    ]
+    torch.testing.assert_close(attention(x, texts), torch.stack(by_hand))
+
+
+def test_a_transformer_over_chunks_knows_their_order_and_no_other_text() -> None:
+    x, texts, parts = vectors()
+    torch.manual_seed(0)
+    hierarchy = Hierarchy(8, 2, 2, 0.0).eval()
+    found = hierarchy(x, texts)
+    for i, part in enumerate(parts):
+        alone = Batch.packed(torch.zeros(len(part), dtype=torch.int64), (len(part),))
+        torch.testing.assert_close(hierarchy(part, alone)[0], found[i], atol=1e-5, rtol=1e-5)
+    turned = torch.cat([parts[0].flip(0), *parts[1:]])
+    assert (hierarchy(turned, texts)[0] - found[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("long", JOINED)
+def test_saved_and_loaded_it_answers_alike(make: Build, long: str, tmp_path: Path) -> None:
+    made = make(long, max_length=12)
+    if made.network.combine is not None:
+        for parameter in made.network.combine.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    made.save(tmp_path / "model")
+    assert (tmp_path / "model" / "maskwright.safetensors").exists() == (long in ("chunk-attention", "hierarchical"))
+    again = load(tmp_path / "model")
+    assert again.long == made.long
+    assert again.predict(TEXTS) == made.predict(TEXTS)
+    assert [len(made.predict(TEXTS)), made.predict(TEXTS[2])[0]["label"]] == [4, again.predict("")[0]["label"]]
+    if long == "hierarchical":
+        (tmp_path / "model" / "maskwright.safetensors").unlink()
+        with pytest.raises(UserError):
+            load(tmp_path / "model")
+
+
+def test_what_means_nothing_is_refused(make: Build) -> None:
+    with pytest.raises(UserError, match="reads long texts in windows"):
+        make("chunk-mean", {"name": "tagging"})
+    with pytest.raises(UserError, match="A question and a choice are one sequence"):
+        make("chunk-mean", {"name": "choice"})
+    with pytest.raises(UserError, match="long = native reads as many pieces"):
+        make("native", max_length=12)
+    assert make("native").max_length == 24

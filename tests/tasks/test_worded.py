@@ -1,0 +1,48 @@
+"""Texts made of the cells of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maskwright.base.choice import resolve
+from maskwright.base.errors import UserError
+from maskwright.data.read import read
+from maskwright.tasks import Task
+from maskwright.tasks._worded import fields, of_cells, of_table, template
+
+ROWS: dict[str, list[Any]] = {"name": ["a bike", "a boat"], "price": [5, 7.5], "new": [True, None], "label": ["x", "y"]}
+
+
+def test_a_template_is_filled() -> None:
+    spec = "{name} costs {price}, {{new}}: {new}; {name}"
+    assert fields(spec) == ("name", "price", "new")
+    assert of_table(read(ROWS), spec) == ["a bike costs 5, {new}: yes; a bike", "a boat costs 7.5, {new}: ; a boat"]
+    assert of_cells({"name": "a car"}, "{name}, {price}") == "a car, "
+    assert fields("name") is None
+    assert template(["a", "b c"]) == "a: {a}; b c: {b c}"
+
+
+@pytest.mark.parametrize("spec", ["{name", "{name} }", "{}", "{name:3}", "{name!r}", "plain {{text}}"])
+def test_what_does_not_hold_together(spec: str) -> None:
+    with pytest.raises(UserError, match="The template"):
+        fields(spec)
+
+
+def test_a_task_reads_rows_as_sentences() -> None:
+    table = read(ROWS)
+    made = resolve(Task, {"name": "classification", "text": "{name} for {price}"})
+    assert made.columns() == ("name", "price", "label")
+    assert made.texts(table)[0] == ["a bike for 5", "a boat for 7.5"]
+    assert made.example({"name": "a car", "price": 3}).text == "a car for 3"
+    every = resolve(Task, {"name": "classification", "text": "*"})
+    assert every.columns() == ("label",)
+    spelled = every.spelled(table)
+    assert spelled.text == "name: {name}; price: {price}; new: {new}"
+    assert spelled.texts(table)[0][0] == "name: a bike; price: 5; new: yes"
+    assert spelled.spelled(table) is spelled
+    with pytest.raises(UserError, match="has no column beside 'label'"):
+        every.spelled(read({"label": ["x", "y"]}))
+    with pytest.raises(UserError, match=r"row 1: the column 'name' holds \[1\]"):
+        made.texts(read({**ROWS, "name": [[1], "b"]}))
