@@ -329,8 +329,7 @@ def test_a_crash_while_saving_leaves_the_old_model(
     assert load(tmp_path / "model").predict("the film") == new.predict("the film")
 
 
-@pytest.mark.parametrize("keep", ["head", "tail"])
-@pytest.mark.parametrize("kind", ["single", "pair"])
+@pytest.mark.parametrize(("kind", "keep"), [("single", "head"), ("pair", "tail")])
 def test_a_text_of_a_megabyte_is_cut_counted_and_answered(build: Build, reviews: Reviews, kind: str, keep: str) -> None:
     """As its end that stays alone is, beside short texts too, which it does not change."""
     model = build(kind, long=keep)

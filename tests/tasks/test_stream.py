@@ -46,7 +46,7 @@ def test_it_gives_what_predict_gives(build: Build, kind: str, reviews: Reviews) 
     assert list(model.stream(rows)) == model.predict(firsts, pairs)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=6)
 @given(
     window=st.integers(1, 80),
     tokens=st.sampled_from([1, 40, 300, 8192]),
