@@ -31,7 +31,23 @@ def _arc(name: str, title: str, folder: str, file: str) -> Case:
     """The repository's dev file has the size of ARC's training rows, its test file that of the validation rows."""
     rows = (Rows((f"arc/{folder}/{side}/{file}_{side}.csv",), {}, TWO_FILES) for side in ("dev", "test"))
     task = {"name": "choice", "text": "1", "pair": "2,3,4,5", "label": "6"}
-    return Case(name, title, task, ("accuracy",), (Way("arc", *rows),))
+    note = "rows whose choices the files have lost, with others than four, or a label of none of them, are left out"
+    return Case(name, title, task, ("accuracy",), (Way("arc", *rows, prepare=_with_choices),), note=note)
+
+
+def _with_choices(tables: dict[str, Table]) -> dict[str, Table]:
+    """Rows of four choices, as run_swag needs them, one of which is right."""
+    out = {}
+    for side, table in tables.items():
+        kept = []
+        for i in range(len(table)):
+            there = sum(bool(str(table.column(name)[i] or "").strip()) for name in ("2", "3", "4", "5"))
+            label = str(table.column("6")[i]).strip()
+            place = int(label) - 1 if label.isdigit() else "ABCDE".find(label)
+            if there == 4 and 0 <= place < there:
+                kept.append(i)
+        out[side] = table.select(kept)
+    return out
 
 
 def _pubmedqa(tables: dict[str, Table]) -> dict[str, Table]:
@@ -62,7 +78,7 @@ PUBMEDQA = Case(
     "pubmedqa", "PubMedQA", {"name": "classification", "text": "question", "pair": "context"},
     ("accuracy", "f1_macro"),
     (Way("pubmedqa", Rows(("train.jsonl",)), Rows(("test.jsonl",)), prepare=_pubmedqa),),
-    options={"max_length": 512},
+    options={"max_length": 512}, seen=("minilm",),
 )  # fmt: skip
 
 CASES: dict[str, Case] = {

@@ -14,7 +14,7 @@ rate, batch, epochs and length stand in the table), batches padded to their long
 full length; seconds from rows in memory to answers on the test rows. The same training and test rows; a tenth of ours \
 (dev rows where there are some) chooses the checkpoint in place of being learnt from. MiniLM on each side. Figures are \
 in points: ours the mean over seeds with its 95 % interval over seeds and rows, the peer's the mean over as many. \
-The difference is that of our saved seed and the peer's last, on the same rows."""
+The difference is that of the means, over seeds and rows. * MiniLM was trained on such rows before."""
 HEAD = [
     "case", "test rows", "metric", "ours (95 %)", "peer", "ours - peer (95 %)", "ours, s", "peer, s", "ratio",
     "peer's rate, batch, epochs, length",
@@ -43,7 +43,7 @@ def rows(cases: dict[str, Any]) -> list[list[str]]:
         figure, gap = case["figures"][metric], case["difference"]
         peer = sum(case["peer"][metric]) / len(case["peer"][metric])
         out.append([
-            case["title"], f"{case['rows']['test']:,}", metric,
+            f"{case['title']}{'*' * case['seen']}", f"{case['rows']['test']:,}", metric,
             f"{_points(figure['value'])} ({_points(figure['low'])} to {_points(figure['high'])})", _points(peer),
             f"{_points(gap['value'])} ({_points(gap['low'])} to {_points(gap['high'])})",
             measure.number(case["seconds"]["ours"]), measure.number(case["seconds"]["peer"]), f"{case['ratio']:.2f}",

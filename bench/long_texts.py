@@ -30,6 +30,8 @@ LENGTH = 128  #: pieces that are read at a time
 WAYS = ("head", "tail", "head-tail", "chunk-mean", "chunk-max", "chunk-attention", "hierarchical", "native")
 SPEECH = 320  #: words in front of the sentence that tells
 COUNT = {"train": 1600, "eval": 300, "test": 900}  #: rows of `late`
+#: what decides a figure of ours
+SOURCE = ("base", "nn", "text", "data", "models", "training", "tasks", "finetuning")
 SETTINGS = {"train": {"epochs": 4, "lr": 1e-4, "checkpoint_minutes": None}}
 
 ABOUT = """\
@@ -102,7 +104,7 @@ def main(sets: list[str], seeds: int) -> dict[str, Any]:
 def one(name: str, way: str, seeds: int, path: Path) -> dict[str, Any]:
     """One way of reading, kept once it is finished."""
     asked = {"way": way, "seeds": seeds, "settings": SETTINGS, "length": LENGTH}
-    key = {**asked, "rows": measure.config_hash([path.read_text()]), "source": measure.source("tasks", "nn", "text")}
+    key = {**asked, "rows": measure.config_hash([path.read_text()]), "source": measure.source(*SOURCE)}
 
     def ask() -> dict[str, Any]:
         with Child(f"bench.{NAME}", f"{name} {way}") as child:

@@ -57,6 +57,7 @@ def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
         ]
         cases[name] = {
             "title": CASES[name].title, "metrics": list(CASES[name].metrics), "rows": made.counts,
+            "seen": "minilm" in CASES[name].seen,
             "recipe": recipe, "precision": precision, "date": measure.today(), **judged(made, ours, peer),
         }  # fmt: skip
         cases = {name: cases[name] for name in CASES if name in cases}
@@ -102,14 +103,24 @@ def judged(made: Cut, ours: dict[str, Any], peer: list[dict[str, Any]]) -> dict[
             for name, each in make(truth, answers).items():
                 figures.setdefault(name, []).append(float(each(np.ones((1, len(truth))))[0]))
         saved = compare(first, second, metric=made.metric)
-    verdict = saved.verdicts[made.metric].plain()
+    verdict = over_all(saved.verdicts[made.metric].difference, ours["figures"][made.metric], figures[made.metric])
     seconds = [ours["seconds"] / ours["seeds"], measure.median([side["seconds"] for side in peer])]
     return {
         "figures": ours["figures"], "peer": {name: figures[name] for name in figures},
-        "difference": verdict, "sentence": saved.sentence, "seconds": {"ours": seconds[0], "peer": seconds[1]},
+        "difference": verdict.plain(), "seconds": {"ours": seconds[0], "peer": seconds[1]},
         "ratio": seconds[0] / seconds[1],
         "memory": {"ours": ours["memory"], "peer": peer[0]["memory"]},
     }  # fmt: skip
+
+
+def over_all(rows: Any, ours: dict[str, Any], peer: list[float]) -> Any:
+    """The mean over seeds of ours - peer. Its interval is that over rows of one pair of models (`rows`, of which ours
+    was chosen, so that its value is not taken), and that over seeds."""
+    from maskwright.stats.intervals import Interval, combined, over_seeds
+
+    seeds = over_seeds([a - b for a, b in zip(ours["seeds"], peer, strict=True)])
+    low, high = seeds.value - (rows.value - rows.low), seeds.value + (rows.high - rows.value)
+    return combined(Interval(seeds.value, low, high, rows.level), seeds)
 
 
 def spans_of(made: Cut, tags: list[list[str]]) -> list[list[dict[str, Any]]]:

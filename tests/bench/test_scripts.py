@@ -90,14 +90,15 @@ def test_both_sides_answer_the_same_rows(name: str, made: Path, tiny: Path, monk
     right = [{"target": truth(row), said: truth(row)} for row in rows]
     if name == "answer":
         right = [{**row, "answer": row["target"][0] if row["target"] else ""} for row in right]
-    ours = {"predictions": right, "seconds": 3.0, "seeds": 3, "memory": {}, "figures": {cut.metric: {
-        "value": 1.0, "low": 1.0, "high": 1.0, "seeds": [1.0] * 3,
+    ours = {"predictions": right, "seconds": 3.0, "seeds": 1, "memory": {}, "figures": {cut.metric: {
+        "value": 1.0, "low": 1.0, "high": 1.0, "seeds": [1.0],
     }}}  # fmt: skip
     found = scripts.judged(cut, ours, [{**peer, "memory": {}}])
     assert found["difference"]["value"] == pytest.approx(1.0 - found["peer"][cut.metric][0])
     result = {
         "machine": measure.machine(), "command": "x", "seeds": 3, "busy": 0.0, "cases": {name: {
-            "title": name, "metrics": [cut.metric], "rows": cut.counts, "recipe": asked["recipe"], **found,
+            "title": name, "metrics": [cut.metric], "rows": cut.counts,
+            "seen": False, "recipe": asked["recipe"], **found,
         }},
     }  # fmt: skip
     result["targets"] = measure.dump_targets(told.targets(result["cases"]))

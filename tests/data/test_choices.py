@@ -79,3 +79,11 @@ def test_where_counting_begins() -> None:
         counted_from(["1", "2"], [FOUR] * 2)
     with pytest.raises(UserError, match="or text, since the choices are numbers too"):
         counted_from(["3"], [sums])
+
+
+def test_choices_that_are_letters_are_named_by_their_text() -> None:
+    blood = Choices(("A", "O", "B", "AB"))
+    assert counted_from(["B", "O", "AB"], [blood] * 3) == "text"
+    assert right("B", blood, "text") == 2
+    assert counted_from(["B", "D"], [blood] * 2) == 1  # a D is no blood group, so letters are places
+    assert right("O", blood, 1) == 1  # no place has this letter

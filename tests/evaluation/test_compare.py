@@ -386,6 +386,20 @@ def test_answers_by_id_that_do_not_fit(tmp_path: Path, answers: dict[str, str], 
         compare(str(tmp_path / "one.json"), str(tmp_path / "one.json"), str(questions(tmp_path, ids)), "answers")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"a": "x", "a": "y"}', "answers the id 'a' more than once"),
+        ('{"a": null}', "the answer of 'a' is no text"),
+        ('\ufeff{"a": 3}', "the answer of 'a' is no text"),
+    ],
+)
+def test_a_file_of_answers_by_id_that_does_not_hold_together(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "one.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        compare(str(tmp_path / "one.json"), str(tmp_path / "one.json"), str(questions(tmp_path)), "answers")
+
+
 def test_answers_by_id_need_the_rows_with_their_ids(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text(json.dumps({"a": "Ada"}))
     with pytest.raises(UserError, match="answers by id, so the rows with their ids are needed"):

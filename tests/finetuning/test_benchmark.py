@@ -68,7 +68,10 @@ def archive(reviews: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write("MRPC/test.tsv", lines(index, index, index, texts, others, head=head))
     write("QQP/test.tsv", lines(index, texts, others, head=("id", "question1", "question2")))
     write("QNLI/test.tsv", lines(index, texts, others, head=("index", "question", "sentence")))
-    for name in ("STS-B/test.tsv", "RTE/test.tsv", "WNLI/test.tsv", "MNLI/test_matched.tsv"):
+    for name in (
+        "STS-B/test.tsv", "RTE/test.tsv", "WNLI/test.tsv", "MNLI/test_matched.tsv", "MNLI/test_mismatched.tsv",
+        "diagnostic/diagnostic.tsv",
+    ):  # fmt: skip
         write(name, lines(index, texts, others, head=pair))
     return out
 
@@ -86,7 +89,8 @@ def test_the_official_archive_of_glue(archive: Path, tiny: Path, tmp_path: Path)
     with zipfile.ZipFile(tmp_path / "out" / "submission.zip") as sent:
         files = {name: sent.read(name).decode().splitlines() for name in sent.namelist()}
     assert set(files) == {
-        "CoLA.tsv", "SST-2.tsv", "MRPC.tsv", "STS-B.tsv", "QQP.tsv", "MNLI-m.tsv", "QNLI.tsv", "RTE.tsv", "WNLI.tsv",
+        "CoLA.tsv", "SST-2.tsv", "MRPC.tsv", "STS-B.tsv", "QQP.tsv", "MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv", "QNLI.tsv",
+        "RTE.tsv", "WNLI.tsv",
     }  # fmt: skip
     assert all(content[0] == "index\tprediction" and len(content) == 1 + COUNT for content in files.values())
     assert {line.split("\t")[1] for line in files["WNLI.tsv"][1:]} <= {"0", "1"}
@@ -125,6 +129,12 @@ def test_a_stopped_benchmark_goes_on(
     assert list(found.cases) == ["cola", "sst2"]
     assert found.cases["cola"] == first["cases"]["cola"]
     assert (tmp_path / "out" / "cola" / "metrics.json").stat().st_mtime_ns == before
+    again = benchmark("glue", archive, resume=True, **{**given, "only": ["sst2"]})
+    assert list(again.cases) == ["cola", "sst2"]  # what was found before stays
+    with zipfile.ZipFile(tmp_path / "out" / "submission.zip") as sent:
+        assert sent.namelist() == ["CoLA.tsv", "SST-2.tsv"]
+    with pytest.raises(UserError, match="whose seeds was 1 and is 2"):
+        benchmark("glue", archive, resume=True, **{**given, "seeds": 2})
 
 
 def test_other_layouts_and_what_is_not_there(reviews: Rows, tiny: Path, tmp_path: Path) -> None:
@@ -173,17 +183,20 @@ def test_squad_and_tagging(reviews: Rows, tiny: Path, tmp_path: Path) -> None:
     for i, (text, thing) in enumerate(zip(reviews["text"], things, strict=True)):
         answers = [{"text": thing, "answer_start": text.index(thing)}] if i % 3 else []
         one = {"id": str(i), "question": "what was it", "answers": answers, "is_impossible": not answers}
-        articles.append({"title": f"t{i % 8}", "paragraphs": [{"context": f"{text} {i}", "qas": [one]}]})
+        articles.append({"title": f"t{i % 40}", "paragraphs": [{"context": f"{text} {i}", "qas": [one]}]})
     for name, some in (("squad2_dev_cs224n/dev-v2.0", articles), ("xquad/xquad.en", articles[1:9])):
         (folder / name).parent.mkdir()
         (folder / f"{name}.json").write_text(json.dumps({"version": "2.0", "data": some}))
     given = {"model": str(tiny), "seeds": 1, "settings": SHORT, "quiet": True}
+    tables = next(case for case in Squad().cases() if case.name == "squad1").ways[1].tables(folder)
+    assert not set(tables["train"].column("title")) & set(tables["test"].column("title"))
     found = benchmark("tagging", folder, out=tmp_path / "tags", **given)
     assert list(found.cases) == ["wnut17"]
     assert list(found.cases["wnut17"]["figures"]) == ["f1", "f1_conlleval", "precision", "recall"]
     found = benchmark("squad", folder, out=tmp_path / "squad", **given)
     one, two = found.cases["squad1"], found.cases["squad2"]
     assert one["layout"].startswith("answerable questions")
+    assert one["cut"]
     assert list(one["figures"]) == ["f1", "exact_match"]
     assert two["cut"]
     assert "f1" in two["figures"]

@@ -91,6 +91,16 @@ def test_of_a_pair_the_second_text_is_long(make: Build) -> None:
         assert max(rows.lengths) == 12
 
 
+def test_a_long_first_text_is_cut_as_far_as_it_takes(make: Build) -> None:
+    """Where the second one is short, all of the room is used."""
+    model = make("chunk-mean", {"name": "classification", "pair": "other"}, max_length=16)
+    whole = len(make("head", {"name": "classification", "pair": "other"}).tokenizer.encode([LONG], ["a play"]).ids)
+    found = model.encode([LONG], ["a play"])
+    assert found.counts.tolist() == [1]
+    assert found.lengths.tolist() == [16]
+    assert found.cut.tolist() == [whole - 16]
+
+
 def test_what_was_never_seen_is_counted(make: Build) -> None:
     whole = make("head").tokenizer.encode(TEXTS).lengths
     for long in ("head", "tail", "head-tail"):

@@ -85,6 +85,11 @@ def test_numbers_have_an_order() -> None:
     assert task().classes(STARS) == 3
 
 
+def test_one_number_in_two_ways_is_no_two_ranks() -> None:
+    with pytest.raises(UserError, match=r"the labels '1(\.0)?' and '1(\.0)?' are one number"):
+        task().discover(rows("1", "1.0", "2"))
+
+
 def test_words_have_the_order_that_is_given() -> None:
     for order in ("bad, fair,good", ["bad", "fair", "good"]):
         assert task(order=order).discover(rows("good", "bad", "fair")).names == ("bad", "fair", "good")

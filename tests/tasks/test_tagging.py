@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.read import read
 from maskwright.tasks import Model, Task
+from maskwright.tasks._gold import Gold
 from maskwright.tasks.tagging import Tagging
 
 NAMES = ("O", "B-person", "I-person", "B-place", "I-place")
@@ -342,3 +344,23 @@ def test_the_figures_of_others_stand_beside(model: Callable[..., Model]) -> None
     figures = made.metrics(scores, examples.targets)
     assert next(iter(figures)) == "f1"
     assert (figures["f1"], figures["f1_conlleval"], figures["f1_strict"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_the_temperature_of_chains_is_that_of_their_likelihood(scale: float) -> None:
+    """Tags drawn from chains of which the model is so many times as sure as it should be."""
+    random, names = np.random.default_rng(0), ("ADJ", "NOUN", "VERB")
+    follow, ends = 2 * random.normal(size=(3, 3)), random.normal(size=(2, 3))
+    paths = np.array(list(product(range(3), repeat=3)))
+    held, true = np.empty(600, object), np.empty(600, object)
+    for i in range(len(held)):
+        own = random.normal(size=(3, 3))
+        whole = own[range(3), paths].sum(1) + follow[paths[:, :-1], paths[:, 1:]].sum(1)
+        whole += ends[0][paths[:, 0]] + ends[1][paths[:, -1]]
+        p = np.exp(whole - whole.max())
+        path = paths[random.choice(len(paths), p=p / p.sum())]
+        held[i] = scale * np.concatenate([own, follow, ends])
+        true[i] = Gold(np.array([[0, 1], [2, 3], [4, 5]]), path, names)
+    found = task(kind="words", crf=True).calibrate(held, true, "eval")
+    assert found is not None
+    assert found.temperature == pytest.approx(scale, rel=0.15)

@@ -11,7 +11,7 @@ import typer
 from maskwright.cli._options import stoppable
 from maskwright.cli._table import print_note, print_notes
 
-NAME = "glue, squad, tagging, or package.module:Class"
+NAME = "glue, squad, superglue, swag, tagging, or package.module:Class"
 DATA = "a folder that holds the sets, in any of the layouts that are known, or owner/name on the hub"
 SET = "any setting of the runs, e.g. train.epochs=1 (repeat it)"
 
@@ -49,7 +49,7 @@ def command(
         print(json.dumps(found.told))
         return
     print_notes(found.notes)
-    print("\n".join(aligned([HEAD, *rows(found.told)], left=(0, 1, 6))))
+    print("\n".join(aligned([HEAD, *rows(found.told)], left=(0, 1, 6, 7))))
     average = mean(found.benchmark, found.told)
     if average is not None:
         print(f"\n  mean of the first metrics: {100 * average:.1f}")

@@ -68,6 +68,8 @@ def right(label: Any, given: Choices, first: First) -> int:
     if given.names is not None and said in given.names:
         return given.names.index(said)
     place = None if first == "text" or given.names is not None else _place(said, 1 if first == "auto" else first)
+    if place is not None and place >= count and said.isalpha():  # no letter of a place, so it may be a text
+        place = None
     if place is None and given.texts.count(said) == 1:
         place = given.texts.index(said)
     if place is None or not 0 <= place < count:
@@ -87,15 +89,18 @@ def _place(said: str, first: int) -> int | None:
 
 def counted_from(labels: Sequence[Any], given: Sequence[Choices]) -> First:
     """The number of the first choice, by all labels that are numbers: 0 where some are 0, 1 where some are those of a
-    last choice, or stand beside letters; and "text" where choices are numbers themselves, and labels are such.
+    last choice, or stand beside letters; and "text" where choices are numbers or letters themselves, and all labels are
+    such.
 
     Raises UserError where nothing settles it."""
     pairs = [(_said(label), one) for label, one in zip(labels, given, strict=True)]
     plain = [(said, one) for said, one in pairs if one.names is None]
     numbers = [(int(said), one) for said, one in plain if said.isascii() and said.isdigit()]
+    among = bool(plain) and all(one.texts.count(said) == 1 for said, one in plain)
     if not numbers:
-        return 1
-    texts = len(numbers) == len(plain) and all(one.texts.count(said) == 1 for said, one in plain)
+        letters = any(len(said) == 1 and said.isalpha() for said, _ in plain)
+        return "text" if among and letters else 1
+    texts = len(numbers) == len(plain) and among
     if texts and any(number > len(one.texts) for number, one in numbers):
         return "text"
     if not texts and any(number == 0 for number, _ in numbers):

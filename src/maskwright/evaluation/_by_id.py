@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +26,22 @@ def by_id(source: Source) -> dict[str, Any] | None:
     if path.suffix != ".json" or not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Pairs)
     except ValueError:
         return None
-    plain = isinstance(found, Mapping) and all(isinstance(value, str | int | float) for value in found.values())
-    return dict(found) if plain else None
+    if not isinstance(pairs, _Pairs) or any(isinstance(value, list) for _, value in pairs):
+        return None  # rows, or the questions themselves
+    again = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if again:
+        raise UserError(f"{path} answers the id {again[0]!r} more than once; give each id one answer.")
+    strange = next((name for name, value in pairs if not isinstance(value, str)), None)
+    if strange is not None:
+        raise UserError(f"{path}: the answer of {strange!r} is no text. The empty text stands for no answer.")
+    return dict(pairs)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The names and values of a JSON object, all of them."""
 
 
 def in_order(found: Mapping[str, Any], gold: Table | None, name: str) -> Table:
@@ -41,9 +53,12 @@ def in_order(found: Mapping[str, Any], gold: Table | None, name: str) -> Table:
             f"with a column {ID}."
         )
     ids = [str(each) for each in gold.column(ID)]
-    again = next((i for i, each in enumerate(ids) if each in ids[:i]), None) if len(set(ids)) < len(ids) else None
-    if again is not None:
-        raise UserError(f"{gold.where(again)} has the id {ids[again]!r} of another row, so answers by id fit both.")
+    first: dict[str, int] = {}
+    for i, (cell, each) in enumerate(zip(gold.column(ID), ids, strict=True)):
+        if cell is None:
+            raise UserError(f"{gold.where(i)} has no id, so answers by id cannot be put beside it.")
+        if first.setdefault(each, i) != i:
+            raise UserError(f"{gold.where(i)} has the id {each!r} of another row, so answers by id fit both.")
     missing = [i for i, each in enumerate(ids) if each not in found]
     if missing:
         raise UserError(

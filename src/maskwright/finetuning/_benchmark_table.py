@@ -7,7 +7,10 @@ from typing import Any
 
 from maskwright.finetuning.benchmarks import Benchmark
 
-HEAD = ("case", "metric", "figure (95 %)", "each seed", "constant", "linear model", "published")
+HEAD = (
+    "case", "metric", "figure (95 %)", "each seed", "constant", "linear model", "published, such rows",
+    "published, others",
+)  # fmt: skip
 
 
 def rows(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -23,14 +26,17 @@ def rows(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
             others = [_points(other["figures"].get(name, {}).get("value")) for other in case["baselines"]]
             simple = (others[0], others[-1]) if others else ("-", "-")
             out.append(
-                (f"{case['title']}{marks}" if i == 0 else "", name, _spread(figure), seeds, *simple, _known(case, name))
-            )
+                (
+                    f"{case['title']}{marks}" if i == 0 else "", name, _spread(figure), seeds, *simple,
+                    *_known(case, name, told["reported"]),
+                )
+            )  # fmt: skip
         for name, figure in case.get("further", {}).items():
-            out.append(("", f"{name}, saved seed", _spread(figure), "", "", "", _known(case, name)))
+            out.append(("", f"{name}, saved seed", _spread(figure), "", "", "", *_known(case, name, told["reported"])))
         for split, also in case.get("also", {}).items():
             for name in case["metrics"]:
                 figure = also["figures"][name]
-                out.append((f"  {split}, saved seed", name, _spread(figure), "", "", "", ""))
+                out.append((f"  {split}, saved seed", name, _spread(figure), "", "", "", "", ""))
     return out
 
 
@@ -71,9 +77,13 @@ def page(benchmark: Benchmark, told: Mapping[str, Any]) -> str:
     return "\n\n".join([*text, "\n".join(layouts)]) + "\n"
 
 
-def _known(case: Mapping[str, Any], metric: str) -> str:
+def _known(case: Mapping[str, Any], metric: str, reported: str) -> tuple[str, str]:
+    """What was published of the rows that are reported on here, and of others; of a cut all is of others."""
     found = [each for each in case["published"] if each["metric"] == metric]
-    return ", ".join(f"{each['system']} {each['points']:.1f} ({each['rows']})" for each in found)
+    like = [each for each in found if each["rows"] == reported and not case["cut"]]
+    sides = like, [each for each in found if each not in like]
+    same, other = (", ".join(f"{e['system']} {e['points']:.1f} ({e['rows']})" for e in side) for side in sides)
+    return same, other
 
 
 def _points(value: Any) -> str:

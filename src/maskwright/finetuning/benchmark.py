@@ -14,7 +14,7 @@ from typing import Any
 from maskwright.base.choice import resolve
 from maskwright.base.config import merge
 from maskwright.base.errors import UserError, unknown
-from maskwright.base.files import write_json, write_text
+from maskwright.base.files import read_json, write_json, write_text
 from maskwright.data.table import Table
 from maskwright.evaluation.evaluate import evaluate
 from maskwright.finetuning._benchmark_table import page
@@ -24,7 +24,7 @@ from maskwright.models import data_folder
 from maskwright.stats.intervals import over_examples
 from maskwright.stats.measures import share
 
-RESULTS, PAGE, ZIP = "results.json", "README.md", "submission.zip"
+RESULTS, PAGE, ZIP, SENT = "results.json", "README.md", "submission.zip", "submission"
 BASELINE = ("name", "figures")  #: what is kept of one
 
 
@@ -70,23 +70,38 @@ def benchmark(
     if absent and (only or len(absent) == len(cases)):
         raise UserError(f"{where}: {' '.join(case.wanted() for case in absent)}")
     notes = [case.wanted() for case in absent]
-    told: dict[str, Any] = {"benchmark": made.name, "model": model, "seeds": seeds, "cases": {}}
-    files: dict[str, str] = {}
+    head = {"benchmark": made.name, "reported": made.reported, "model": model, "seeds": seeds}
+    told = _begun(folder, {**head, "settings": dict(settings or {})})
     for case in cases:
         way = ways[case.name]
         if way is None:
             continue
         tell(f"{case.title}: {way.said}")
         run = _tuned(case, way, where, folder, model, seeds, settings or {}, resume, quiet)
-        told["cases"][case.name] = _told(case, way, run, where)
-        sent = _submitted(made, case, way, run, where)
-        if sent is not None:
-            files[sent[0]] = sent[1]
+        known = {**told["cases"], case.name: _told(case, way, run, where)}
+        told["cases"] = {one.name: known[one.name] for one in made.cases() if one.name in known}
+        for file, content in _submitted(made, case, way, run, where):
+            (folder / SENT).mkdir(exist_ok=True)
+            write_text(folder / SENT / file, content)
         write_json(folder / RESULTS, told)
         write_text(folder / PAGE, page(made, told))
-    if files:
-        _zip(folder / ZIP, files)
+    if (folder / SENT).is_dir():
+        _zip(folder / ZIP, folder / SENT)
     return Results(made, folder, told, notes)
+
+
+def _begun(folder: Path, head: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier call found with the same model, seeds and settings. Raises UserError where it had others."""
+    if not (folder / RESULTS).exists():
+        return {**head, "cases": {}}
+    found: dict[str, Any] = read_json(folder / RESULTS)
+    other = next((name for name, value in head.items() if found.get(name) != value), None)
+    if other is not None:
+        raise UserError(
+            f"{folder} holds a benchmark whose {other} was {found.get(other)!r} and is {head[other]!r}. Give another "
+            "--out."
+        )
+    return found
 
 
 def _chosen(made: Benchmark, only: Sequence[str]) -> Sequence[Case]:
@@ -125,7 +140,7 @@ def _told(case: Case, way: Way, run: Run, where: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "title": case.title,
         "layout": way.said,
-        "cut": way.shares is not None,
+        "cut": way.cut or way.shares is not None,
         "rows": summary["reported"]["rows"],
         "metrics": list(case.metrics),
         "figures": {name: summary["figures"][name] for name in case.metrics if name in summary["figures"]},
@@ -148,19 +163,24 @@ def _told(case: Case, way: Way, run: Run, where: Path) -> dict[str, Any]:
     return found
 
 
-def _submitted(made: Benchmark, case: Case, way: Way, run: Run, where: Path) -> tuple[str, str] | None:
-    if way.submit is None or not way.submit.paths(where):
-        return None
-    table: Table = way.submit.table(where)
-    return made.submission(case, list(run.model.stream(_rows(table))), table.column("id"))
+def _submitted(made: Benchmark, case: Case, way: Way, run: Run, where: Path) -> Iterator[tuple[str, str]]:
+    """The files that the benchmark's server takes of a case, as far as their rows are there."""
+    sides = [(None, way.submit)] if way.submit is not None else []
+    for name, rows in [*sides, *way.submit_too.items()]:
+        if not rows.paths(where):
+            continue
+        table: Table = rows.table(where)
+        sent = made.submission(case, list(run.model.stream(_rows(table))), table.column("id"))
+        if sent is not None:
+            yield name or sent[0], sent[1]
 
 
 def _rows(table: Table) -> Iterator[dict[str, Any]]:
     return ({name: cells[i] for name, cells in table.columns.items()} for i in range(len(table)))
 
 
-def _zip(path: Path, files: Mapping[str, str]) -> None:
-    """The same bytes each time: no clock in it."""
+def _zip(path: Path, folder: Path) -> None:
+    """The files of a folder; the same bytes each time: no clock in it."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+        for file in sorted(folder.iterdir()):
+            archive.writestr(zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0)), file.read_text(encoding="utf-8"))

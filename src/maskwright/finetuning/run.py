@@ -80,8 +80,7 @@ def finetune(
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Run:
-    """Fine-tune an encoder on labelled rows, with several seeds where there are few, and prove that what was saved is
-    what was trained.
+    """Fine-tune an encoder on labelled rows, with several seeds where there are few; what was saved is proved.
 
     config: a run file or its tables. train, eval, test: a file, a mapping of columns, or rows. options: any field of
     `finetuning.settings.Finetune` (task, model, out, max_length, seed ...) or of the task (text, pair, label).

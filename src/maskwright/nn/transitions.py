@@ -32,8 +32,9 @@ class Transitions(nn.Module):
         self.begin, self.end = nn.Parameter(torch.zeros(tags)), nn.Parameter(torch.zeros(tags))
 
     def forward(self, scores: Tensor) -> Tensor:
-        moves = torch.cat([self.follow.flatten(), self.begin, self.end]).to(scores.dtype)
-        return torch.cat([scores, moves.expand(len(scores), -1)], -1)
+        moves = torch.cat([self.follow.flatten(), self.begin, self.end])
+        kind = torch.promote_types(scores.dtype, moves.dtype)  # a sum over a text must not be of rounded moves
+        return torch.cat([scores.to(kind), moves.to(kind).expand(len(scores), -1)], -1)
 
 
 def parted(scores: Tensor, tags: int) -> tuple[Tensor, Moves]:

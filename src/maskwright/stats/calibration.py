@@ -7,6 +7,7 @@ targets are (n, C) of 0 and 1, several labels a row. A map is fitted on rows tha
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -173,24 +174,29 @@ class Temperature:
         prior. On few rows, all of them right, the smallest loss is at T = 0; the prior keeps it near 1, and many rows
         do not feel it.
         """
+        z, y = np.asarray(scores, np.float64), np.asarray(targets)
+
+        def loss(t: float) -> float:
+            if y.ndim == 1:
+                return float(log_loss(softmax(z / t), y).sum())
+            return float(np.logaddexp(0, np.where(y > 0, -z, z) / t).sum())
+
+        return cls.smallest(loss, len(y), spread)
+
+    @classmethod
+    def smallest(cls, loss: Callable[[float], float], rows: int, spread: float | None = None) -> Self:
+        """The T of the smallest `loss(T)`, a sum over so many rows; `spread` as in `fit`."""
         from scipy.optimize import minimize_scalar
 
-        z, y = np.asarray(scores, np.float64), np.asarray(targets)
-        if not len(y):
+        if not rows:
             raise UserError("A temperature is fitted on held-out rows, and there are none.")
 
-        def loss(log_t: float) -> float:
+        def of_log(log_t: float) -> float:
             prior = 0.0 if spread is None else (log_t / spread) ** 2 / 2
-            scaled = z / math.exp(log_t)
-            each = (
-                log_loss(softmax(scaled), y)
-                if y.ndim == 1
-                else np.logaddexp(0, np.where(y > 0, -scaled, scaled)).sum(1)
-            )
-            return float(each.mean()) + prior / len(y)
+            return (loss(math.exp(log_t)) + prior) / rows
 
         bounds = (-math.log(100), math.log(100))
-        return cls(math.exp(float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-8}).x)))
+        return cls(math.exp(float(minimize_scalar(of_log, bounds=bounds, method="bounded", options={"xatol": 1e-8}).x)))
 
     def __call__(self, scores: ArrayLike) -> Floats:
         return softmax(np.asarray(scores, np.float64) / self.value)

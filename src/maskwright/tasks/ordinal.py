@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -73,7 +74,14 @@ class Ordinal(Classification):
                 f"{table.source}: the label {words[0]!r} is no number, so nothing says where it stands. Give the "
                 f"labels from the lowest to the highest: --set task.order={','.join(found.names)} (in their order)."
             )
-        return Labels(tuple(sorted(ranks, key=lambda name: ranks[name] or 0.0)))
+        ordered = sorted(ranks, key=lambda name: ranks[name] or 0.0)
+        same = next(((one, two) for one, two in pairwise(ordered) if ranks[one] == ranks[two]), None)
+        if same is not None:
+            raise UserError(
+                f"{table.source}: the labels {same[0]!r} and {same[1]!r} are one number, and each would be a rank. "
+                "Write it in one way."
+            )
+        return Labels(tuple(ordered))
 
     def classes(self, labels: Labels | None) -> int:
         return self.width(labels) - 1

@@ -22,7 +22,7 @@ from maskwright.data.label_names import name_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.data.tagged import WORDS, Labelled, Span, Split, rows, text_of, words_in
-from maskwright.nn.transitions import Transitions, parted, surprise
+from maskwright.nn.transitions import Moves, Transitions, parted, surprise
 from maskwright.stats import spans as measured
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
@@ -301,12 +301,22 @@ class Tagging(LabelSetTask):
         return [self._path(each, gold.names, chain) for each, gold in zip(said, targets, strict=True)]
 
     def calibrate(self, scores: np.ndarray, targets: np.ndarray, split: str) -> Calibration | None:
-        """A temperature of the words' tags (Guo et al. 2017), of the words one by one where chains are learnt too."""
-        said = [Said.of(one, len(gold.words)).scores for one, gold in zip(scores, targets, strict=True)]
-        values = flat(objects(said))
+        """A temperature of the words' tags (Guo et al. 2017); where chains are learnt, of each text's chain of tags."""
+        said = [Said.of(one, len(gold.words)) for one, gold in zip(scores, targets, strict=True)]
+        values, tags = flat(objects([one.scores for one in said])), np.concatenate([gold.tags for gold in targets])
         if not len(values):
             return None
-        scale = Temperature.fit(values, np.concatenate([gold.tags for gold in targets]), spread=SPREAD)
+        learnt = next((one.learnt for one in said if one.learnt is not None), None)
+        if learnt is None:
+            return Calibration(split, len(targets), temperature=Temperature.fit(values, tags, spread=SPREAD).value)
+        whole, chosen = torch.from_numpy(values.astype(np.float64)), torch.from_numpy(tags)
+        moves = Moves(*(torch.from_numpy(part.astype(np.float64)) for part in learnt))
+        counts = torch.tensor([len(gold.tags) for gold in targets if len(gold.tags)])
+
+        def loss(t: float) -> float:
+            return float(surprise(whole / t, Moves(*(part / t for part in moves)), chosen, counts).sum())
+
+        scale = Temperature.smallest(loss, len(tags), spread=SPREAD)
         return Calibration(split, len(targets), temperature=scale.value)
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:

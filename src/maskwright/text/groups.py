@@ -9,16 +9,13 @@ from itertools import pairwise
 import numpy as np
 
 from maskwright.text.encodings import Encodings
+from maskwright.text.several import Several
 from maskwright.text.windows import Cuts, Frame, paired, ranges, single, taken
 
 
 @dataclass(frozen=True, eq=False)
-class Grouped:
-    """B examples, each of one sequence or more, which are computed together.
-
-    encodings: the sequences; sequences (B+1,) int64: those of example b are `sequences[b]` to `sequences[b + 1]`. What
-    an example has is told as `Encodings` tells it, over its sequences.
-    """
+class Grouped(Several):
+    """B examples, each of one sequence or more, which are computed together."""
 
     encodings: Encodings
     sequences: np.ndarray
@@ -30,31 +27,10 @@ class Grouped:
         """counts: how many sequences each example has."""
         return cls(encodings, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
-    def __len__(self) -> int:
-        return len(self.sequences) - 1
-
     @property
     def counts(self) -> np.ndarray:
         """(B,): how many sequences each example has."""
         return np.diff(self.sequences)
-
-    @property
-    def ids(self) -> np.ndarray:
-        return self.encodings.ids
-
-    @property
-    def segments(self) -> np.ndarray:
-        return self.encodings.segments
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """(B+1,): the pieces of an example's sequences."""
-        return self.encodings.offsets[self.sequences]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(B,): how many pieces are computed for an example."""
-        return np.diff(self.offsets)
 
     @property
     def full_lengths(self) -> np.ndarray:
@@ -70,26 +46,9 @@ class Grouped:
         return np.add.reduceat(self.encodings.cut, self.sequences[:-1]) if len(self) else np.zeros(0, int)
 
     @property
-    def truncated(self) -> int:
-        """How many examples were cut."""
-        return int((self.cut > 0).sum())
-
-    @property
-    def pieces_cut(self) -> int:
-        return int(self.cut.sum())
-
-    @property
     def windowed(self) -> int:
         """How many texts stand in more than one sequence."""
         return int((self.counts > 1).sum()) if self.joined else 0
-
-    @property
-    def unknown(self) -> int:
-        return self.encodings.unknown
-
-    @property
-    def unknown_id(self) -> int:
-        return self.encodings.unknown_id
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Grouped:
         """The examples at `rows`, in that order."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 from maskwright.text.encodings import Encodings
+from maskwright.text.several import Several
 
 
 def cut(length: int, room: int, overlap: int, starts: np.ndarray | None = None) -> list[tuple[int, int]]:
@@ -50,13 +51,11 @@ def cores(windows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Windowed:
-    """B texts as S windows, and the R tokens that are asked of them.
+class Windowed(Several):
+    """B texts as S windows, their sequences, and the R tokens that are asked of them.
 
-    encodings: the windows; sequences (B+1,) int64: those of text b are `sequences[b]` to `sequences[b + 1]`; asked (R,)
-    int64: pieces of the windows, in order, not all different; asks (B+1,) int64: those of text b are `asks[b]` to
-    `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none. What a text has is told as `Encodings`
-    tells it.
+    asked (R,) int64: pieces of the windows, in order, not all different; asks (B+1,) int64: those of text b are
+    `asks[b]` to `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none.
     """
 
     encodings: Encodings
@@ -64,27 +63,6 @@ class Windowed:
     asked: np.ndarray
     asks: np.ndarray
     lost: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.sequences) - 1
-
-    @property
-    def ids(self) -> np.ndarray:
-        return self.encodings.ids
-
-    @property
-    def segments(self) -> np.ndarray:
-        return self.encodings.segments
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """(B+1,): the pieces of a text's windows."""
-        return self.encodings.offsets[self.sequences]
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(B,): how many pieces are computed for a text, those that windows share more than once."""
-        return np.diff(self.offsets)
 
     @property
     def full_lengths(self) -> np.ndarray:
@@ -118,22 +96,6 @@ class Windowed:
         """(B,): how many pieces of each text were cut off."""
         return np.zeros(len(self), np.int64) if self.lost is None else self.lost
 
-    @property
-    def truncated(self) -> int:
-        return int((self.cut > 0).sum())
-
-    @property
-    def pieces_cut(self) -> int:
-        return int(self.cut.sum())
-
-    @property
-    def unknown(self) -> int:
-        return self.encodings.unknown
-
-    @property
-    def unknown_id(self) -> int:
-        return self.encodings.unknown_id
-
     def select(self, rows: Sequence[int] | np.ndarray) -> Windowed:
         """The texts at `rows`, in that order."""
         rows = np.asarray(rows)
@@ -162,8 +124,8 @@ def windowed_pairs(whole: Encodings, max_length: int, overlap: int) -> Windowed:
     """B pairs, encoded whole and with details, the second text in windows and the first one in each. What is asked of a
     window are its first piece, which stands for nothing that is in it, and all pieces of the second text.
 
-    Of a pair that is longer, a first text of more than half of `max_length` is cut at its end, and counted: else there
-    would be many small windows. Raises UserError for a length that leaves no room for text.
+    Of a pair that is longer, a first text of more than half of `max_length` is cut at its end as far as it takes, and
+    counted: else there would be many small windows. Raises UserError for a length that leaves no room for text.
     """
     cuts = Cuts(whole, max_length, overlap, lambda words: paired(words, max_length))
     asked, counts = [], []
@@ -254,13 +216,13 @@ def single(words: np.ndarray) -> Frame:
 
 
 def paired(words: np.ndarray, max_length: int) -> Frame:
-    """Of a pair, behind whose second text one piece of the template stands; of one that is too long at most half of
-    `max_length` stands before it."""
+    """Of a pair, behind whose second text one piece of the template stands. Of one that is too long the first text is
+    cut until the pair fits, or half of `max_length` stands before the second one."""
     tail = len(words) - 1
     frames = np.flatnonzero(words[:tail] < 0)
     start = int(frames[-1]) + 1 if len(frames) else 0
     texts = np.flatnonzero(words[:start] >= 0)
-    lost = max(0, min(start - max_length // 2, len(texts))) if len(words) > max_length else 0
+    lost = max(0, min(len(words) - max_length, start - max_length // 2, len(texts)))
     before = np.delete(np.arange(start), texts[len(texts) - lost :])
     return Frame(before, start, tail, lost)
 

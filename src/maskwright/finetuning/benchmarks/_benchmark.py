@@ -15,6 +15,7 @@ class Benchmark(Part):
 
     title: ClassVar[str]
     about: ClassVar[str]  #: what a reader of its table must know, in sentences
+    reported: ClassVar[str] = "dev"  #: the rows that are reported on, as `Published.rows` names them
 
     @abstractmethod
     def cases(self) -> Sequence[Case]: ...

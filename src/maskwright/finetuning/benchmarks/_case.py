@@ -40,8 +40,10 @@ class Rows:
 class Way:
     """One layout that a case may lie in. said: what a person calls it; test: rows that are reported on; eval: rows that
     choose, by default a tenth of the training rows; also: further rows that the saved model is judged on; submit: rows
-    without labels, for a submission; shares: of the rows of `train` those that choose and are reported on, where there
-    are no others; group: the column by which rows are kept together then; prepare: the tables made into others."""
+    without labels, for a submission; submit_too: further such rows, by the name of their file; shares: of the rows of
+    `train` those that choose and are reported on, where there are no others; group: the column by which rows are kept
+    together where some are split off; cut: whether the training rows are of what is a dev set elsewhere; task: fields
+    of the task; prepare: the tables made into others."""
 
     said: str
     train: Rows
@@ -49,8 +51,10 @@ class Way:
     eval: Rows | None = None
     also: Mapping[str, Rows] = field(default_factory=dict)
     submit: Rows | None = None
+    submit_too: Mapping[str, Rows] = field(default_factory=dict)
     shares: tuple[float, float] | None = None
     group: str | None = None
+    cut: bool = False
     task: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[dict[str, Table]], dict[str, Table]] | None = None
 
