@@ -48,6 +48,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(WITHOUT)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without pictures, which are half of the time of a run on a few rows; they are drawn in tests of pages, of
+    tasks and of the command line."""
+    monkeypatch.setattr("maskwright.runs._pictures._svg", lambda *_, **__: "<svg></svg>")
+
+
 NUMBER = re.compile(r"(?<![\w.#])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 
 #: Of a page: the day, pictures (drawn from what stands beside them), what is said to be cut, and what config.json has.

@@ -23,6 +23,8 @@ from maskwright.finetuning.benchmarks.superglue import Superglue
 from maskwright.finetuning.benchmarks.swag import Swag
 from maskwright.finetuning.benchmarks.tagging import Tagging
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Rows = dict[str, list[Any]]
 QUICK = {"train": {"epochs": 1, "threads": 1, "batch_size": 16}}
 SHORT = {**QUICK, "max_length": 24}  #: the tiny encoder has 24 positions

@@ -20,6 +20,8 @@ from maskwright.text.tokenizer import Tokenizer
 from maskwright.training import loop
 from maskwright.training.stop import Interrupted
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FAMILIES = [name for name in families() if "classification" in family(name).HEADS]
 TEXTS = ["a wonderful film", "the dull and boring play was awful", ""]
 OTHERS = ["i liked it", "", "dull"]

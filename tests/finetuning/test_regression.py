@@ -15,6 +15,8 @@ import maskwright
 from maskwright.evaluation import evaluate
 from maskwright.finetuning import _seeds
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Tune = Callable[..., Any]
 Rows = dict[str, list[Any]]
 

@@ -19,6 +19,8 @@ from safetensors import SafetensorError
 from maskwright.base.errors import UserError
 from maskwright.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Tune = Callable[..., Any]
 Reviews = dict[str, list[Any]]
 SRC = str(Path(__file__).parents[2] / "src")

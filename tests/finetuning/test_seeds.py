@@ -16,6 +16,8 @@ from maskwright.finetuning import _seeds
 from maskwright.finetuning.settings import SMALL, Finetune
 from maskwright.stats.intervals import over_seeds
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Tune = Callable[..., Any]
 Reviews = dict[str, list[Any]]
 

@@ -27,6 +27,8 @@ from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.runs import RunFolder
 from maskwright.tasks import MaskedLM
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 Train = Callable[..., Pretrained]
 ONE = {"threads": 1, "checkpoint_minutes": None, "evaluations": 1}
 QUICK = {"budget": "20 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}

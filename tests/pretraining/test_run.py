@@ -34,6 +34,8 @@ from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.text.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SRC = str(Path(__file__).parents[2] / "src")
 Train = Callable[..., Pretrained]
 QUICK = {"budget": "40 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
