@@ -139,9 +139,11 @@ class Bench:
         asked = {"side": "ours", "settings": {**given, "train": train}, "seed": seed, "minutes": minutes}
         return self.arm({**asked, "pairs": self.pairs if pairs == -1 else pairs}, measure.source(*SOURCE))
 
-    def peer(self, cell: dict[str, Any], minutes: float, seed: int, pairs: int | None = -1) -> Any:
+    def peer(
+        self, cell: dict[str, Any], minutes: float, seed: int, pairs: int | None = -1, evaluations: int = EVALUATIONS
+    ) -> Any:
         asked = {"side": "peer", "cell": cell, "switches": self.switches, "seed": seed, "minutes": minutes}
-        asked |= {"evaluations": EVALUATIONS, "pairs": self.pairs if pairs == -1 else pairs}
+        asked |= {"evaluations": evaluations, "pairs": self.pairs if pairs == -1 else pairs}
         return self.arm(asked, measure.source(*JUDGES))
 
     def arm(self, asked: dict[str, Any], source: str) -> dict[str, Any]:
@@ -176,7 +178,7 @@ class Bench:
         def try_(cell: dict[str, Any]) -> None:
             if any(row["cell"] == cell for row in rows):
                 return
-            told = self.peer(cell, minutes, 0, pairs=0)
+            told = self.peer(cell, minutes, 0, pairs=0, evaluations=1)
             rows.append({"cell": cell, **{name: told[name] for name in ("final", "tokens", "steps", "unigram")}})
 
         def improve(name: str, values: tuple[Any, ...]) -> None:
