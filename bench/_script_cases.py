@@ -15,8 +15,9 @@ from maskwright.finetuning._rows import read_tables, roles
 from maskwright.finetuning.benchmark import settings_of
 from maskwright.finetuning.benchmarks import Case, Rows, Way
 from maskwright.finetuning.benchmarks.glue import Glue
-from maskwright.finetuning.benchmarks.squad import TWO
+from maskwright.finetuning.benchmarks.squad import TWO, Squad
 from maskwright.finetuning.benchmarks.tagging import BC5CDR, NCBI, WNUT
+from maskwright.finetuning.benchmarks.tagging import Tagging as Tagged
 from maskwright.finetuning.settings import gather_rows
 from maskwright.tasks import Examples, Task
 from maskwright.tasks.answer import Answer
@@ -91,6 +92,12 @@ CASES: dict[str, Case] = {
 PLACES: dict[str, Callable[[], Path]] = {"pubmedqa": pubmedqa_rows}  #: where rows lie that are made first
 #: what the scripts' documentation says of single sets, and the length that PubMedQA's abstracts need
 RECIPES: dict[str, dict[str, Any]] = {"mrpc": {"epochs": 5}, "wnli": {"epochs": 5}, "pubmedqa": {"max_length": 512}}
+
+
+def benchmark_of(name: str) -> str | None:
+    """The benchmark that a case is of, if it is of one."""
+    all_of = (Glue(), Squad(), Tagged())
+    return next((made.name for made in all_of if name in [case.name for case in made.cases()]), None)
 
 
 @dataclass(frozen=True)

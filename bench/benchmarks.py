@@ -2,7 +2,8 @@
 
     python -m bench.benchmarks [--seeds 3] [NAME ...]
 
-A benchmark that was stopped goes on where it was: its runs lie under bench/.cache.
+A benchmark that was stopped goes on where it was: its runs lie under bench/.cache, and `python -m bench.scripts`, which
+measures how long they take, leaves its own there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,20 @@ def command(name: str, seeds: int) -> str:
     return f"maskwright benchmark {name} --data $MASKWRIGHT_DATA --seeds {seeds} --out runs/{name} --resume"
 
 
+def runs() -> Path:
+    """Where the runs of all benchmarks lie, one folder each."""
+    return measure.cache_folder("benchmarks") / "runs"
+
+
 def run(name: str, seeds: int) -> dict[str, Any]:
-    """One command in the cache's folder. Returns its results.json; seconds: of this call."""
-    measure.data_folder("")
-    where = measure.cache_folder("benchmarks")
+    """One command in the cache's folder. Returns its results.json."""
+    where = runs().parent
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    env["MASKWRIGHT_DATA"] = str(Path(os.environ["MASKWRIGHT_DATA"]).resolve())
-    start = time.perf_counter()
+    env["MASKWRIGHT_DATA"] = str(measure.data_folder("").resolve())
     if subprocess.run(command(name, seeds) + " --quiet", shell=True, cwd=where, env=env).returncode:
         raise measure.Stop(f"{command(name, seeds)} failed; its runs lie under {where}.")
-    told: dict[str, Any] = json.loads((where / "runs" / name / "results.json").read_text())
-    return {"machine": measure.machine(), "seconds": time.perf_counter() - start, "told": told}
+    told: dict[str, Any] = json.loads((runs() / name / "results.json").read_text())
+    return {"machine": measure.machine(), "told": told}
 
 
 def section(name: str, result: dict[str, Any]) -> str:

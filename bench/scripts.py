@@ -2,10 +2,11 @@
 
     python -m bench.scripts [--seeds 3] [NAME ...]
 
-Ours is what `maskwright benchmark` runs, all of it: reading, checks, each seed's training, judging, the report. The
-peer's seconds are from rows in memory to answers: its tokenizer, its Trainer with the recipe that the scripts'
-documentation gives, and the test rows in padded batches. Finished sides are kept in results/scripts, by what they were
-asked, the processor and, of ours, the source.
+Ours is what `maskwright benchmark` runs, all of it: reading, checks, each seed's training, judging, the report; it is
+left where `python -m bench.benchmarks` finds it, which then only makes tables. The peer's seconds are from rows in
+memory to answers: its tokenizer, its Trainer with the recipe that the scripts' documentation gives, and the test rows
+in padded batches. Finished sides are kept in results/scripts, by what they were asked, the processor and, of ours, the
+source.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -23,8 +25,9 @@ import numpy as np
 
 from bench import _measure as measure
 from bench import _scripts_told as told
+from bench import benchmarks
 from bench._child import Child, serve
-from bench._script_cases import CASES, Cut, cut, way_of
+from bench._script_cases import CASES, Cut, benchmark_of, cut, way_of
 
 NAME = "scripts"
 KEPT = measure.RESULTS / NAME
@@ -48,7 +51,8 @@ def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
     for name in names:
         made = cut(name)
         quiet.check(name)
-        ours = kept(f"ours {name}", {"side": "ours", "name": name, "seeds": seeds}, measure.source(*SOURCE))
+        asked = {"side": "ours", "name": name, "seeds": seeds}
+        ours = kept(f"ours {name}", asked, measure.source(*SOURCE), {"runs": str(benchmarks.runs())})
         recipe = {**RECIPES[made.kind], **made.recipe}
         asked = {"side": "peer", "kind": made.kind, "names": made.names, "recipe": recipe, "precision": precision}
         peer = [
@@ -144,23 +148,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["side"] == "peer":
         answered: dict[str, Any] = importlib.import_module("bench._script_sides").answer(request)
         return answered
-    from maskwright.base.config import merge
-    from maskwright.finetuning.benchmark import settings_of
-    from maskwright.finetuning.run import finetune
-
-    case, (way, folder) = CASES[request["name"]], way_of(request["name"])
-    with tempfile.TemporaryDirectory() as out:
-        start = time.perf_counter()
-        tables = way.tables(folder)
-        run = finetune(
-            train=tables["train"], eval=tables.get("eval"), test=tables.get("test"), task={**case.task, **way.task},
-            model="minilm", out=f"{out}/run", seeds=request["seeds"], quiet=True, baselines=False,
-            settings=merge(settings_of(case, way), {"train": {"checkpoint_minutes": None}}),
-        )  # fmt: skip
-        seconds = time.perf_counter() - start
-        lines = (run.folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    figures = {name: run.summary["figures"][name] for name in case.metrics}
-    predictions = [json.loads(line) for line in lines]
+    name = request["name"]
+    run, seconds = run_of(name, Path(request["runs"]), request["seeds"])
+    summary = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    figures = {metric: summary["figures"][metric] for metric in CASES[name].metrics}
+    predictions = [json.loads(line) for line in (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     for row in predictions:
         for name in ("where", "text", "pair"):
             row.pop(name, None)
@@ -168,6 +160,27 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "seconds": seconds, "seeds": request["seeds"], "figures": figures, "predictions": predictions,
         "memory": measure.peak_memory(),
     }  # fmt: skip
+
+
+def run_of(name: str, runs: Path, seeds: int) -> tuple[Path, float]:
+    """A case from its rows to its page, begun anew: the run's folder, and seconds."""
+    from maskwright.finetuning.benchmark import benchmark, settings_of
+    from maskwright.finetuning.run import finetune
+
+    of, data = benchmark_of(name), measure.data_folder("").resolve()
+    folder = runs / (of or "alone")
+    shutil.rmtree(folder / name, ignore_errors=True)
+    start = time.perf_counter()
+    if of is not None:
+        benchmark(of, data, out=folder, only=[name], seeds=seeds, resume=True, quiet=True)
+    else:
+        case, (way, place) = CASES[name], way_of(name)
+        tables = way.tables(place)
+        finetune(
+            train=tables["train"], eval=tables.get("eval"), test=tables.get("test"), task={**case.task, **way.task},
+            model="minilm", out=folder / name, seeds=seeds, quiet=True, settings=settings_of(case, way),
+        )  # fmt: skip
+    return folder / name, time.perf_counter() - start
 
 
 def section(result: dict[str, Any]) -> str:

@@ -28,10 +28,10 @@ def test_portions_change_nothing(rows: int, portion: int, z: float, bias: bool) 
     whole = plain + z * scores.logsumexp(-1).square().sum()
     inputs = [t for t in (x, vectors, b) if t is not None]
     wanted = torch.autograd.grad(3 * whole, inputs)
-    total, alone, picks = cross_entropy(x, vectors, b, labels, z, portion=portion)
+    total, alone, right, _ = cross_entropy(x, vectors, b, labels, z, portion=portion)
     torch.testing.assert_close(total, whole, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(alone, plain.detach(), rtol=1e-5, atol=1e-5)
-    assert torch.equal(picks, scores.argmax(-1))
+    assert torch.equal(right, scores.argmax(-1) == labels)
     for mine, theirs in zip(torch.autograd.grad(3 * total, inputs), wanted, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
 
@@ -51,7 +51,7 @@ def test_products_are_in_bf16_where_they_are_asked_for() -> None:
 def test_without_a_gradient_none_is_computed() -> None:
     x, vectors, b = drawn(9, 4, 11)
     with torch.no_grad():
-        total, plain, _ = cross_entropy(x, vectors, b, torch.arange(9))
+        total, plain, *_ = cross_entropy(x, vectors, b, torch.arange(9))
     assert not total.requires_grad
     torch.testing.assert_close(total, plain)
 
@@ -74,10 +74,12 @@ def test_words_are_drawn_by_their_probabilities() -> None:
     rows, words = 20_000, 5
     x, vectors = torch.ones(rows, 1), torch.tensor([[0.0], [1.0], [-1.0], [0.5], [-9.0]])
     lots = torch.rand(rows, generator=torch.Generator().manual_seed(0))
-    _, _, picks = cross_entropy(x, vectors, None, torch.zeros(rows, dtype=torch.long), lots=lots, portion=777)
+    picks = cross_entropy(x, vectors, None, torch.zeros(rows, dtype=torch.long), lots=lots, portion=777).drawn
+    assert picks is not None
     wanted = rows * vectors[:, 0].softmax(0)
     assert float(((picks.bincount(minlength=words) - wanted) ** 2 / wanted).sum()) < 18.5
     ends = torch.tensor([0.0, 1 - 2**-24])
-    _, _, picks = cross_entropy(x[:2], vectors, None, torch.zeros(2, dtype=torch.long), lots=ends)
+    picks = cross_entropy(x[:2], vectors, None, torch.zeros(2, dtype=torch.long), lots=ends).drawn
+    assert picks is not None
     assert picks.tolist()[0] == 0
     assert picks.max() < words

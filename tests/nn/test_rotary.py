@@ -50,3 +50,19 @@ def test_every_text_begins_at_position_zero() -> None:
     (turn,) = Rotary(4, [100.0])(batch(2, 2), 6)
     assert torch.equal(turn.cos[:2], turn.cos[2:4])
     assert torch.equal(turn.cos[4:], torch.ones(2, 1, 2))  # blank rows
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 8), (8, 2, 3, 8)])
+def test_gradients_are_turned_back(shape: tuple[int, ...]) -> None:
+    """As autograd has them for the equation; values, beside keys, are left as they are."""
+    (turn,) = Rotary(8, [100.0])(batch(5, 3), 8)
+    x = torch.randn(shape, requires_grad=True)
+    keys = x if x.dim() == 3 else x[:, 0]
+    a, b = keys.chunk(2, -1)
+    wanted = torch.cat([a * turn.cos - b * turn.sin, b * turn.cos + a * turn.sin], -1)
+    if x.dim() == 4:
+        wanted = torch.stack([wanted, x[:, 1]], 1)
+    onto = torch.randn(shape)
+    torch.testing.assert_close(turn(x), wanted)
+    mine, theirs = (torch.autograd.grad(y, x, onto)[0] for y in (turn(x), wanted))
+    torch.testing.assert_close(mine, theirs)

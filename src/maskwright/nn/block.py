@@ -80,7 +80,7 @@ class RotaryAttention(Attention):
         turn = turns[self.kind]
         asking = turn if chosen is None else turn.of(chosen)
         if torch.is_grad_enabled():
-            q, kv = asking(q), torch.stack([turn(kv[:, 0]), kv[:, 1]], 1)
+            q, kv = asking(q), turn(kv)
         else:
             asking.turn_(q)
             turn.turn_(kv[:, 0])

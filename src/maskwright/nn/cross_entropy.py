@@ -6,13 +6,23 @@ Shapes: M scored positions, E the width before the last product, V the vocabular
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 PORTION = 1024  #: positions whose scores are held at once
+
+
+class Loss(NamedTuple):
+    """total: the sum, which has a gradient; plain: its first term alone; right: (M,) bool, whether the label has the
+    highest score; drawn: (M,) int64 words drawn by their probabilities, where there were lots."""
+
+    total: Tensor
+    plain: Tensor
+    right: Tensor
+    drawn: Tensor | None
 
 
 def cross_entropy(
@@ -23,16 +33,14 @@ def cross_entropy(
     z: float = 0.0,
     lots: Tensor | None = None,
     portion: int = PORTION,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Loss:
     """sum_m [ -log softmax(x_m vectors^T + bias)[label_m] + z (log sum exp)^2 ], without all M x V scores at once.
 
-    x: (M, E); vectors: (V, E); bias: (V,); labels: (M,) int64. z keeps the scores from drifting (Chowdhery et al. 2022,
-    PaLM, section 5). Returns the sum, which has a gradient; and without one: the sum of the first term alone, and
-    (M,) int64 the word with the highest score, or with lots, (M,) in [0, 1), words drawn by their probabilities.
-    Gradients are computed with the scores, so that backward holds none of these.
+    x: (M, E); vectors: (V, E); bias: (V,); labels: (M,) int64; lots: (M,) in [0, 1). z keeps the scores from drifting
+    (Chowdhery et al. 2022, PaLM, section 5). Gradients are computed with the scores, so that backward holds none of
+    these.
     """
-    found: tuple[Tensor, Tensor, Tensor] = _Portions.apply(x, vectors, bias, labels, z, lots, portion)
-    return found
+    return Loss(*_Portions.apply(x, vectors, bias, labels, z, lots, portion))
 
 
 def word_scores(
@@ -75,7 +83,7 @@ class _Portions(torch.autograd.Function):
         z: float,
         lots: Tensor | None,
         portion: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         device = x.device.type
         low = _format(x)
         asked = ctx.needs_input_grad[:3]
@@ -83,40 +91,42 @@ class _Portions(torch.autograd.Function):
         given = zip((x, vectors, bias), asked, strict=True)
         grads = [torch.zeros_like(t) if asks and t is not None else None for t, asks in given]
         total, plain = x.new_zeros((), dtype=torch.float32), x.new_zeros((), dtype=torch.float32)
-        picks = torch.empty_like(labels)
+        right = torch.empty_like(labels, dtype=torch.bool)
+        words = None if lots is None else torch.empty_like(labels)
         with torch.autocast(device, enabled=False):
             for start in range(0, len(x), portion):
-                here, wanted_ids = x[start : start + portion].to(low), labels[start : start + portion]
+                part = slice(start, start + portion)
+                here, wanted = x[part].to(low), labels[part]
                 scores = _scores(here, rows, bias)
-                top = scores.logsumexp(-1)
-                loss = (top - scores.gather(-1, wanted_ids[:, None])[:, 0]).sum()
+                own = scores.gather(-1, wanted[:, None])
+                high = scores.amax(-1, keepdim=True)
+                right[part] = _first(scores, wanted, (own >= high)[:, 0])
+                shares = scores.sub_(high).exp_()  # of each word's probability, to their sum; in the scores' place
+                sums = shares.sum(-1, keepdim=True)
+                top = high + sums.log()  # log sum exp
+                loss = (top - own).sum()
                 plain += loss
                 total += loss + z * top.square().sum() if z else loss
-                if lots is None:
-                    picks[start : start + portion] = scores.argmax(-1)
-                else:
-                    picks[start : start + portion] = drawn(scores, top, lots[start : start + portion])
+                if lots is not None and words is not None:
+                    words[part] = drawn(shares, lots[part])
                 if any(asked):
-                    _Portions.gradients(grads, start, here, rows, scores, top, wanted_ids, z)
+                    slope = shares.mul_((1 + 2 * z * top) / sums)
+                    _Portions.gradients(grads, part, here, rows, slope, wanted)
         ctx.save_for_backward(*grads)
-        ctx.mark_non_differentiable(plain, picks)
-        return total, plain, picks
+        ctx.mark_non_differentiable(plain, right, *([] if words is None else [words]))
+        return total, plain, right, words
 
     @staticmethod
-    def gradients(
-        grads: list[Any], start: int, here: Tensor, rows: Tensor, scores: Tensor, top: Tensor, labels: Tensor, z: float
-    ) -> None:
-        """Of this portion: softmax - one-hot, and of z's term 2 z log sum exp softmax; in the place of the scores."""
-        slope = scores.sub_(top[:, None]).exp_()
-        if z:
-            slope *= (1 + 2 * z * top)[:, None]
+    def gradients(grads: list[Any], part: slice, here: Tensor, rows: Tensor, slope: Tensor, labels: Tensor) -> None:
+        """Of this portion: softmax - one-hot, and of z's term 2 z log sum exp softmax. slope: both without the
+        one-hot."""
         slope[torch.arange(len(labels), device=labels.device), labels] -= 1
         of_x, of_vectors, of_bias = grads
         if of_bias is not None:
             of_bias += slope.sum(0)
         low = slope.to(rows.dtype)
         if of_x is not None:
-            of_x[start : start + len(here)] = low @ rows
+            of_x[part] = low @ rows
         if of_vectors is not None:  # of a frozen table there is none, which saves a third of the products
             of_vectors += low.t() @ here
 
@@ -126,11 +136,19 @@ class _Portions(torch.autograd.Function):
         return *scaled, None, None, None, None
 
 
-def drawn(scores: Tensor, top: Tensor, lots: Tensor) -> Tensor:
+def _first(scores: Tensor, labels: Tensor, highest: Tensor) -> Tensor:
+    """(m,) bool: whether the label is the first word with the highest score. On CPU the search for a place takes eight
+    times as long as that for a maximum, so only rows are searched in which the label has it (`highest`)."""
+    found = highest.clone()
+    found[highest] = scores[highest].argmax(-1) == labels[highest]
+    return found
+
+
+def drawn(shares: Tensor, lots: Tensor) -> Tensor:
     """(m,) int64 words drawn by their probabilities: those at which the sum of these passes the lot.
 
-    scores: (m, V) fp32; top: (m,) their log sum exp; lots: (m,) in [0, 1).
+    shares: (m, V) fp32, in proportion to the probabilities; lots: (m,) in [0, 1).
     """
-    sums = (scores - top[:, None]).exp().cumsum(-1)
+    sums = shares.cumsum(-1)
     found = torch.searchsorted(sums, lots.to(sums.dtype)[:, None] * sums[:, -1:], right=True)[:, 0]
-    return found.clamp(max=scores.shape[-1] - 1)
+    return found.clamp(max=shares.shape[-1] - 1)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from maskwright.base.runtime import processor
 from maskwright.nn.activations import FUSED, Activation
 from maskwright.nn.precision import current_scope
 
@@ -181,6 +182,21 @@ def _dense(t: Tensor) -> Tensor:
     return t if t.is_mkldnn or t.is_contiguous() or (t.dim() == 2 and t.t().is_contiguous()) else t.contiguous()
 
 
+def _outer(dy: Tensor, x: Tensor) -> Tensor:
+    """dy^T x, (O, H), from rows (N, O) and (N, H)."""
+    if _by_mkl():
+        return dy.t() @ x
+    # The same sums either way: the kernel is quicker when its result has the fewer rows.
+    return _onednn(dy.t(), x.t()) if dy.shape[1] < x.shape[1] else _onednn(x.t(), dy.t()).t()
+
+
+@cache
+def _by_mkl() -> bool:
+    """Whether dW is MKL's: it takes both factors as they lie, where oneDNN first copies them, and on Intel's processors
+    it is no slower at the product itself (docs/decisions/0005-products.md)."""
+    return "Intel" in processor()
+
+
 class _Product(torch.autograd.Function):
     """y = x W^T + b; dx = dy W, dW = dy^T x, db = the sum of dy over its rows."""
 
@@ -200,8 +216,5 @@ class _Product(torch.autograd.Function):
         if wanted[0]:
             dx = _onednn(dy, weight.t())
         if wanted[1]:
-            rows = x.reshape(-1, x.shape[-1])
-            # The same sums either way: the kernel is quicker when its result has the fewer rows.
-            small = weight.shape[0] < weight.shape[1]
-            dw = _onednn(outs.t(), rows.t()) if small else _onednn(rows.t(), outs.t()).t()
+            dw = _outer(outs, x.reshape(-1, x.shape[-1]))
         return dx, dw, outs.sum(0) if wanted[2] else None

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from maskwright.base import runtime
 from maskwright.pretraining.course import Course
 from maskwright.pretraining.held_out import HeldOut, judge
+from maskwright.pretraining.prior import know_frequencies
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
 from maskwright.training.parallel import ALONE, World
@@ -58,9 +58,8 @@ def fit_head(
     """Train the part `masked_lm` of a network, in place, and nothing else.
 
     The encoder, with the word vectors that the head's scores are tied to, has no gradients, is not changed by a bit,
-    and reads without dropout. The head starts from knowing how often each piece stands in the text: its bias is the
-    logarithm of that, to which Adam's steps of a thousandth would need thousands, and its norm is small, so that scores
-    of random weights do not drown it. `folder` receives the log of the steps.
+    and reads without dropout. The head starts from knowing how often each piece stands in the text (`prior`), and
+    its norm is small, so that scores of random weights do not drown that. `folder` receives the log of the steps.
     """
     device = runtime.device(train.device)
     format = runtime.resolve_precision(train.precision, device)
@@ -69,7 +68,8 @@ def fit_head(
     answers = course.objective.answers(built.inner)
     training = network.training
     before = judge(answers, held, device, format)
-    _start(head, config.vocabulary, course.corpus.ids)
+    know_frequencies(head, course.corpus.ids)
+    _shrink_norms(head)
     with _frozen(network, head):
         Loop(built, course, train, folder, plan=course, quiet=quiet, keep_best=False, world=world).run()
     after = judge(answers, held, device, format)
@@ -112,11 +112,7 @@ def _frozen(network: nn.Module, head: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _start(head: nn.Module, vocabulary: int, ids: np.ndarray) -> None:
-    counts = torch.from_numpy(np.bincount(ids, minlength=vocabulary) + 1.0)
-    for bias in head.parameters():
-        if bias.shape == (vocabulary,):
-            bias.copy_((counts / counts.sum()).log())
+def _shrink_norms(head: nn.Module) -> None:
     for norm in head.modules():
         if isinstance(norm, nn.LayerNorm):
             norm.weight.mul_(SMALL)

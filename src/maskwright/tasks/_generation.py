@@ -132,8 +132,7 @@ def _draw(
     for part, scores in model.scores(Batch.packed(torch.from_numpy(ids), [len(ids)]), places):
         scores = scores.masked_fill(special, -torch.inf)
         if how.temperature:
-            warm = scores / how.temperature
-            best = drawn(warm, warm.logsumexp(1), lots[part].to(scores.device))
+            best = drawn((scores / how.temperature).softmax(1), lots[part].to(scores.device))
         else:
             best = scores.argmax(1)
         picks[part] = best.cpu().numpy()

@@ -73,8 +73,8 @@ class NextWords(Objective):
 
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         x, vectors, bias = self.network.before(asked.batch, asked.chosen)
-        loss, words, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
-        return loss, len(asked.labels), facts(words=words, accuracy=(best == asked.labels).sum())
+        loss, words, right, _ = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        return loss, len(asked.labels), facts(words=words, accuracy=right.sum())
 
 
 @torch.no_grad()

@@ -54,5 +54,5 @@ class MaskedWords(Objective):
         chosen = asked.chosen  # [CLS] is never masked, so that there is a piece before each
         read = Chosen(chosen.tokens - 1, chosen.counts) if self.shift else chosen
         x, vectors, bias = self.network.before(asked.batch, read)
-        loss, words, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
-        return loss, len(asked.labels), facts(words=words, accuracy=(best == asked.labels).sum())
+        loss, words, right, _ = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        return loss, len(asked.labels), facts(words=words, accuracy=right.sum())

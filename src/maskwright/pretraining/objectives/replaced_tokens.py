@@ -87,7 +87,8 @@ class GeneratorAndDiscriminator(Objective):
         tokens, step = asked.chosen.tokens, self.of_step(asked)
         share = step["words"] / step["pieces"]  # sums over pieces become sums over words, which the loop divides by M
         x, vectors, bias = self.generator.before(asked.batch, asked.chosen)
-        loss, words, drawn = cross_entropy(x, vectors, bias, asked.labels, self.z, asked.lots)
+        loss, words, _, drawn = cross_entropy(x, vectors, bias, asked.labels, self.z, asked.lots)
+        assert drawn is not None
         scores = self.network(corrupted(asked.batch, tokens, drawn)).float()
         replaced = torch.zeros_like(scores).index_copy(0, tokens, (drawn != asked.labels).to(scores.dtype))
         found = F.binary_cross_entropy_with_logits(scores, replaced, reduction="sum") * share

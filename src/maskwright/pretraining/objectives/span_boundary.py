@@ -65,10 +65,10 @@ class SpansAndBoundaries(Objective):
         read, (masked, before, behind) = reading(asked.batch, tokens, tokens[first] - 1, tokens[last] + 1)
         states, words = network.encoder(asked.batch, read), network.encoder.embeddings.word.weight
         x, vectors, bias = network.masked_lm.before(states[masked], words)
-        loss, plain, best = cross_entropy(x, vectors, bias, asked.labels, self.z)
+        loss, plain, right, _ = cross_entropy(x, vectors, bias, asked.labels, self.z)
         y = self.boundary(states[before], states[behind], tokens - tokens[first])
-        beside, boundary, _ = cross_entropy(y.to(x.dtype), vectors, bias, asked.labels, self.z)
-        said = facts(words=plain, accuracy=(best == asked.labels).sum(), boundary=boundary)
+        beside, boundary, *_ = cross_entropy(y.to(x.dtype), vectors, bias, asked.labels, self.z)
+        said = facts(words=plain, accuracy=right.sum(), boundary=boundary)
         return loss + beside, len(asked.labels), said
 
 
