@@ -221,12 +221,15 @@ def shapes(rows: list[dict[str, Any]]) -> list[str]:
             f"{row['tokens'] / 1e6:.2f}M",
             f"{row['final']['loss']:.3f}",
             f"{row['final']['bits_per_byte']:.3f}",
+            row["date"],
         ]
         for row in sorted(rows, key=lambda row: (row["minutes"], row["final"]["loss"]))
     ]
-    head = ["minutes", "shape", "pieces a step", "rate", "else", "parameters", "pieces read", "loss", "bits a byte"]
+    head = ["minutes", "shape", "pieces a step", "rate", "else", "parameters", "pieces read", "loss", "bits a byte",
+            "when"]  # fmt: skip
     return [
         "### Shapes, batches and rates of ours",
-        "`python -m bench.pretrain_quality --shapes ...`, one seed each; the recipe's sizes are chosen from this.",
+        "`python -m bench.pretrain_quality --shapes ...`, one seed each, each with the code of its day; the recipe's "
+        "sizes are chosen from this.",
         measure.table(head, cells),
     ]

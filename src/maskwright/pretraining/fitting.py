@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from maskwright.base import runtime
+from maskwright.nn.heads import MaskedLanguageModel
 from maskwright.pretraining.course import Course
 from maskwright.pretraining.held_out import HeldOut, judge
-from maskwright.pretraining.prior import know_frequencies
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
 from maskwright.training.parallel import ALONE, World
@@ -58,8 +59,10 @@ def fit_head(
     """Train the part `masked_lm` of a network, in place, and nothing else.
 
     The encoder, with the word vectors that the head's scores are tied to, has no gradients, is not changed by a bit,
-    and reads without dropout. The head starts from knowing how often each piece stands in the text (`prior`), and
-    its norm is small, so that scores of random weights do not drown that. `folder` receives the log of the steps.
+    and reads without dropout. The head starts from knowing how often each piece stands in the text: its bias is the
+    logarithm of that, to which Adam's steps of a thousandth would need thousands, and its norm is small, so that scores
+    of random weights do not drown it. `folder` receives the log of the steps. (A new encoder learns worse from there:
+    the recipe `modern` lost 0.08 nats by it after five minutes, with one seed.)
     """
     device = runtime.device(train.device)
     format = runtime.resolve_precision(train.precision, device)
@@ -68,8 +71,7 @@ def fit_head(
     answers = course.objective.answers(built.inner)
     training = network.training
     before = judge(answers, held, device, format)
-    know_frequencies(head, course.corpus.ids)
-    _shrink_norms(head)
+    _start(head, course.corpus.ids)
     with _frozen(network, head):
         Loop(built, course, train, folder, plan=course, quiet=quiet, keep_best=False, world=world).run()
     after = judge(answers, held, device, format)
@@ -112,7 +114,11 @@ def _frozen(network: nn.Module, head: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _shrink_norms(head: nn.Module) -> None:
+def _start(head: nn.Module, ids: np.ndarray) -> None:
+    for part in head.modules():
+        if isinstance(part, MaskedLanguageModel) and part.bias is not None:
+            counts = torch.from_numpy(np.bincount(ids, minlength=len(part.bias)) + 1.0)
+            part.bias.copy_((counts / counts.sum()).log())
     for norm in head.modules():
         if isinstance(norm, nn.LayerNorm):
             norm.weight.mul_(SMALL)

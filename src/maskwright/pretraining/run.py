@@ -21,7 +21,6 @@ from maskwright.pretraining.course import Course, Phase
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.held_out import TOKENS, HeldOut, frozen, judge, judge_each, unigram
 from maskwright.pretraining.material import Material
-from maskwright.pretraining.prior import know_frequencies
 from maskwright.pretraining.probe import enough, rates, tokens_in
 from maskwright.pretraining.reading import corpus_of
 from maskwright.pretraining.settings import Pretrain, command, gather
@@ -142,7 +141,6 @@ class Run:
         self.objective = asked.objective.prepared(start.tokenizer)
         self.notes.tell([*start.notes, *outside(asked, start), *self.objective.notes])
         train, held = material.pieces(corpus, start.tokenizer)
-        self.pieces = train
         questions = self._questions(held, start.tokenizer)
         material.fit(start, train, questions)
         before = None
@@ -154,10 +152,7 @@ class Run:
         return replace(done, leads=self.world.leads)
 
     def _build(self, start: Start) -> Objective:
-        built = self.objective.build(start.network, start.kind, start.config)
-        if self.asked.prior:
-            know_frequencies(built, self.pieces.ids)
-        return built
+        return self.objective.build(start.network, start.kind, start.config)
 
     def _questions(self, held: Encoded, tokenizer: Tokenizer, tokens: int = TOKENS) -> HeldOut:
         asked = self.asked

@@ -39,7 +39,6 @@ class Pretrain(Config):
     size: str = Field("4x256", description="layers x width, or a size of the family: tiny, mini, small ...")
     network: dict[str, Any] = Field({}, description="fields of the family's Config, such as network.heads=8")
     dropout: float | None = Field(0.0, ge=0, lt=1, description="all rates of the network; none: as the family has them")
-    prior: bool = Field(False, description="start from knowing how often each piece comes: the biases of the words")
     tokenizer: str | None = Field(None, description="a folder or model whose pieces are used; by default one is learnt")
     vocabulary: int = Field(8192, ge=1, description="pieces of the tokenizer that is learnt")
     cased: bool = Field(False, description="whether the tokenizer that is learnt keeps case and accents")
@@ -169,7 +168,7 @@ def _with_masking(whole: dict[str, Any], masking: Mapping[str, Any] | None) -> d
 
 def _refuse_new(said: Mapping[str, Any]) -> None:
     """Raises UserError for what describes a new network, where one is gone on with."""
-    new = [name for name in ("family", "size", "network", "dropout", "prior", "vocabulary", "cased") if name in said]
+    new = [name for name in ("family", "size", "network", "dropout", "vocabulary", "cased") if name in said]
     if new:
         raise UserError(
             f"{', '.join(new)}: a setting of a new network, but --model {said['model']} is gone on with, which has its "

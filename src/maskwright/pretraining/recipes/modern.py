@@ -48,9 +48,9 @@ _GOES_ON: dict[str, Any] = {
 
 class Modern(Recipe):
     """ModernBERT's network (Warner et al. 2024) without dropout: norms first, rotary positions, gated feed-forward, no
-    biases; but the words', which start at the log of how often each comes. 30 % of the pieces masked at first and 15 %
-    in the end, [MASK] in the place of all. Muon on the matrices of blocks (Jordan et al. 2024), AdamW on the rest; the
-    rate stays at its peak and falls over the second half; the last weights are averaged."""
+    biases. 30 % of the pieces masked at first and 15 % in the end, [MASK] in the place of all. Muon on the matrices of
+    blocks (Jordan et al. 2024), AdamW on the rest; the rate stays at its peak and falls over the second half; the last
+    weights are averaged."""
 
     def settings(self, budget: Budget, goes_on: bool) -> dict[str, Any]:
         chosen = next(preset for preset in PRESETS if preset.holds(budget))
@@ -61,7 +61,6 @@ class Modern(Recipe):
             "family": "modernbert",
             "size": chosen.size,
             "vocabulary": chosen.vocabulary,
-            "prior": True,
             "objective": {"name": "mlm", "masking": {"name": "token", "rate": rate, "masked": 1.0, "random": 0.0}},
             "phases": [
                 {
