@@ -266,9 +266,17 @@ def test_targets_of_quality() -> None:
 def test_section_of_quality_says_every_figure() -> None:
     phases = [{"batch_tokens": 4096}]
     shape = {"minutes": 5.0, "size": "3x192", "batch": None, "lr": None, "sets": [], "parameters": 2_000_000}
-    shape |= {"tokens": 1_000_000, "final": {"loss": 4.75, "bits_per_byte": 1.6}, "phases": phases}
+    shape |= {"tokens": 1_000_000, "final": {"loss": 4.75, "bits_per_byte": 1.6}, "phases": phases, "date": "a day"}
     shown = pretrain_quality.section(json.loads(json.dumps({"budgets": {"3": budget()}, "shapes": [shape]})))
-    for figure in ("After 3 minutes", "0.50 passes", "55.0 (50.0 to 60.0)", "island effects", "3.200", "4.750"):
+    for figure in (
+        "After 3 minutes",
+        "0.50 passes",
+        "55.0 (50.0 to 60.0)",
+        "island effects",
+        "3.200",
+        "4.750",
+        "a day",
+    ):
         assert figure in shown, figure
     assert "| no " in shown  # the grid's row sits on the plateau
 
