@@ -5,14 +5,34 @@ Shapes: B texts (or pairs of texts), N pieces of all of them together.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 
+class Cuttable(ABC):
+    """What is told of B texts (pairs, examples) from which pieces may have been cut off."""
+
+    @property
+    @abstractmethod
+    def cut(self) -> np.ndarray:
+        """(B,) int64: how many pieces truncation took away of each."""
+
+    @property
+    def truncated(self) -> int:
+        """How many were cut."""
+        return int((self.cut > 0).sum())
+
+    @property
+    def pieces_cut(self) -> int:
+        """How many pieces truncation took away, over all."""
+        return int(self.cut.sum())
+
+
 @dataclass(frozen=True, eq=False)
-class Encodings:
+class Encodings(Cuttable):
     """N pieces of B texts, end to end: the pieces of text b are `ids[offsets[b]:offsets[b + 1]]`.
 
     ids (N,) int32; segments (N,) uint8, 0 for the first text and 1 for the second of a pair; offsets (B+1,) int64;
@@ -45,16 +65,6 @@ class Encodings:
     def cut(self) -> np.ndarray:
         """(B,) int64: how many pieces truncation took away of each text (pair)."""
         return self.full_lengths - self.lengths
-
-    @property
-    def truncated(self) -> int:
-        """How many texts (pairs) were cut."""
-        return int((self.cut > 0).sum())
-
-    @property
-    def pieces_cut(self) -> int:
-        """How many pieces truncation took away, over all texts."""
-        return int(self.cut.sum())
 
     @property
     def windowed(self) -> int:

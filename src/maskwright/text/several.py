@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.text.encodings import Encodings
+from maskwright.text.encodings import Cuttable, Encodings
 
 
-class Several:
+class Several(Cuttable):
     """B examples of one sequence or more. encodings: the sequences; sequences (B+1,) int64: those of example b are
     `sequences[b]` to `sequences[b + 1]`. What an example has is told as `Encodings` tells it, over its sequences."""
 
@@ -34,20 +34,6 @@ class Several:
     def lengths(self) -> np.ndarray:
         """(B,): how many pieces are computed for an example, those that its sequences share more than once."""
         return np.diff(self.offsets)
-
-    @property
-    def cut(self) -> np.ndarray:
-        """(B,): how many pieces of each example were cut off."""
-        raise NotImplementedError
-
-    @property
-    def truncated(self) -> int:
-        """How many examples were cut."""
-        return int((self.cut > 0).sum())
-
-    @property
-    def pieces_cut(self) -> int:
-        return int(self.cut.sum())
 
     @property
     def unknown(self) -> int:
