@@ -4,17 +4,21 @@
     python docs/_pretraining.py novels
 
 Each arm is one call of `maskwright pretrain` with the same network, pieces and seed; only the switch in its row
-differs.
-An arm that was run before, with the same corpus and words, is not run again (docs/pretraining.json).
+differs. As many run at once as there are cores, on one thread each. The collocations and phrases are found in the
+corpus. An arm that was run before, with the same switches, is not run again (docs/pretraining.json).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,13 @@ HERE = Path(__file__).parent
 KEPT, PAGE = HERE / "pretraining.json", HERE / "pretraining.md"
 BEGIN, END = "<!-- figures: written by docs/_pretraining.py -->", "<!-- end of figures -->"
 #: The same for all: BERT's network without dropout, whose heads serve every objective, and the modern recipe's steps.
-COMMON = '--family bert --size 3x192 --dropout 0 --budget "1M tokens" --batch-tokens 4096 --set train.precision=fp32'
+COMMON = (
+    '--family bert --size 3x192 --dropout 0 --budget "2M tokens" --batch-tokens 1024 '
+    "--set train.precision=fp32 --set train.threads=1"
+)
+VOCABULARY = 8192  #: the recipe's for a budget of this size
+COLLOCATIONS = 8000
+NAMED = 20  #: times that a name must come to be a phrase
 BASE = "--set masking.rate=0.15 --set masking.masked=0.8 --set masking.random=0.1"
 ARMS = {
     "token, 15 %, 80/10/10": BASE,
@@ -52,21 +62,43 @@ ARMS = {
 }
 
 
-def main(corpus: str, *files: str) -> None:
+def main(folder: str) -> None:
     kept: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    given = dict(zip(("collocations", "phrases"), files, strict=False))
-    for name, switch in ARMS.items():
-        if "{" in switch and not all(file in given for file in ("collocations", "phrases")):
-            continue
-        words = f"{COMMON} {switch.format(**given)}"
-        shown = f"{COMMON} {switch}"
-        if kept.get(name, {}).get("switch") == shown:
-            continue
-        print(name, flush=True)
-        kept[name] = {"switch": shown, **figures(corpus, words)}
-        KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    if PAGE.exists():
-        write(kept)
+    due = [name for name in ARMS if kept.get(name, {}).get("switch") != switch(name)]
+    with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(os.cpu_count()) as pool:
+        words = lists(folder, Path(work)) if due else {}
+        running = {pool.submit(figures, folder, switch(name).format(**words)): name for name in due}
+        for done in as_completed(running):
+            name = running[done]
+            kept[name] = {"switch": switch(name), **done.result()}
+            print(f"{name}: {kept[name]['loss']['value']:.3f}", flush=True)
+            KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    write(kept)
+
+
+def switch(name: str) -> str:
+    return f"{COMMON} {ARMS[name]}"
+
+
+def lists(folder: str, work: Path) -> dict[str, Path]:
+    """The files of the maskings that know runs of words: collocations, and names as ERNIE's entities are."""
+    from maskwright.data.corpus import Corpus
+    from maskwright.pretraining.phrases import phrases
+    from maskwright.pretraining.reading import beside, learn
+
+    corpus, found = Corpus.open(folder), {name: work / name for name in ("collocations.npz", "phrases.txt")}
+    tokenizer = learn(corpus, VOCABULARY, False, beside(corpus, work))
+    phrases(corpus, tokenizer, found["collocations.npz"], size=COLLOCATIONS, quiet=True)
+    found["phrases.txt"].write_text("".join(f"{name}\n" for name in names(corpus)), encoding="utf-8")
+    return {path.stem: path for path in found.values()}
+
+
+def names(corpus: Any) -> list[str]:
+    """Runs of two or more capitalised words inside a sentence ("Lady Maria", "New York") that come often enough."""
+    run = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+(?: [A-Z][a-z]+)+")
+    sentences = (sentence for document in corpus.documents("train") for sentence in document.sentences)
+    counts = Counter(name for sentence in sentences for name in run.findall(sentence))
+    return sorted(name for name, times in counts.items() if times >= NAMED)
 
 
 def figures(corpus: str, words: str) -> dict[str, Any]:
@@ -83,9 +115,9 @@ def write(kept: dict[str, Any]) -> None:
     rows = ["| arm | nats a masked piece | switch |", "|---|---|---|"]
     for name in ARMS:
         if name in kept:
-            loss, switch = kept[name]["loss"], kept[name]["switch"].removeprefix(COMMON).strip()
+            loss, own = kept[name]["loss"], kept[name]["switch"].removeprefix(COMMON).strip()
             said = f"{loss['value']:.3f} ({loss['low']:.3f} to {loss['high']:.3f})"
-            rows.append(f"| {name} | {said} | {f'`{switch}`' if switch else ''} |")
+            rows.append(f"| {name} | {said} | {f'`{own}`' if own else ''} |")
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(rows) + f"\n{END}{rest.partition(END)[2]}")
 
