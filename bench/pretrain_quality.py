@@ -45,7 +45,7 @@ PEER_SEED = 1  #: the grid is searched with seed 0, so that the winner is not ju
 FIRST: dict[str, Any] = {"size": "3x192", "lr": 1e-3, "warmup": 0.06, "batch": 32, "dropout": 0.0}
 STAGES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("lr", (2e-3, 5e-4)),
-    ("batch", (16, 64)),
+    ("batch", (16, 8)),
     ("size", ("4x256",)),
     ("warmup", (0.2,)),
     ("dropout", (0.1,)),
