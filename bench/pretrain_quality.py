@@ -40,8 +40,8 @@ JUDGES = (
 KEPT = measure.RESULTS / "quality"  #: arms that were finished, each hours of work
 PEER_SEED = 1  #: the grid is searched with seed 0, so that the winner is not judged by the run that chose it
 #: The peer's grid: one setting after the other, the best so far kept. After five minutes no cell is far enough off the
-#: plateau to be told apart (4x256, 6x384 and dropout 0.1 among them, none better than this one), so that rate, batch and
-#: warm-up are searched with as many minutes as the arms have, from here.
+#: plateau to be told apart (4x256, 6x384 and dropout 0.1 among them, none of which is better than this one), so that
+#: rate, batch and warm-up are searched with as many minutes as the arms have, from here.
 FIRST: dict[str, Any] = {"size": "3x192", "lr": 1e-3, "warmup": 0.06, "batch": 32, "dropout": 0.0}
 STAGES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("lr", (2e-3, 5e-4)),
