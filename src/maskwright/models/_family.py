@@ -205,6 +205,12 @@ def names_of(kind: Any, keep: Callable[[str], bool] = lambda part: True) -> Name
     return Names({ours: theirs for ours, theirs in kind.NAMES.items() if keep(ours.split(".")[0])})
 
 
+def reference_heads(kind: Any) -> list[str]:
+    """Our names of the networks of a family that the reference has too; none of an arm."""
+    own = kind.HEADS if not hasattr(kind, "NAMES") else getattr(kind, "OWN_HEADS", ())
+    return [head for head in kind.HEADS if head not in own]
+
+
 def prefix_of(kind: Any) -> str:
     """What the encoder's tensors are called under, in the folder of a network that has more than the encoder."""
     prefix: str = getattr(kind, "PREFIX", "")
