@@ -267,6 +267,7 @@ class Model:
                 "max_length": self.max_length,
                 "long": dump(self.long),
                 "windows": self.task.windows,
+                "transformers": [said for said in (self.task.otherwise, self.long.otherwise) if said],
                 "precision": self.precision,
                 "calibration": None if self.calibration is None else self.calibration.plain(),
                 "golden": golden(self.tokenizer),

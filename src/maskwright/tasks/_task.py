@@ -191,6 +191,12 @@ class Task(Part):
         """Numbers that are kept of an example."""
         return self.classes(labels)
 
+    @property
+    def otherwise(self) -> str | None:
+        """What the class of transformers that loads the head does otherwise, behind "In transformers"; None where its
+        logits are all that answers are made of."""
+        return None
+
     def behind(self, labels: Labels | None) -> nn.Module | None:
         """A new module that the head's outputs go through, where the task learns more than they say."""
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +17,9 @@ class Chunks(Long):
 
     The last chunk is as long as the others: it begins before the one before it has ended.
     """
+
+    alike: ClassVar[Literal["all", "short", "none"]] = "short"
+    otherwise: ClassVar[str | None] = "a text is one sequence, and nothing joins the chunks of a longer one"
 
     overlap: int = Field(0, ge=0, description="pieces that two chunks share")
 
