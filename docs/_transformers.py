@@ -66,7 +66,7 @@ Row = tuple[str, dict[str, str], str]  #: what it is of, its cells by head, what
 def family_row(name: str) -> Row:
     kind = family(name)
     own = [f"`{head}`" for head in kind.HEADS if head not in reference_heads(kind)]
-    said = f"not there: {', '.join(own)}" if own else ""
+    said = f"not there: {', '.join(own)}" if own else getattr(kind, "OTHERWISE", "")
     called = f"`{name}`: {prefix(kind)}..." if hasattr(kind, "NAMES") else f"`{name}`, an arm"
     return called, dict.fromkeys(reference_heads(kind), "equal"), said
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from maskwright.base.choice import find, names, resolve
 from maskwright.base.errors import UserError
+from maskwright.base.ragged import flat
 from maskwright.data.labels import Labels
 from maskwright.data.read import read
 from maskwright.data.table import Table
@@ -67,12 +69,17 @@ class Asked:
         raise AssertionError(f"The task {task.name} takes none of the labels for {task.answers!r}: add some here.")
 
     def model(self, folder: Path, **options: Any) -> Model:
-        """On an encoder; what is not the encoder's has random numbers so large that answers differ."""
+        """On an encoder; what is not the encoder's has random numbers so large that answers differ, and no output is
+        the largest everywhere."""
         torch.manual_seed(3)
         made = Model.build(folder, self.task, self.labels, **{"precision": "fp32", **options})
         for name, parameter in made.network.named_parameters():
             if not name.startswith("encoder."):
                 nn.init.normal_(parameter, std=0.4)
+        said = flat(made.outputs(made.inputs(self.examples)))
+        with torch.no_grad():
+            bias = made.last_layer.bias
+            bias -= torch.from_numpy(np.median(said[:, : len(bias)], axis=0))
         made.network.eval()
         return made
 

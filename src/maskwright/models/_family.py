@@ -13,7 +13,8 @@ A family is one file `models/<hf_model_type>.py` with
   that repeat another of theirs; `LEGACY`, `BUFFERS`: old parts of names, and tensors that hold nothing, beside those of
   every family; `HINTS`: what to do where tensors that begin so do not fit; `settle(theirs)` where older versions
   spelled keys of the config otherwise; `ABSENT`: what the reference takes for keys that a config lacks, where our
-  defaults, which are those of the published base size, are others.
+  defaults, which are those of the published base size, are others; `OTHERWISE`: what the reference does otherwise, a
+  sentence behind "In transformers".
 
 An arm of an experiment, which no other library has, is a file without `NAMES` and `KEYS`: its folders carry our names.
 """
