@@ -270,10 +270,10 @@ def _limits(record: Record) -> Iterator[str]:
             yield f"A text longer than {length:,} pieces is read in windows that overlap; nothing of it is cut off."
         else:
             yield f"A text longer than {length:,} pieces is {LONG.get(str(long), f'read in chunks ({long})')}{said}."
-    for said in _otherwise(record):
-        yield f"In transformers {said}."
     if record.metrics.get("labels"):
         yield "It knows its labels and no others; what else a text may be about, it cannot say."
+    for said in _otherwise(record):
+        yield f"In transformers {said}."
     yield "Fairness between groups of people, and resistance to texts made to mislead it, were not examined."
     yield "No licence is stated here; those of the base model and of the data hold."
 

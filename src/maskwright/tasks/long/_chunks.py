@@ -18,10 +18,10 @@ class Chunks(Long):
     The last chunk is as long as the others: it begins before the one before it has ended.
     """
 
+    overlap: int = Field(0, ge=0, description="pieces that two chunks share")
+
     alike: ClassVar[Literal["all", "short", "none"]] = "short"
     otherwise: ClassVar[str | None] = "a text is one sequence, and nothing joins the chunks of a longer one"
-
-    overlap: int = Field(0, ge=0, description="pieces that two chunks share")
 
     def inputs(
         self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
