@@ -424,11 +424,12 @@ def test_a_command_that_does_not_parse_is_found(tmp_path: Path, monkeypatch: pyt
     assert "--count" in complaint(["planted", "minilm", "--count", "three"])
 
 
-def test_the_page_of_families_is_what_they_say_today() -> None:
-    """Links to lines move with every edit: `python docs/_families.py` writes the page anew."""
-    spec = importlib.util.spec_from_file_location("page_of_families", REPOSITORY / "docs" / "_families.py")
+@pytest.mark.parametrize("name", ["families", "transformers"])
+def test_pages_that_are_written_by_the_source_are_what_it_says_today(name: str) -> None:
+    """Links to lines move with every edit: `python docs/_families.py` writes the page anew, and so do its like."""
+    spec = importlib.util.spec_from_file_location(f"page_of_{name}", REPOSITORY / "docs" / f"_{name}.py")
     assert spec is not None
     assert spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
-    assert made.page() == (REPOSITORY / "docs" / "families.md").read_text(encoding="utf-8")
+    assert made.page() == (REPOSITORY / "docs" / f"{name}.md").read_text(encoding="utf-8")

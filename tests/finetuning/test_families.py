@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from encoders import save_encoder
 from tiny import tiny as tiny_config
 
 import maskwright as mw
@@ -38,21 +39,7 @@ def test_one_arm_alone_has_no_classes() -> None:
 @pytest.fixture
 def encoder(tiny: Path, tmp_path: Path) -> Callable[[str], Path]:
     """A folder with a random encoder of a family, and the tiny tokenizer."""
-
-    def make(name: str) -> Path:
-        kind, tokenizer = family(name), Tokenizer.from_folder(tiny)
-        config = tiny_config(kind)
-        changes = {"vocabulary": tokenizer.size, "initial_std": 0.2, "padding": 0, "width": 24, "positions": 40}
-        if "segments" in kind.Config.model_fields and config.segments == 1:
-            changes["segments"] = 2  # the tokenizer is BERT's, which numbers the texts of a pair
-        changes = {k: v for k, v in changes.items() if k in kind.Config.model_fields}
-        config = kind.Config(**{**config.model_dump(), **changes})
-        torch.manual_seed(0)
-        save_network(tmp_path / name, random_network(kind, config, "bare"), kind, config, {})
-        tokenizer.save(tmp_path / name)
-        return tmp_path / name
-
-    return make
+    return lambda name: save_encoder(name, tmp_path / name, Tokenizer.from_folder(tiny))
 
 
 def outcome(folder: Path) -> dict[str, bytes]:

@@ -16,29 +16,22 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from reference import ALONE, alone, theirs
 from safetensors import safe_open
 from tiny import LENGTHS, SPECIALS, cases, draw_config
 from torch import Tensor, nn
 
 from maskwright.models import families, family, load_network, random_network, save_network
-from maskwright.models._family import names_of, prefix_of, read_config, write_config
+from maskwright.models._family import names_of, prefix_of, read_config, reference_heads, write_config
 from maskwright.nn import Batch
 
 TOLERANCE = 1e-5
 CLASSES = 3
 SEEDS = range(10)
 REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
-#: Its trigrams read the vector of [PAD] behind a text where the batch has padding there, and 0 where not: what a text
-#: gives depends on its neighbours. Ours is always the latter, so the reference reads one text at a time.
-ALONE = ("mobilebert",)
 #: whose places of dropout differ most; the others are tested with the slow ones
 DROPPED = ("albert", "bert", "deberta-v2", "modernbert")
 Stir = Callable[..., Any]
-
-
-def heads(name: str) -> list[str]:
-    kind = family(name)
-    return [head for head in kind.HEADS if head not in getattr(kind, "OWN_HEADS", ())]
 
 
 def draw(config: Any, seed: int) -> Batch:
@@ -52,52 +45,6 @@ def draw(config: Any, seed: int) -> Batch:
         return batch
     marked = torch.rand(len(ids), generator=source) < 0.2
     return replace(batch, marked=marked & (batch.sequence != 2))
-
-
-def theirs(network: nn.Module, batch: Batch, head: str, padding: int) -> Any:
-    """What the reference says of a padded batch, as rows of real tokens or sequences: hidden states and outputs."""
-    dense = batch.to_dense(padding=padding)
-    shape = (len(batch), max(batch.lengths))
-    assert dense.real is not None
-    given = {"input_ids": dense.ids, "attention_mask": dense.real.long(), "token_type_ids": dense.segments}
-    if dense.marked is not None:
-        given["global_attention_mask"] = dense.marked.long()
-    known = inspect.signature(network.forward).parameters
-    given = {k: v.view(shape) for k, v in given.items() if k in known}
-    if head == "multiple-choice":
-        given = {k: v[:, None] for k, v in given.items()}
-    with torch.no_grad():
-        said = network(**given, output_hidden_states=True)
-
-    def packed(x: Tensor) -> Tensor:
-        return torch.cat([row[:n] for row, n in zip(x, batch.lengths, strict=True)])
-
-    return [packed(s) for s in said.hidden_states], outputs(head, said, packed)
-
-
-def outputs(head: str, said: Any, packed: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    match head:
-        case "bare":
-            pooled = getattr(said, "pooler_output", None)
-            return [said.last_hidden_state[:, 0] if pooled is None else pooled]
-        case "pretraining" if hasattr(said, "prediction_logits"):
-            order = said["sop_logits"] if "sop_logits" in said else said["seq_relationship_logits"]
-            return [packed(said.prediction_logits), order]
-        case "question-answering":
-            return [torch.stack([packed(said.start_logits), packed(said.end_logits)], -1)]
-        case "masked-lm" | "token-classification" | "pretraining":
-            return [packed(said.logits)]
-    return [said.logits]
-
-
-def alone(network: nn.Module, batch: Batch, head: str, padding: int) -> Any:
-    """The same, one sequence at a time."""
-    found = []
-    sides = zip(*(t.split(LENGTHS) for t in (batch.ids, batch.segments)), strict=True)
-    for ids, segments in sides:
-        found.append(theirs(network, Batch.packed(ids, [len(ids)], segments), head, padding))
-    states = [torch.cat(layer) for layer in zip(*(f[0] for f in found), strict=True)]
-    return states, [torch.cat(out) for out in zip(*(f[1] for f in found), strict=True)]
 
 
 def ours(network: nn.Module, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
@@ -125,7 +72,7 @@ def assert_both_directions(name: str, seed: int, folder: Path, stir: Stir) -> No
     kind = family(name)
     config = draw_config(kind, seed)
     reads = alone if name in ALONE else theirs
-    for head in heads(name):
+    for head in reference_heads(kind):
         assert_head(kind, config, head, seed, folder / head, stir, reads)
 
 
@@ -183,7 +130,7 @@ def test_each_rate_of_dropout_acts_where_theirs_does(name: str, tmp_path: Path, 
     rates = [field for field in kind.Config.model_fields if "dropout" in field]
     calm = draw_config(kind, 5).model_copy(update=dict.fromkeys(rates, 0.0))
     batch, padding, acted = draw(calm, 0), calm.padding or 0, set()
-    for head in heads(name):
+    for head in reference_heads(kind):
         for rate in [None, *rates]:
             config = calm if rate is None else calm.model_copy(update={rate: 0.5})
             sizes = transformers.AutoConfig.for_model(**json.loads(json.dumps(write_config(kind, config))))

@@ -21,17 +21,12 @@ from torch import Tensor
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, write_json
 from maskwright.models import bert, families, family, load_network, random_network, save_network
-from maskwright.models._family import names_of, prefix_of, read_config, write_config
+from maskwright.models._family import names_of, prefix_of, read_config, reference_heads, write_config
 from maskwright.nn import Batch
 
 REFERENCED = [name for name in families() if hasattr(family(name), "KEYS")]
 COPIED = [(name, copy) for name in families() for copy in getattr(family(name), "COPIES", {})]
-HEADS = [
-    (name, head)
-    for name in REFERENCED
-    for head in family(name).HEADS
-    if head not in getattr(family(name), "OWN_HEADS", ())
-]
+HEADS = [(name, head) for name in REFERENCED for head in reference_heads(family(name))]
 BLOCKED = "transformers sentence_transformers peft optimum captum seqeval accelerate datasets minicons".split()
 #: Its heads share names (the layer before words is the one before classes, both ends of an answer are two classes), so
 #: what one has of them another takes for its own, whole or, as here, refused for being half of it or of another size.

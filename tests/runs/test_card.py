@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,21 @@ def test_a_pair_is_asked_for_with_both_texts(make_run: Make) -> None:
     text = card(make_run(config={"settings": {"task": task, "out": "/home/ada/pairs"}}))
     assert "maskwright predict pairs/model --text 'A text of your own.' --pair 'The second text of the pair.'" in text
     assert 'model.predict(["A text of your own."], ["The second text of the pair."])' in text
+
+
+def test_where_transformers_would_answer_otherwise_its_snippet_and_pipeline_are_left_out(make_run: Make) -> None:
+    """The figures stay: they are ours, and of the same kind of task."""
+    folder = make_run()
+    described = folder / "model" / "maskwright.json"
+    said = "a text is one sequence, and nothing joins the chunks of a longer one"
+    for told in ([], [said]):
+        described.write_text(json.dumps({**json.loads(described.read_text()), "transformers": told}))
+        found = read(card(folder))
+        assert found.data.to_dict().get("pipeline_tag") == (None if told else "text-classification")
+        assert [result.task_type for result in found.data.eval_results] == ["text-classification"] * 3
+        assert ("AutoModelForSequenceClassification" in found.text) == (not told)
+        assert (f"- In transformers {said}." in found.text) == bool(told)
+        assert "mw.load(" in found.text
 
 
 def test_a_network_from_random_weights_is_not_called_fine_tuned(make_run: Make) -> None:

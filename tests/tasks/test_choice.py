@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from encoders import save_encoder
 
 import maskwright
 from maskwright.base.choice import resolve
@@ -19,6 +20,7 @@ from maskwright.evaluation.baselines import baselines
 from maskwright.tasks import Model, Task
 from maskwright.tasks._given import Given
 from maskwright.tasks.choice import Choice
+from maskwright.tasks.classification import Classification
 
 ROWS: dict[str, list[Any]] = {
     "question": ["the film was", "a play", "the book was", "the song"],
@@ -80,6 +82,28 @@ def test_transformers_scores_alike(model: Callable[..., Model], tmp_path: Path) 
     np.testing.assert_allclose(made.scores(made.inputs(examples))[0], said, atol=1e-5)
     again = maskwright.load(tmp_path / "model")
     assert again.task == made.task
+
+
+def test_longformers_choices_see_everything_as_theirs_do(tmp_path: Path) -> None:
+    """Which is all that stands behind both separators, as their class marks it, and not the first piece."""
+    folder = save_encoder("longformer", tmp_path / "encoder", positions=80)
+    torch.manual_seed(5)
+    made = Model.build(folder, task(), None, precision="fp32")
+    with torch.no_grad():
+        made.last_layer.weight.mul_(20)
+    made.save(tmp_path / "model")
+    theirs = transformers.AutoModelForMultipleChoice.from_pretrained(tmp_path / "model").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    inputs = made.inputs(made.task.examples(read(ROWS), None))
+    for question, own, scores in zip(ROWS["question"], ROWS["choices"], made.scores(inputs), strict=True):
+        given = tokenizer([question] * len(own), own, return_tensors="pt", padding=True)
+        with torch.no_grad():
+            said = theirs(**{name: value[None] for name, value in given.items()}).logits[0].numpy()
+        np.testing.assert_allclose(scores, said, atol=1e-5)
+    by_first = Given.of(inputs, np.arange(4), Classification().marks)
+    with torch.no_grad():
+        others = by_first.scores(made.network.eval())[:, 0].numpy()
+    assert np.abs(np.concatenate(list(made.scores(inputs))) - others).max() > 1e-2
 
 
 def test_a_folder_of_theirs_chooses(tiny: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from maskwright.nn.positions import Positions
 
 SAFE = ("model.safetensors", "model.safetensors.index.json")
 #: what a converted folder takes along
-KEPT = ("*.json", "vocab.txt", "bpe.codes", "merges.txt", "*.model", "README.md", "LICENSE*")
+KEPT = ("*.json", "maskwright.safetensors", "vocab.txt", "bpe.codes", "merges.txt", "*.model", "README.md", "LICENSE*")
 
 
 @dataclass

@@ -13,7 +13,8 @@ A family is one file `models/<hf_model_type>.py` with
   that repeat another of theirs; `LEGACY`, `BUFFERS`: old parts of names, and tensors that hold nothing, beside those of
   every family; `HINTS`: what to do where tensors that begin so do not fit; `settle(theirs)` where older versions
   spelled keys of the config otherwise; `ABSENT`: what the reference takes for keys that a config lacks, where our
-  defaults, which are those of the published base size, are others.
+  defaults, which are those of the published base size, are others; `OTHERWISE`: what the reference does otherwise, a
+  sentence behind "In transformers".
 
 An arm of an experiment, which no other library has, is a file without `NAMES` and `KEYS`: its folders carry our names.
 """
@@ -203,6 +204,12 @@ def names_of(kind: Any, keep: Callable[[str], bool] = lambda part: True) -> Name
         parts = {"encoder", *(part for head in kind.HEADS.values() for part in head.parts)}
         return Names({f"{part}.**": f"{part}.**" for part in sorted(parts) if keep(part)})
     return Names({ours: theirs for ours, theirs in kind.NAMES.items() if keep(ours.split(".")[0])})
+
+
+def reference_heads(kind: Any) -> list[str]:
+    """Our names of the networks of a family that the reference has too; none of an arm."""
+    own = kind.HEADS if not hasattr(kind, "NAMES") else getattr(kind, "OWN_HEADS", ())
+    return [head for head in kind.HEADS if head not in own]
 
 
 def prefix_of(kind: Any) -> str:

@@ -252,6 +252,8 @@ KEYS: dict[str, Key] = {
     "true_hidden_size": Ignored("follows from the bottleneck"),
 }
 
+OTHERWISE = "a text's last token reads [PAD] where a batch has padding behind it; equal for texts one by one"
+
 PRESETS = {"base": Preset(Config(), "Sun et al. 2020, table 1", "25.3", note="its own sizes come to 24.8")}
 
 CHANGES = Changes(

@@ -59,10 +59,11 @@ class Batch:
         encodings: Any, rows: Sequence[int] | None = None, marks: Callable[[Any], Any] | None = None
     ) -> Batch:
         """From `text.Encodings`, all of them or the given rows in that order. marks: (N,) bool of the encodings that
-        are taken, the tokens that see and are seen from everywhere."""
+        are taken, the tokens that see and are seen from everywhere; None of them: those that the head says."""
         chosen = encodings if rows is None else encodings.select(rows)
         ids, segments = (torch.from_numpy(a.astype("int64")) for a in (chosen.ids, chosen.segments))
-        marked = None if marks is None else torch.from_numpy(marks(chosen))
+        found = None if marks is None else marks(chosen)
+        marked = None if found is None else torch.from_numpy(found)
         return Batch.packed(ids, chosen.lengths.tolist(), segments, marked)
 
     @staticmethod

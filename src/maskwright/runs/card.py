@@ -78,7 +78,7 @@ def front_matter(record: Record) -> dict[str, Any]:
     tags = ["maskwright", line(record.task, 60)]
     out = {
         "library_name": "transformers",  # what the folder's layout is; maskwright, which made it, is a tag
-        "pipeline_tag": pipeline,
+        "pipeline_tag": None if _otherwise(record) else pipeline,
         "base_model": base,
         "tags": tags,
         "metrics": list(dict.fromkeys(metrics)),
@@ -153,6 +153,11 @@ def _hub_metric(name: str) -> tuple[str, dict[str, str]]:
 def _pipeline(record: Record) -> str | None:
     architecture = str((listed(record.model.get("architectures")) or [""])[0])
     return next((pipeline for end, pipeline in PIPELINES.items() if architecture.endswith(end)), None)
+
+
+def _otherwise(record: Record) -> list[Any]:
+    """What transformers does otherwise with the model, so that its pipeline would give other answers."""
+    return listed(table(record.model.get("maskwright")).get("transformers"))
 
 
 def _name(record: Record) -> str:
@@ -237,7 +242,7 @@ def _use(record: Record) -> str:
         "scores = model(**batch).logits"
     )
     parts = [_fence(f"maskwright predict {shlex.quote(folder)} {options}", "sh"), _fence(python, "python")]
-    if _pipeline(record) == "text-classification":
+    if _pipeline(record) == "text-classification" and not _otherwise(record):
         parts += ["With transformers, which gives scores before calibration:", _fence(theirs, "python")]
     return "\n\n".join(parts)
 
@@ -267,6 +272,8 @@ def _limits(record: Record) -> Iterator[str]:
             yield f"A text longer than {length:,} pieces is {LONG.get(str(long), f'read in chunks ({long})')}{said}."
     if record.metrics.get("labels"):
         yield "It knows its labels and no others; what else a text may be about, it cannot say."
+    for said in _otherwise(record):
+        yield f"In transformers {said}."
     yield "Fairness between groups of people, and resistance to texts made to mislead it, were not examined."
     yield "No licence is stated here; those of the base model and of the data hold."
 

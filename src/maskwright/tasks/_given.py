@@ -36,7 +36,7 @@ class Given:
     texts: Batch | None = None  #: of sequences that are joined: as the tokens of a batch of texts
 
     @classmethod
-    def of(cls, inputs: Inputs, rows: np.ndarray, marks: Callable[[Encodings], np.ndarray]) -> Given:
+    def of(cls, inputs: Inputs, rows: np.ndarray, marks: Callable[[Encodings], np.ndarray | None]) -> Given:
         """The examples at `rows`."""
         if isinstance(inputs, Encodings):
             return cls(Batch.from_encodings(inputs, rows, marks))

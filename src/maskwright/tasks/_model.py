@@ -23,7 +23,7 @@ from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
 from maskwright.tasks._checks import check_length, check_vocabulary, listed
 from maskwright.tasks._given import Inputs
-from maskwright.tasks._joined import check_long, join, save_joined
+from maskwright.tasks._joined import check_long, join, keep_joined, load_joined, save_joined
 from maskwright.tasks._saved import FORMAT, head_note, heads, saved_facts
 from maskwright.tasks._scale import Scale
 from maskwright.tasks._task import Example, Examples, Task
@@ -89,7 +89,7 @@ class Model:
             notes.append(provenance["positions"])
         long = resolve(Long, long)
         check_long(long, task)
-        join(loaded, long, task, labels, finished)
+        join(loaded, long, task, labels)
         max_length = long.length(max_length, loaded.limit, loaded.usual)
         new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
         began = any(part in new for part in ANSWERING)
@@ -98,6 +98,10 @@ class Model:
         absent = [part for part in new if not (part in ANSWERING and loaded.replaced)]
         if absent:
             notes.append(_absent(str(model), absent))
+        if finished:
+            load_joined(loaded)
+        elif weights != "random":
+            notes += keep_joined(loaded, long, str(model), began)
         if loaded.unused:
             parts = sorted({name.split(".")[0] for name in loaded.unused})
             notes.append(f"{len(loaded.unused)} tensors of {model} are not needed here (under {', '.join(parts)}).")
@@ -263,6 +267,7 @@ class Model:
                 "max_length": self.max_length,
                 "long": dump(self.long),
                 "windows": self.task.windows,
+                "transformers": [said for said in (self.task.otherwise, self.long.otherwise) if said],
                 "precision": self.precision,
                 "calibration": None if self.calibration is None else self.calibration.plain(),
                 "golden": golden(self.tokenizer),

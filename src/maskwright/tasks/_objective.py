@@ -55,7 +55,7 @@ class ExampleFeed:
     targets: np.ndarray  #: `Task.wanted`: (B, ...), or of each window an array
     settings: Train
     seed: int
-    marks: Callable[[Encodings], np.ndarray]  #: `Task.marks`
+    marks: Callable[[Encodings], np.ndarray | None]  #: `Task.marks`
 
     def epoch(self, number: int) -> list[np.ndarray]:
         rows = batching.order(len(self.encodings), self.seed, number)

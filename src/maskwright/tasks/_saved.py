@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from maskwright.base.choice import find
+from maskwright.base.choice import find, resolve
 from maskwright.base.choice import names as choices
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
@@ -14,6 +14,7 @@ from maskwright.data.labels import Labels
 from maskwright.models import count_outputs, describe, locate
 from maskwright.runs import RunFolder
 from maskwright.tasks._task import Task
+from maskwright.tasks.long import Long
 
 FORMAT = 1  #: of maskwright.json
 NEEDED = ("task", "labels", "max_length", "long", "precision", "golden", "provenance")  #: keys of maskwright.json
@@ -29,12 +30,20 @@ ARCHITECTURES = {
 Head = tuple[str, tuple[Any, ...] | None]  #: the task, and its labels in the order of the outputs where it has some
 
 
+class Trained(NamedTuple):
+    """What a folder was trained for here, which its config.json does not say whole."""
+
+    task: Task
+    labels: Labels | None
+    long: Long
+
+
 def saved_facts(model: str | Path) -> dict[str, Any]:
     """maskwright.json, or the same facts from the config.json of others. Raises UserError for a folder without a task,
     and for a file of a newer format or without a key."""
     folder = locate(model)
     described = folder / "maskwright.json"
-    if not described.exists() or "answers" in read_facts(described, ()):  # pre-trained: it has no task yet
+    if not _has_a_task(described):
         return _from_hugging_face(folder, str(model))
     return read_facts(described, NEEDED)
 
@@ -57,6 +66,25 @@ def read_facts(described: Path, needed: Sequence[str]) -> dict[str, Any]:
             "older copy, or save the model again."
         )
     return facts
+
+
+def _has_a_task(described: Path) -> bool:
+    """Whether there is a maskwright.json, and of a model that was fine-tuned, not of one that was pre-trained."""
+    return described.exists() and "answers" not in read_facts(described, ())
+
+
+def trained(folder: Path) -> Trained | None:
+    """What the maskwright.json of a fine-tuned model says; None where there is none, and where it cannot be read, as of
+    a newer version or with a part of one's own that is not here: config.json says enough to start from."""
+    described = folder / "maskwright.json"
+    try:
+        if not _has_a_task(described):
+            return None
+        facts = read_facts(described, NEEDED)
+        labels = None if facts["labels"] is None else Labels(tuple(facts["labels"]))
+        return Trained(resolve(Task, facts["task"]), labels, resolve(Long, facts["long"]))
+    except UserError:
+        return None
 
 
 def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
@@ -93,13 +121,27 @@ def _from_hugging_face(folder: Path, said: str) -> dict[str, Any]:
 
 
 def heads(model: str | Path, task: Task, labels: Labels | None) -> tuple[Head, Head]:
-    """What a head of the folder would be for, as its config.json says, and what one for this task and these labels is
-    for. Only where the two are equal does an output mean in the one what it means in the other."""
-    config = read_json(locate(model) / "config.json")
-    was, known = _head(config, (config.get("architectures") or [""])[0]), describe(model).heads
+    """What a head of the folder would be for, as its files say, and what one for this task and these labels is for.
+    Only where the two are equal does an output mean in the one what it means in the other."""
+    folder, now = locate(model), _head_of(task, labels)
+    config, known, found = read_json(folder / "config.json"), describe(model).heads, trained(folder)
+    if found is not None and found.task.head in known and _describes(config, found):
+        return _head_of(found.task, found.labels), now
+    was = _head(config, (config.get("architectures") or [""])[0])
     if not {"bare", task.head} & set(known):  # it says that it is another network, whose layers may be called alike
         was = known[0], was[1]
-    return was, _head({"problem_type": task.problem, **task.describe(labels)})
+    return was, now
+
+
+def _describes(config: Mapping[str, Any], found: Trained) -> bool:
+    """Not so where others have saved another head into the folder since, and left our file beside it."""
+    return all(config.get(key) == value for key, value in found.task.describe(found.labels).items())
+
+
+def _head_of(task: Task, labels: Labels | None) -> Head:
+    """The head of a task, whose outputs may have other names than its labels, as those of an order have."""
+    named, outputs = _head({"problem_type": task.problem, **task.describe(labels)})
+    return named, outputs if labels is None else labels.names
 
 
 def _head(config: Mapping[str, Any], architecture: str = "") -> Head:

@@ -158,10 +158,10 @@ class Task(Part):
         """What a split keeps in proportion: (B,) a class a row, (B, C) 0 and 1 for each label of a row, or None."""
         return None
 
-    def marks(self, pieces: Encodings) -> np.ndarray:
+    def marks(self, pieces: Encodings) -> np.ndarray | None:
         """(N,) bool: the pieces that see everything and are seen from everywhere, where an encoder has such ones
         (Longformer's global attention): those that an answer is read from. The first of each text, unless a task says
-        otherwise."""
+        otherwise; None: what the network's head says."""
         marked = np.zeros(len(pieces.ids), dtype=bool)
         marked[pieces.offsets[:-1][pieces.lengths > 0]] = True
         return marked
@@ -190,6 +190,12 @@ class Task(Part):
     def width(self, labels: Labels | None) -> int:
         """Numbers that are kept of an example."""
         return self.classes(labels)
+
+    @property
+    def otherwise(self) -> str | None:
+        """What the class of transformers that loads the head does otherwise, behind "In transformers"; None where its
+        logits are all that answers are made of."""
+        return None
 
     def behind(self, labels: Labels | None) -> nn.Module | None:
         """A new module that the head's outputs go through, where the task learns more than they say."""

@@ -149,6 +149,11 @@ class Choice(Task):
 
     # The network
 
+    def marks(self, pieces: Encodings) -> None:
+        """The choice, as transformers' Longformer has it: its head knows by the separators where that begins, which
+        pieces do not tell of every tokenizer."""
+        return None
+
     def inputs(self, tokenizer: Tokenizer, examples: Examples, max_length: int, long: Long | None = None) -> Inputs:
         """A sequence for each choice, behind the question."""
         assert examples.choices is not None

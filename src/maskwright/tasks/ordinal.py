@@ -83,6 +83,10 @@ class Ordinal(Classification):
             )
         return Labels(tuple(ordered))
 
+    @property
+    def otherwise(self) -> str:
+        return "the outputs are questions, whether the rank is higher, which its pipeline takes for classes"
+
     def classes(self, labels: Labels | None) -> int:
         return self.width(labels) - 1
 

@@ -198,6 +198,12 @@ class Tagging(LabelSetTask):
         tags = [gold.tags for gold in targets]
         return blocks(np.concatenate(tags) if tags else np.zeros(0, np.int64), inputs.by_window.counts)
 
+    @property
+    def otherwise(self) -> str | None:
+        if not self.crf:
+            return None
+        return "a tag has the score of its word alone; which tags follow each other is learnt beside it"
+
     def behind(self, labels: Labels | None) -> nn.Module | None:
         return Transitions(self.classes(labels)) if self.crf else None
 

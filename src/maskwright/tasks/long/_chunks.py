@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +19,9 @@ class Chunks(Long):
     """
 
     overlap: int = Field(0, ge=0, description="pieces that two chunks share")
+
+    alike: ClassVar[Literal["all", "short", "none"]] = "short"
+    otherwise: ClassVar[str | None] = "a text is one sequence, and nothing joins the chunks of a longer one"
 
     def inputs(
         self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int

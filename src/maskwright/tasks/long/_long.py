@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -31,6 +31,10 @@ class Long(Part):
     """What is done with a text (or pair) of more than `max_length` pieces. Shorter ones are read whole by all."""
 
     called: ClassVar[str | None] = "way to read long texts"
+    #: of which texts a class of transformers gives the same logits, where it is given the same pieces: of all, of those
+    #: of one sequence, of none
+    alike: ClassVar[Literal["all", "short", "none"]] = "all"
+    otherwise: ClassVar[str | None] = None  #: what it does otherwise, behind "In transformers"
 
     @abstractmethod
     def inputs(

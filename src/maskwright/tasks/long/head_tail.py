@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -14,6 +15,8 @@ from maskwright.text.tokenizer import Tokenizer
 
 class HeadTail(Long):
     """The paper keeps 128 pieces of the beginning and 382 of the end. Of a pair the second text loses its middle."""
+
+    otherwise: ClassVar[str | None] = "a long text is cut at one of its ends, and not in its middle"
 
     share: float = Field(0.25, gt=0, lt=1, description="of the pieces that stay, those of the beginning")
 

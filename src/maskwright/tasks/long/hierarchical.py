@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +51,9 @@ def _sines(positions: Tensor, width: int) -> Tensor:
 
 class Hierarchical(Chunks):
     """The paper's has two blocks over chunks of 200 pieces that share 50."""
+
+    alike: ClassVar[Literal["all", "short", "none"]] = "none"
+    otherwise: ClassVar[str | None] = "no block reads the vectors of chunks, so no logit is the same"
 
     layers: int = Field(2, ge=1, description="blocks over the chunks")
     heads: int = Field(0, ge=0, description="of these blocks; 0: one for 64 numbers of the width")

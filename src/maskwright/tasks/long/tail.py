@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from maskwright.tasks.long._long import Long
 from maskwright.text.encodings import Encodings
@@ -11,6 +12,8 @@ from maskwright.text.tokenizer import Tokenizer
 
 class Tail(Long):
     """The last pieces; of a pair the longer text loses its beginning first."""
+
+    otherwise: ClassVar[str | None] = "a long text is cut at its end, unless the tokenizer's truncation_side is left"
 
     def inputs(
         self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
