@@ -36,7 +36,7 @@ def tag_sections(outcome: Outcome, task: Tagging, table: Rows) -> list[Shape]:
         names = outcome.labels.names
         true = np.concatenate([gold.tags for gold in targets])
         said = task.tags(outcome.kept, targets)
-        whole = confusion(true, np.concatenate(said), names)
+        whole = confusion(true, np.concatenate(said), names, "words")
         return [_tags(outcome, said, names), whole, _wrong_words(outcome, said, table)]
     gold, found = [set(each.spans) for each in targets], task.answered(outcome.kept, targets)
     shapes = [_labels(gold, found), _became(gold, found), _taken(gold, found)]
@@ -113,7 +113,7 @@ def _taken(gold: Spans, said: Spans) -> Matrix:
     names = sorted({span.label for side in (*gold, *said) for span in side})
     place = {**{label: i for i, label in enumerate(names)}, None: len(names)}
     sides = (np.array([place[pair[side]] for pair in pairs], np.int64) for side in (0, 1))
-    found = confusion(*sides, [*names, NOTHING])
+    found = confusion(*sides, [*names, NOTHING], "spans")
     rows, columns = ([other if name == NOTHING else name for name in found.rows] for other in ("invented", "missed"))
     return replace(
         found,
