@@ -27,6 +27,8 @@ def test_columns_by_number_and_the_last_as_label(file):
         "label": [["B-ORG", "O"], ["B-PER"]],
     }
     assert table.lines == [3, 6]
+    assert [table.where(0, 1), table.where(1, 0)] == [f"{table.source} line 4", f"{table.source} line 6"]
+    assert table.select([1]).where(0, 0) == f"{table.source} line 6"
     assert table.notes == [f"{table.source}: 1 -DOCSTART- line marked documents and were left out."]
 
 
@@ -77,6 +79,7 @@ def test_words_stand_in_the_text_of_the_comment(file):
     assert [text[a:b] for a, b in words] == ["I", "can", "not", ",", "'", "zu", "m", "'", "."]
     assert table.columns["upos"] == [["PRON", "AUX", "PART", "PUNCT", "PUNCT", "ADP", "DET", "PUNCT", "PUNCT"]]
     assert table.lines == [1]
+    assert [table.where(0, i) for i in (0, 1, 3, 5, 7)] == [f"{table.source} line {n}" for n in (3, 5, 7, 10, 13)]
 
 
 def test_a_text_that_the_words_do_not_make_up_is_told(file):

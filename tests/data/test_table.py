@@ -13,6 +13,7 @@ def test_select_keeps_lines_and_order():
     part = table.select(np.array([2, 0]))
     assert part.columns == {"text": ["c", "a"], "label": ["0", "0"]}
     assert [part.where(i) for i in range(len(part))] == ["train.csv line 9", "train.csv line 2"]
+    assert part.where(0, 1) == "train.csv line 9, word 2"
     assert (part.notes, part.source, len(table)) == (["noted."], "train.csv", 3)
     assert len(table.select([])) == 0
 

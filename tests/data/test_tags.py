@@ -9,7 +9,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import BILOU, IOB1, IOB2, IOBES, Entities
 
 from maskwright.base.errors import UserError
-from maskwright.data.tags import SCHEMES, Words, are_spans, detect, may_follow, names, scheme_of, spans, tagged
+from maskwright.data.tags import SCHEMES, Words, are_spans, begins, detect, may_follow, names, scheme_of, spans, tagged
 
 schemes = st.sampled_from(SCHEMES)
 LABELS = ["LOC", "p"]  # one with letters that are marks as well
@@ -42,6 +42,27 @@ def test_a_scheme_is_told_by_what_sets_it_apart(some: list[tuple[list[Words], in
     rows = [tagged(found, count, scheme) for found, count in some]
     told = detect(rows)
     assert all(spans(tags, told) == found for tags, (found, _) in zip(rows, some, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told", "broken"),
+    [
+        ([["B-p", "E-p"], ["B-p", "L-p"]], "BILOU", [Words(0, 2, "p")]),  # E- beside L-
+        ([["S-p", "O"], ["U-p", "O"]], "BILOU", [Words(0, 1, "p")]),
+        ([["I-p", "O", "I-l"], ["B-p", "O", "B-l"]], "IOB2", [Words(0, 1, "p"), Words(2, 3, "l")]),  # IOB1 beside IOB2
+        ([["B-p", "I-p"], ["S-l", "O"]], "IOBES", [Words(0, 2, "p")]),
+    ],
+)
+def test_of_mixed_schemes_the_richest_is_told_and_the_rest_breaks_it(
+    rows: list[list[str]], told: str, broken: list[Words]
+) -> None:
+    assert detect(rows) == told
+    assert [span for tags in rows for span in spans(tags) if span not in spans(tags, told)] == broken
+
+
+def test_what_begins_spans() -> None:
+    assert begins([["I-p", "I-p", "O", "I-l", "I-p"], ["B-p", "B-p", "I-l"]]) == (1, 4)
+    assert begins([[]]) == (0, 0)
 
 
 def test_the_example_of_the_docstring() -> None:

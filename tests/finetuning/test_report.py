@@ -19,6 +19,58 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 
 
+CLASSES = [
+    "Class by class", "What is taken for what", "Does it know how sure it is?",
+    "If it answered only where it is surest", "How good its probabilities are", "Sets that hold the true label",
+    "Where it fails", "Wrong, and sure of it", "How long the texts are",
+]  # fmt: skip
+
+
+def _pages(reviews: Reviews) -> dict[str, dict[str, Any]]:
+    """Runs whose pages are those of classes, with what each adds."""
+    pairs = {"premise": reviews["text"], "hypothesis": reviews["other"]}
+    stars = [min(int(score), 4) for score in reviews["score"]]
+    return {
+        "ordinal": {"task": "ordinal", "train": {"text": reviews["text"], "label": stars}},
+        "entailment": {
+            "task": "entailment",
+            "train": {**pairs, "label": ["yes" if label == "good" else "no" for label in reviews["label"]]},
+        },
+        "long": {"long": "chunk-mean", "max_length": 6},
+    }
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "entailment", "long"])
+def test_pages_of_ranks_of_entailment_and_of_long_texts(
+    tune: Tune, reviews: Reviews, kind: str, strange_figures: Callable[[Path], set[str]]
+) -> None:
+    run = tune(**_pages(reviews)[kind])
+    facts = {fact["title"]: fact for fact in run.summary["facts"]}
+    assert list(facts) == CLASSES
+    html = (run.folder / "report.html").read_text()
+    assert not strange_figures(run.folder)
+    classes, figures = [row[0] for row in facts["Class by class"]["rows"]], list(run.summary["figures"])
+    crossed = facts["What is taken for what"]
+    rows = run.metrics["test"]["rows"]
+    assert (crossed["rows"], sum(map(sum, crossed["cells"]))) == (classes, rows), "all rows, in the labels' order"
+    hits = sum(crossed["cells"][i][i] for i in range(len(classes)))
+    assert hits / rows == pytest.approx(run.metrics["test"]["accuracy"])
+    lengths = facts["How long the texts are"]
+    if kind == "ordinal":
+        assert classes == ["0", "1", "3", "4"]
+        assert figures[:2] == ["kappa", "mae"]
+        off = sum(abs(i - j) * n for i, row in enumerate(crossed["cells"]) for j, n in enumerate(row))
+        assert off / rows == pytest.approx(run.metrics["test"]["mae"])
+    elif kind == "entailment":
+        assert classes == ["no", "yes"]
+        shown = facts["Wrong, and sure of it"]["texts"]
+        assert all(text["second"] in reviews["other"] for text in shown)
+    else:
+        assert lengths["mark"] is None, "nothing is cut off"
+        assert "chunks" in lengths["note"]
+        assert "in chunks" in html
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_every_figure_of_a_page_stands_in_metrics_json(
     tune: Tune, reviews: Reviews, tagged: Reviews, task: str, strange_figures: Callable[[Path], set[str]]

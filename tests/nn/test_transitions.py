@@ -46,12 +46,17 @@ def test_moves_go_the_way_that_scores_go_and_have_gradients() -> None:
     scores, _, targets, counts = made(1)
     module = Transitions(TAGS).double()
     torch.nn.init.normal_(module.follow)
-    own, moves = parted(module(scores), TAGS)
+    rows = module(scores)
+    assert rows.shape == (sum(COUNTS) + TAGS + 2, TAGS), "the moves once, whatever the number of tokens"
+    own, moves = parted(rows)
     torch.testing.assert_close(own, scores)
-    torch.testing.assert_close(moves.follow, module.follow)
+    for one, other in zip(moves, (module.follow, module.begin, module.end), strict=True):
+        torch.testing.assert_close(one, other)
     surprise(own, moves, targets, counts).sum().backward()
     assert all(float(each.grad.abs().sum()) > 0 for each in module.parameters())
-    assert parted(module(scores[:0]), TAGS)[0].shape == (0, TAGS)
+    none, same = parted(module(scores[:0]))
+    assert none.shape == (0, TAGS)
+    torch.testing.assert_close(same.follow, module.follow)
 
 
 def test_sums_over_groups() -> None:

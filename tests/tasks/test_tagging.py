@@ -117,7 +117,8 @@ def test_a_span_inside_of_a_word_is_told_and_stays_what_it_is() -> None:
 def test_spans_that_break_their_scheme_are_counted() -> None:
     _, _, said = gold({"text": ["a b c d"], "label": [["I-x", "O", "B-x", "O"]]})
     assert said[1] == (
-        "1 span is not written as IOB2 has it (first at the data given row 1); they are read as conlleval reads them."
+        "1 span is not written as IOB2 has it (first at the data given row 1, word 1); they are read as conlleval "
+        "reads them."
     )
 
 
@@ -199,9 +200,9 @@ def test_what_does_not_hold_together(text: Any, label: Any, said: str) -> None:
 def test_what_the_labels_do_not_know_is_named() -> None:
     with pytest.raises(UserError, match=r"row 1: .*'plase'.*place"):
         gold({"text": [TEXT], "label": [[[28, 34, "plase"]]]}, Labels(NAMES))
-    with pytest.raises(UserError, match=r"row 1: .*tag.*'NOUN'"):
+    with pytest.raises(UserError, match=r"row 1, word 1: .*tag.*'NOUN'"):
         gold({"text": ["a b"], "label": [["NOUN", "VERB"]]}, Labels(("PROPN", "VERB")))
-    with pytest.raises(UserError, match=r"row 1: the tag 'PER' is neither O nor a mark and a label"):
+    with pytest.raises(UserError, match=r"row 1, word 1: the tag 'PER' is neither O nor a mark and a label"):
         gold({"text": ["a b"], "label": [["PER", "O"]]}, Labels(NAMES))
     with pytest.raises(UserError, match="spans were given, but the labels are tags of words: PROPN, VERB"):
         gold({"text": [TEXT], "label": [[[0, 3, "x"]]]}, Labels(("PROPN", "VERB")))
@@ -250,6 +251,10 @@ def test_words_may_be_given(model: Callable[..., Model]) -> None:
         assert [each.tolist() for each in other.words] == [[[0, 3], [4, 8]]]
     with pytest.raises(UserError, match=r"Row 1: .* do not lie in a text of 8 characters"):
         list(made.stream([{"text": "the film", "words": [[5, 3]]}]))
+    with pytest.raises(UserError, match=r"Row 1: .* word 2 has no character"):
+        list(made.stream([{"text": "the film", "words": [[0, 3], [3, 3]]}]))
+    with pytest.raises(UserError, match="word 1 has no character"):
+        made.predict([["", "film"]])
     with pytest.raises(UserError, match="single texts"):
         made.predict("a", "b")
 
@@ -288,6 +293,39 @@ def test_a_long_text_is_computed_some_windows_at_a_time(
     assert max(sizes) <= 40
     assert len(sizes) > 10
     assert np.abs(again[0] - whole[0]).max() <= 1e-5
+
+
+def test_what_a_chain_learnt_is_computed_once_and_stands_behind_each_text(
+    model: Callable[..., Model], reviews: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not behind each word, where the moves of a hundred tags would be a hundred times what the words say."""
+    from maskwright.tasks import _stream
+
+    made, count = model(max_length=12, task={"overlap": 4, "crf": True}), len(NAMES)
+    moves = np.random.default_rng(0).normal(size=(count + 2, count)).astype(np.float32)
+    with torch.no_grad():
+        for weight, own in zip(made.network.behind.parameters(), (moves[:-2], moves[-2], moves[-1]), strict=True):
+            weight.copy_(torch.from_numpy(own))
+    plain = Model(**{**vars(made), "task": task(overlap=4)})
+    texts = [" ".join(reviews["text"][:8]), "a film", "", "a play"]
+    examples = made.task.gather([made._example((i, text)) for i, text in enumerate(texts)])
+    inputs, shapes, network = made.inputs(examples), [], made.network.forward
+
+    def seen(batch: Any, chosen: Any) -> Any:
+        out = network(batch, chosen)
+        shapes.append((len(chosen.tokens), tuple(out.shape)))
+        return out
+
+    monkeypatch.setattr(made.network, "forward", seen)
+    monkeypatch.setattr(_stream, "TOKENS", 40)
+    scores = made.scores(inputs)
+    assert len(shapes) > 2
+    assert all(shape == (tokens + count + 2, count) for tokens, shape in shapes)
+    made.network.behind = None
+    for one, own, words in zip(scores, plain.scores(inputs), examples.words, strict=True):
+        assert one.shape == (len(words) + count + 2, count)
+        np.testing.assert_allclose(one[: len(words)], own, atol=1e-5)
+        np.testing.assert_array_equal(one[len(words) :], moves)
 
 
 def test_saved_and_loaded_it_answers_alike(
@@ -333,17 +371,6 @@ def test_a_folder_of_theirs_is_a_tagger(tiny: Path, tmp_path: Path, reviews: dic
     assert (made.task.name, made.task.kind) == ("tagging", "spans")
     assert made.labels == Labels(("O", "B-PER", "I-PER"))
     assert "spans" in made.predict(reviews["text"][0])[0]
-
-
-def test_the_figures_of_others_stand_beside(model: Callable[..., Model]) -> None:
-    """Tags that do not fit: conlleval begins a span at them, a strict reading has none, the best chain mends them."""
-    made, labels = task(kind="spans"), Labels(NAMES)
-    examples = made.examples(read({"text": ["Ada Lovelace met"], "label": [["B-person", "I-person", "O"]]}), labels)
-    scores = np.empty(1, object)
-    scores[0] = np.array([[0, 1.9, 2, 0, 0], [0, 0, 3, 0, 0], [3, 0, 0, 0, 0]], np.float32)
-    figures = made.metrics(scores, examples.targets)
-    assert next(iter(figures)) == "f1"
-    assert (figures["f1"], figures["f1_conlleval"], figures["f1_strict"]) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])

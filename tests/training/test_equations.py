@@ -222,6 +222,14 @@ def test_the_loop_gives_each_group_its_multiple_of_the_rate(loop: Make) -> None:
     assert [group["lr"] for group in made.optimizer.param_groups] == pytest.approx([0.1, 0.02, 0.02])
 
 
+def test_the_loop_lets_a_module_move_at_its_own_rate(loop: Make) -> None:
+    made = loop(lr=0.02, schedule={"name": "constant", "warmup": 0.0})
+    made.objective.lr_factor = 3.0
+    made.run()
+    rates = [group["lr"] for group in made.optimizer.param_groups]
+    assert rates == pytest.approx([0.06] * len(rates))
+
+
 def test_stacks_are_known_in_every_family(tmp_path: Path) -> None:
     """Every layer that projects to several things is split into pieces as high as `out` beside it is wide."""
     from tiny import tiny

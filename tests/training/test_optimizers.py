@@ -17,7 +17,7 @@ from torch import nn
 from maskwright.base.choice import dump, find, names, resolve
 from maskwright.base.config import parse
 from maskwright.models import load_network
-from maskwright.training.optimizers import Mover, Optimizer
+from maskwright.training.optimizers import Mover, Optimizer, set_rates
 from maskwright.training.settings import Train
 from maskwright.training.state import Progress, restore, save
 
@@ -116,6 +116,46 @@ def test_a_checkpoint_keeps_its_whole_state(name: str, tmp_path: Path) -> None:
     descend(after, optimizer, 4)
     for a, b in zip(straight.parameters(), after.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_may_ask_for_a_rate_of_its_own(name: str, tmp_path: Path) -> None:
+    part = find(Optimizer, name)()
+
+    def made() -> tuple[nn.Module, Mover, dict[str, dict[str, Any]]]:
+        ours = network()
+        ours.out.lr_factor = 10.0
+        mover = part.build(ours.named_parameters(), lr=0.01)
+        before = {id(p): dict(group) for group in mover.param_groups for p in group["params"]}
+        set_rates(mover, ours)
+        return ours, mover, {n: before[id(p)] for n, p in ours.named_parameters()}
+
+    ours, mover, before = made()
+    after = {id(p): group for group in mover.param_groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in mover.param_groups) == len(before)
+    for parameter_name, parameter in ours.named_parameters():
+        was, now = before[parameter_name], after[id(parameter)]
+        by = 10 if parameter_name.startswith("out") else 1
+        assert now["lr"] == pytest.approx(by * was["lr"])
+        assert now["factor"] * 0.01 == pytest.approx(now["lr"]), "which the loop multiplies its rate by"
+        rest = {"params", "lr", "factor"}
+        assert {k: v for k, v in now.items() if k not in rest} == {k: v for k, v in was.items() if k not in rest}
+    descend(ours, mover, 3)
+    save(tmp_path / "last", ours, mover, Progress(step=3))
+    other, again, _ = made()
+    assert restore(tmp_path / "last", other, again) == Progress(step=3)
+    descend(ours, mover, 2)
+    descend(other, again, 2)
+    for a, b in zip(ours.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_without_such_a_module_groups_stay_as_they_are() -> None:
+    ours = network()
+    mover = find(Optimizer, "adamw")().build(ours.named_parameters(), lr=0.01)
+    before = list(mover.param_groups)
+    set_rates(mover, ours)
+    assert all(one is other for one, other in zip(before, mover.param_groups, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)

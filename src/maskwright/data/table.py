@@ -30,6 +30,7 @@ class Table:
     notes: list[str] = field(default_factory=list)  # what was detected and assumed, one sentence each
     unit: str = "line"  # what `lines` count: lines of a file, or rows of something that has no lines
     places: list[str] | None = None  # where each row stands, if that is a file of its own
+    inner: list[Sequence[int]] | None = None  # the lines of each row's words, in files of one word a line
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -45,11 +46,16 @@ class Table:
         picked = [int(r) for r in rows]
         columns = {name: [cells[r] for r in picked] for name, cells in self.columns.items()}
         places = None if self.places is None else [self.places[r] for r in picked]
-        return Table(columns, self.source, [self.lines[r] for r in picked], self.notes, self.unit, places)
+        inner = None if self.inner is None else [self.inner[r] for r in picked]
+        return Table(columns, self.source, [self.lines[r] for r in picked], self.notes, self.unit, places, inner)
 
-    def where(self, row: int) -> str:
-        """A row as a person finds it again: `train.csv line 17`, or the path of its own file."""
-        return f"{self.source} {self.unit} {self.lines[row]}" if self.places is None else self.places[row]
+    def where(self, row: int, word: int | None = None) -> str:
+        """A row as a person finds it again: `train.csv line 17`, or the path of its own file; or one of its words, from
+        0: `train.conll line 18`, where it has a line of its own, else `train.csv line 17, word 2`."""
+        if word is not None and self.inner is not None:
+            return f"{self.source} {self.unit} {self.inner[row][word]}"
+        found = f"{self.source} {self.unit} {self.lines[row]}" if self.places is None else self.places[row]
+        return found if word is None else f"{found}, word {word + 1}"
 
 
 def from_records(records: Sequence[Mapping[str, Any]], source: str, lines: list[int], unit: str = "line") -> Table:

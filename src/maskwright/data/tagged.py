@@ -16,12 +16,24 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from maskwright.base.errors import UserError
-from maskwright.data.table import Table
+from maskwright.data.table import Table, plain
 from maskwright.text.words import find
 
 _WORD = re.compile(r"\S+")
-JOINERS = "\N{ZERO WIDTH JOINER}\N{VARIATION SELECTOR-16}"  #: that make one sign of several, as emoji have
+JOINER = "\N{ZERO WIDTH JOINER}"  #: makes one sign of two, as emoji have
+#: Characters that belong to the one in front of them and are no marks (category M) by their name: vowels and last
+#: consonants of Hangul, the vowel am of Thai and Lao, skin tones, and the tags of flags such as that of Wales.
+GOES_ON = re.compile("[\u1160-\u11ff\u0e33\u0eb3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+FLAGS = re.compile("[\U0001f1e6-\U0001f1ff]+$")  #: letters that make flags, two by two
 WORDS = "words"  #: the column that says where words stand, of readers that know it
+
+
+class AtWord(UserError):
+    """A mistake at one of a row's words, counted from 0."""
+
+    def __init__(self, word: int, said: str) -> None:
+        super().__init__(said)
+        self.word = word
 
 
 class Span(NamedTuple):
@@ -66,11 +78,11 @@ def joined(words: Sequence[str]) -> tuple[str, list[list[int]]]:
 
 def text_of(cell: Any, bounds: Any = None) -> tuple[str, np.ndarray | None]:
     """The text of a cell, which may be a list of its words, and where these stand: as `bounds` says (a cell of another
-    kind says nothing), or as they were joined; None where nothing says it. Raises UserError for what is no text, and
-    for bounds that do not lie in it one behind the other."""
+    kind says nothing), or as they were joined; None where nothing says it. Raises UserError for what is no text, for a
+    word without a character, and for bounds that do not lie in it one behind the other."""
     if isinstance(cell, list | tuple) and all(isinstance(word, str) for word in cell):
         text, places = joined(cell)
-        return text, _bounds(places)
+        return text, _filled(_bounds(places))
     if not isinstance(cell, str):
         raise UserError(f"{cell!r} stands where a text, or a list of words, is needed. Mend or remove the row.")
     if not _are_bounds(bounds):
@@ -79,7 +91,17 @@ def text_of(cell: Any, bounds: Any = None) -> tuple[str, np.ndarray | None]:
     ends = np.concatenate([[0], words.ravel(), [len(cell)]])
     if (np.diff(ends) < 0).any():
         raise UserError(f"the words {words.tolist()} do not lie in a text of {len(cell)} characters, in order.")
-    return cell, words
+    return cell, _filled(words)
+
+
+def _filled(words: np.ndarray) -> np.ndarray:
+    empty = np.flatnonzero(words[:, 0] == words[:, 1])
+    if len(empty):
+        raise AtWord(
+            int(empty[0]),
+            f"word {empty[0] + 1} has no character, so nothing can be read from it. Remove it and its tag.",
+        )
+    return words
 
 
 def rows(table: Table, text: str, label: str, how: Split | None = None) -> Iterator[Labelled]:
@@ -91,6 +113,9 @@ def rows(table: Table, text: str, label: str, how: Split | None = None) -> Itera
     for i, cell in enumerate(texts):
         try:
             yield _row(*text_of(cell, None if bounds is None else bounds[i]), cells[i], how)
+        except AtWord as problem:
+            word = problem.word if table.inner is not None else None  # it names the word, but not its line
+            raise UserError(f"{table.where(i, word)}: {problem}") from None
         except UserError as problem:
             raise UserError(f"{table.where(i)}: {problem}") from None
 
@@ -104,9 +129,10 @@ def _row(text: str, words: np.ndarray | None, label: Any, how: Split | None) -> 
     if not given:  # no span, or a text of no words
         own, by = _found(text, words, how)
         return Labelled(text, own, [] if not len(own) else None, [], by)
-    if None in given:
-        raise UserError(f"the tag of word {given.index(None) + 1} is missing.")
-    tags = [str(tag) for tag in given]
+    tags = ["" if (tag := plain(each)) is None else str(tag) for each in given]
+    missing = next((word for word, tag in enumerate(tags) if not tag.strip()), None)
+    if missing is not None:
+        raise AtWord(missing, f"the tag of word {missing + 1} is missing.")
     if words is None:
         own, by = _counted(text, len(tags), how)
         return Labelled(text, own, tags, found=by)
@@ -142,7 +168,7 @@ def _listed(label: Any) -> list[Any]:
 
 
 def _is_triple(entry: Any) -> bool:
-    return isinstance(entry, list | tuple) and len(entry) == 3 and isinstance(entry[2], str)
+    return isinstance(entry, list | tuple) and len(entry) == 3 and _whole(entry[0]) and _whole(entry[1])
 
 
 def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
@@ -166,13 +192,16 @@ def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
                 f"the span from {start} to {end} cuts a character in two: {text[halved - 1 : halved + 1]!r} is a sign "
                 "and what belongs to it. Count its marks too, or normalise the text (NFC) before the spans are made."
             )
+        name = plain(label)
+        if not isinstance(name, str | int | float) or isinstance(name, bool) or not str(name).strip():
+            raise UserError(f"the span from {start} to {end} has the label {label!r}; give its name, or remove it.")
         part = text[start:end]
         first = int(start) + len(part) - len(part.lstrip())
         last = int(end) - len(part) + len(part.rstrip())
         if first >= last:
             raise UserError(f"the span from {start} to {end} holds nothing but white space. Mend or remove it.")
         trimmed += (first, last) != (start, end)
-        out.append(Span(first, last, str(label)))
+        out.append(Span(first, last, str(name)))
     out.sort()
     for one, other in pairwise(out):
         if other.start < one.end:
@@ -184,11 +213,14 @@ def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
 
 
 def _halves(text: str, at: int) -> bool:
-    """Whether a border here stands before a mark that belongs to the sign in front of it, or inside of a joined
-    sign."""
-    if not 0 < at < len(text):
+    """Whether a border here stands inside of what is read as one character: before a mark, or what else belongs to the
+    one in front of it, beside a joiner, or between the two letters of a flag (Unicode Standard Annex 29)."""
+    if not 0 < at < len(text) or text[at - 1].isspace():
         return False
-    return bool(unicodedata.combining(text[at])) or text[at] in JOINERS or text[at - 1] == JOINERS[0]
+    if JOINER in text[at - 1 : at + 1] or unicodedata.category(text[at])[0] == "M" or GOES_ON.match(text[at]):
+        return True
+    before = FLAGS.search(text, 0, at) if FLAGS.match(text, at, at + 1) else None
+    return before is not None and len(before[0]) % 2 == 1
 
 
 def _whole(number: Any) -> bool:

@@ -48,21 +48,26 @@ def are_spans(tags: Iterable[str]) -> bool:
 
 def detect(rows: Iterable[Sequence[str]]) -> Scheme:
     """The scheme in which the tags of these texts are written. IOB2, where nothing tells it from others."""
-    marks: Counter[str] = Counter()
-    begun = continued = 0  # B- that follow no span of their label; I- that do not go on with one
+    rows = list(rows)
+    marks = {parted(tag)[0] for tag in {tag for tags in rows for tag in tags}}
+    if marks & {"L", "U"}:
+        return "BILOU"
+    if marks & {"E", "S"}:
+        return "IOBES"
+    outer, inner = begins(rows)
+    return "IOB1" if inner and not outer else "IOB2"
+
+
+def begins(rows: Iterable[Sequence[str]]) -> tuple[int, int]:
+    """How often B-, and how often I-, stands where no span of its label goes on: every span of IOB2 begins with the
+    one, and of IOB1 with the other."""
+    found: Counter[str] = Counter()
     for tags in rows:
         before = (OUTSIDE, "")
         for mark, label in map(parted, tags):
-            marks[mark] += 1
-            inside = before[0] != OUTSIDE and before[1] == label
-            begun += mark == "B" and not inside
-            continued += mark == "I" and not inside
+            found[mark] += before[0] == OUTSIDE or before[1] != label
             before = (mark, label)
-    if marks["L"] or marks["U"]:
-        return "BILOU"
-    if marks["E"] or marks["S"]:
-        return "IOBES"
-    return "IOB1" if continued and not begun else "IOB2"
+    return found["B"], found["I"]
 
 
 def spans(tags: Sequence[str], scheme: Scheme | None = None) -> list[Words]:

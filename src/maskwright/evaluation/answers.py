@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from maskwright.data.table import Table as Rows
+from maskwright.evaluation._mistakes import around, surest
 from maskwright.evaluation.outcome import Outcome
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Place, Series, Shape, Table, Text, Texts
 from maskwright.stats.answers import exact, overlap
@@ -17,12 +16,9 @@ from maskwright.stats.intervals import bootstrap
 from maskwright.stats.measures import mean
 from maskwright.tasks.answer import Answer
 
-MISTAKES = 10
 POINTS = 100  #: of the curve
 LEAST = 20  #: questions of a kind
 WORDS = ("what", "who", "when", "where", "which", "why", "how many", "how much", "how")
-SHOWN = 120  #: characters of the context on each side of an answer
-GAP = " ... "
 
 
 def answer_sections(outcome: Outcome, task: Answer, table: Rows) -> list[Shape]:
@@ -103,8 +99,8 @@ def _mistakes(outcome: Outcome, task: Answer, f1: np.ndarray, table: Rows) -> Te
     assert examples.pairs is not None
     found = [task.found(one, outcome.calibration) for one in outcome.kept]
     sure = np.array([each.probability for each in found])
-    wrong = np.flatnonzero(f1 == 0)
-    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    wrong = f1 == 0
+    worst = surest(wrong, sure)
 
     def told(i: int) -> dict[str, Any]:
         return {
@@ -114,33 +110,15 @@ def _mistakes(outcome: Outcome, task: Answer, f1: np.ndarray, table: Rows) -> Te
         }
 
     texts = []
-    for i in map(int, worst):
+    for i in worst:
         places = [Place(*place, "true") for place in sorted(set(targets[i].answers))]
         if found[i].end > found[i].start:
             places.append(Place(found[i].start, found[i].end, "answer"))
-        shown, moved = _around(targets[i].context, places)
+        shown, moved = around(targets[i].context, places)
         texts.append(Text(examples.texts[i], shown, {"where": table.where(i), **told(i)}, (), moved))
     return Texts(
         title="Wrong, and sure of it",
         texts=texts,
-        note=f"The surest {len(worst)} of {len(wrong):,} answers that share no word with a true one, with the context "
-        "around the true answer and theirs.",
+        note=f"The surest {len(worst)} of {int(wrong.sum()):,} answers that share no word with a true one, with the "
+        "context around the true answer and theirs.",
     )
-
-
-def _around(context: str, places: Sequence[Place]) -> tuple[str, list[Place]]:
-    """The parts of a context around these places, and where the places are in them; its start where there are none."""
-    parts: list[tuple[int, int]] = []
-    for place in sorted(places, key=lambda place: place.start) or [Place(0, 1)]:
-        start, end = max(0, place.start - SHOWN), min(len(context), place.end + SHOWN)
-        if parts and start <= parts[-1][1]:
-            before = parts.pop()
-            start, end = before[0], max(before[1], end)
-        parts.append((start, end))
-    shown, moved = "", list[Place]()
-    for start, end in parts:
-        shown += GAP if start else ""
-        by = len(shown) - start
-        moved += [replace(p, start=p.start + by, end=p.end + by) for p in places if start <= p.start and p.end <= end]
-        shown += context[start:end]
-    return shown + (GAP if parts[-1][1] < len(context) else ""), moved

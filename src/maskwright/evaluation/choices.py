@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from maskwright.data.table import Table as Rows
+from maskwright.evaluation._mistakes import surest
 from maskwright.evaluation.outcome import Outcome
 from maskwright.runs.shapes import Cell, Shape, Table, Text, Texts
 from maskwright.stats.intervals import wilson
 from maskwright.tasks.choice import Choice
 
-MISTAKES = 10
 LEAST = 20  #: questions of a kind
 
 
@@ -51,16 +51,16 @@ def _mistakes(outcome: Outcome, chances: list[np.ndarray], said: np.ndarray, hit
     targets, examples = outcome.examples.targets, outcome.examples
     assert targets is not None
     sure = np.array([float(p.max()) for p in chances])
-    wrong = np.flatnonzero(~hits)
-    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    worst = surest(~hits, sure)
 
     def told(i: int) -> dict[str, Any]:
         own = targets[i].choices
-        return {"true": own[targets[i].right], "answer": own[said[i]], "probability": float(sure[i])}
+        each = {f"choice {k}": f"{p:.3f}: {own[k - 1]}" for k, p in enumerate(chances[i], 1)}
+        return {"true": own[targets[i].right], "answer": own[said[i]], "probability": float(sure[i]), **each}
 
-    texts = [Text(examples.texts[i], None, {"where": table.where(i), **told(i)}) for i in map(int, worst)]
+    texts = [Text(examples.texts[i], None, {"where": table.where(i), **told(i)}) for i in worst]
     return Texts(
         title="Wrong, and sure of it",
         texts=texts,
-        note=f"The surest {len(worst)} of {len(wrong):,} wrong choices.",
+        note=f"The surest {len(worst)} of {int((~hits).sum()):,} wrong choices.",
     )

@@ -64,8 +64,9 @@ def _share(hits: int, rows: int) -> Interval | None:
     return wilson(hits, rows) if rows else None
 
 
-def confusion(targets: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Matrix:
-    """True classes by answers, of at most CROSSED classes: those with the most mistakes, in the order of the labels."""
+def confusion(targets: np.ndarray, said: np.ndarray, names: Sequence[str], what: str = "rows") -> Matrix:
+    """True classes by answers, of at most CROSSED classes: those with the most mistakes, in the order of the labels.
+    what: has classes."""
     wrong = targets != said
     rows = np.bincount(np.concatenate([targets, said]), minlength=len(names))
     mistakes = np.bincount(np.concatenate([targets[wrong], said[wrong]]), minlength=len(names))
@@ -77,11 +78,11 @@ def confusion(targets: np.ndarray, said: np.ndarray, names: Sequence[str]) -> Ma
     cells = np.zeros((len(kept), len(kept)), np.int64)
     np.add.at(cells, (place[targets[inside]], place[said[inside]]), 1)
     shown = [names[i] for i in kept]
-    note = "Rows of the reported split, by the saved model."
+    note = f"{what.capitalize()} of the reported split, by the saved model."
     if len(names) > CROSSED:
         note += (
             f" Shown: the {CROSSED} of {len(names):,} classes with the most mistakes; {inside.sum():,} of "
-            f"{len(targets):,} rows have both their true class and their answer among them."
+            f"{len(targets):,} {what} have both their true class and their answer among them."
         )
         note += _others(order, rows, names)
     return Matrix("What is taken for what", shown, shown, cells, note, row_name="true", column_name="predicted")

@@ -45,7 +45,10 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
     notes = (*table.notes, *model.task.notes(examples, model.labels))
     found = judge(model, encodings, examples, notes)
     assert found.scores is not None
-    return replace(found, figures=figures(model.task, [found.scores], examples.targets, [model.calibration]))
+    assert examples.targets is not None
+    doubts = model.task.doubts(found.scores, examples.targets)
+    told = figures(model.task, [found.scores], examples.targets, [model.calibration])
+    return replace(found, notes=(*notes, *doubts), figures=told)
 
 
 def judge(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.data.table import Table as Rows
+from maskwright.evaluation._mistakes import SHOWN, surest
 from maskwright.evaluation.answers import answer_sections
 from maskwright.evaluation.choices import choice_sections
 from maskwright.evaluation.classes import class_table, confusion, label_table
@@ -25,7 +26,6 @@ from maskwright.tasks.multi_label import MultiLabel
 from maskwright.tasks.tagging import Tagging
 from maskwright.text.groups import Grouped
 
-MISTAKES = 10
 DOTS = 500  #: a cloud of points is thinned to so many
 BINS = 24
 SCORES = {
@@ -195,8 +195,7 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     assert outcome.labels is not None
     targets = outcome.examples.targets
     assert targets is not None
-    wrong = np.flatnonzero(said != targets)
-    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    worst, count = surest(said != targets, sure), int((said != targets).sum())
     names = outcome.labels
 
     def told(i: int) -> dict[str, Any]:
@@ -205,8 +204,8 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     return Texts(
         title="Wrong, and sure of it",
         texts=_texts(outcome, table, worst, told),
-        note=f"The surest {len(worst)} of {len(wrong):,} mistakes. Some may be mistakes of the labels."
-        if len(wrong)
+        note=f"The surest {len(worst)} of {count:,} mistakes. Some may be mistakes of the labels."
+        if count
         else "No answer is wrong.",
     )
 
@@ -218,8 +217,8 @@ def _wrong_labels(
     labels = outcome.labels
     assert labels is not None
     wrong = targets != said
-    count, surest = wrong.sum(-1), (np.abs(probabilities - targets) * wrong).max(-1, initial=0)
-    worst = [i for i in np.lexsort((-surest, -count))[:MISTAKES] if count[i]]
+    count, most = wrong.sum(-1), (np.abs(probabilities - targets) * wrong).max(-1, initial=0)
+    worst = [i for i in np.lexsort((-most, -count))[:SHOWN] if count[i]]
 
     def listed(row: np.ndarray) -> str:
         return ", ".join(labels[int(i)] for i in np.flatnonzero(row)) or "none"
@@ -241,7 +240,7 @@ def _regression(outcome: Outcome, encodings: Mapping[str, Inputs], table: Rows) 
     some = np.unique(np.linspace(0, len(said) - 1, min(DOTS, len(said))).astype(int))
     errors = said.astype(np.float64) - targets
     counts, edges = np.histogram(errors, BINS)
-    worst = np.argsort(-np.abs(errors), kind="stable")[:MISTAKES]
+    worst = np.argsort(-np.abs(errors), kind="stable")[:SHOWN]
     texts = _texts(outcome, table, worst, lambda i: {"true": float(targets[i]), "answer": float(said[i])})
     dots = Line(name="rows", x=targets[some], y=said[some], kind="points")
     return [

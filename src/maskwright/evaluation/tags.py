@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from maskwright.data.table import Table as Rows
 from maskwright.data.tagged import Span
+from maskwright.evaluation._mistakes import in_view, most
 from maskwright.evaluation.classes import confusion
 from maskwright.evaluation.outcome import Outcome
-from maskwright.runs.shapes import Cell, Place, Shape, Table, Text, Texts
+from maskwright.runs.shapes import Cell, Matrix, Place, Shape, Table, Text, Texts
 from maskwright.stats.intervals import over_examples
 from maskwright.stats.measures import ratio
 from maskwright.stats.spans import by_label, entities, word_counts
 from maskwright.tasks.tagging import Tagging
 
-MISTAKES = 10
-SHOWN = 6  #: mistakes of one text that are named
+NAMED = 6  #: mistakes of one text that are named
+NOTHING = ""  #: no label, in the place of one
 KINDS = ("right", "another label", "overlaps", "missed", "invented")
 
 Paths = Sequence[np.ndarray]  #: of each text its words' tags
@@ -34,10 +36,11 @@ def tag_sections(outcome: Outcome, task: Tagging, table: Rows) -> list[Shape]:
         names = outcome.labels.names
         true = np.concatenate([gold.tags for gold in targets])
         said = task.tags(outcome.kept, targets)
-        whole = confusion(true, np.concatenate(said), names)
+        whole = confusion(true, np.concatenate(said), names, "words")
         return [_tags(outcome, said, names), whole, _wrong_words(outcome, said, table)]
     gold, found = [set(each.spans) for each in targets], task.answered(outcome.kept, targets)
-    return [_labels(gold, found), _became(gold, found), _wrong_spans(outcome, gold, found, table)]
+    shapes = [_labels(gold, found), _became(gold, found), _taken(gold, found)]
+    return [*shapes, _wrong_spans(outcome, gold, found, table)]
 
 
 def _labels(gold: Spans, said: Spans) -> Table:
@@ -103,6 +106,41 @@ def _became(gold: Spans, said: Spans) -> Table:
     )
 
 
+def _taken(gold: Spans, said: Spans) -> Matrix:
+    """Labels of true spans by those of the answers that stand there; spans without a counterpart in a last column, and
+    answers without one in a last row."""
+    pairs = [pair for true, found in zip(gold, said, strict=True) for pair in _paired(true, found)]
+    names = sorted({span.label for side in (*gold, *said) for span in side})
+    place = {**{label: i for i, label in enumerate(names)}, None: len(names)}
+    sides = (np.array([place[pair[side]] for pair in pairs], np.int64) for side in (0, 1))
+    found = confusion(*sides, [*names, NOTHING], "spans")
+    rows, columns = ([other if name == NOTHING else name for name in found.rows] for other in ("invented", "missed"))
+    return replace(
+        found,
+        title="Which label is taken for which",
+        rows=rows,
+        columns=columns,
+        note=f"{found.note} A true span is crossed with the answer that has its borders, else with the one that shares "
+        "most characters with it; each answer is taken once, and those that are left are invented.",
+    )
+
+
+def _paired(true: set[Span], found: set[Span]) -> Iterator[tuple[str | None, str | None]]:
+    """Labels of true spans and of their answers, None where there is none."""
+    shared = [
+        (one[:2] == other[:2], min(one.end, other.end) - max(one.start, other.start), one, other)
+        for one in true for other in found if one.start < other.end and other.start < one.end
+    ]  # fmt: skip
+    left, free = set(true), set(found)
+    for _, _, one, other in sorted(shared, key=lambda pair: (not pair[0], -pair[1], pair[2:])):
+        if one in left and other in free:
+            left.remove(one)
+            free.remove(other)
+            yield one.label, other.label
+    yield from ((one.label, None) for one in left)
+    yield from ((None, other.label) for other in free)
+
+
 def _wrong_spans(outcome: Outcome, gold: Spans, said: Spans, table: Rows) -> Texts:
     wrong = np.array([len(true ^ found) for true, found in zip(gold, said, strict=True)])
     texts = outcome.examples.texts
@@ -122,8 +160,8 @@ def _listed(spans: set[Span], text: str) -> str:
 
 
 def _some(parts: Sequence[str]) -> str:
-    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
-    return "; ".join(parts[:SHOWN]) + more
+    more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    return "; ".join(parts[:NAMED]) + more
 
 
 def _wrong_words(outcome: Outcome, paths: Paths, table: Rows) -> Texts:
@@ -147,11 +185,11 @@ def _worst(
     told: Callable[[int], tuple[dict[str, Any], list[Place]]],
 ) -> Texts:  # fmt: skip
     """told: what is said of a text, and its marked places."""
-    rows = [int(i) for i in np.argsort(-wrong, kind="stable")[:MISTAKES] if wrong[i]]
-    texts = []
+    rows, texts = most(wrong), []
     for i in rows:
         values, places = told(i)
-        texts.append(Text(outcome.examples.texts[i], None, {"where": table.where(i), **values}, places))
+        shown, moved = in_view(outcome.examples.texts[i], places)
+        texts.append(Text(shown, None, {"where": table.where(i), **values}, moved))
     return Texts(
         title=title,
         texts=texts,

@@ -21,27 +21,32 @@ class Moves(NamedTuple):
 
 
 class Transitions(nn.Module):
-    """(R, C) -> (R, C (C + 3)): each token's scores, and behind them the moves, which are the same in all rows.
+    """(R, C) -> (R + C + 2, C): the tokens' scores, and behind them the moves, a row for each tag that is followed, one
+    to begin with and one to end with.
 
     So all that a chain is judged by goes the way that scores go. They are 0 at first: tags know nothing of each other.
+    lr_factor: the learning rate of the moves as a multiple of the loop's. A move is one number, which Adam moves by
+    about the sum of all rates, hundredths of a nat in a fine-tuning; a score is the sum over as many weights as the
+    encoder is wide, and needs no more than its rate.
     """
 
-    def __init__(self, tags: int) -> None:
+    def __init__(self, tags: int, lr_factor: float = 1.0) -> None:
         super().__init__()
+        self.lr_factor = lr_factor
         self.follow = nn.Parameter(torch.zeros(tags, tags))
         self.begin, self.end = nn.Parameter(torch.zeros(tags)), nn.Parameter(torch.zeros(tags))
 
     def forward(self, scores: Tensor) -> Tensor:
-        moves = torch.cat([self.follow.flatten(), self.begin, self.end])
+        moves = torch.cat([self.follow, self.begin[None], self.end[None]])
         kind = torch.promote_types(scores.dtype, moves.dtype)  # a sum over a text must not be of rounded moves
-        return torch.cat([scores.to(kind), moves.to(kind).expand(len(scores), -1)], -1)
+        return torch.cat([scores.to(kind), moves.to(kind)])
 
 
-def parted(scores: Tensor, tags: int) -> tuple[Tensor, Moves]:
+def parted(scores: Tensor) -> tuple[Tensor, Moves]:
     """What `Transitions` put together: (R, C), and the moves."""
-    moves = scores[0, tags:] if len(scores) else scores.new_zeros(tags * (tags + 2))
-    follow, begin, end = moves.split([tags * tags, tags, tags])
-    return scores[:, :tags], Moves(follow.view(tags, tags), begin, end)
+    tags = scores.shape[-1]
+    own, follow, begin, end = scores.split([len(scores) - tags - 2, tags, 1, 1])
+    return own, Moves(follow, begin[0], end[0])
 
 
 def surprise(scores: Tensor, moves: Moves, targets: Tensor, counts: Tensor) -> Tensor:

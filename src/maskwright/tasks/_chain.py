@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isqrt
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -39,22 +38,12 @@ class Said(NamedTuple):
 
     @classmethod
     def of(cls, one: np.ndarray, words: int) -> Said:
-        """From what `stacked` gave; systems that learn no moves, such as baselines, have none behind their scores."""
+        """From the rows of a text (W + C + 2, C), as `nn.transitions.Transitions` puts them behind each other; systems
+        that learn no moves, such as baselines, have none behind their scores."""
         if len(one) == words:
             return cls(one)
         follow, (begin, end) = one[words:-2], one[-2:]
         return cls(one[:words], Learnt(follow, begin, end))
-
-
-def tags_of(width: int) -> int:
-    """C, of the width C (C + 3) of what `nn.transitions.Transitions` gives."""
-    return (isqrt(9 + 4 * width) - 3) // 2
-
-
-def stacked(one: np.ndarray) -> np.ndarray:
-    """(W, C (C + 3)) -> (W + C + 2, C): the moves once, behind the words' scores; of no words nothing."""
-    count = tags_of(one.shape[-1])
-    return np.concatenate([one[:, :count], one[0, count:].reshape(count + 2, count)]) if len(one) else one[:, :count]
 
 
 @dataclass(frozen=True, eq=False)

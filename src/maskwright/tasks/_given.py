@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maskwright.base.ragged import blocks, flat
+from maskwright.base.ragged import blocks, flat, objects
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.text.encodings import Encodings
 from maskwright.text.groups import Grouped
@@ -53,16 +53,18 @@ class Given:
         return replace(self, **moved)
 
     def scores(self, network: nn.Module) -> Tensor:
-        """(R, classes)."""
+        """(R, classes); where tokens are asked, behind them the rows that the head puts behind all, such as the moves
+        of a chain of tags."""
         if self.asked is None:
             out: Tensor = network(self.batch) if self.texts is None else network(self.batch, self.texts)
             return out
         if not len(self.asked):
-            return network(self.batch, self.batch.first)[:0]  # type: ignore[no-any-return]
+            first = self.batch.first
+            return network(self.batch, first)[len(first.tokens) :]  # type: ignore[no-any-return]
         tokens, back = torch.unique(self.asked, return_inverse=True)
         counts = torch.bincount(self.batch.sequence[tokens], minlength=len(self.batch))
         found: Tensor = network(self.batch, Chosen(tokens, tuple(counts.tolist())))
-        return found[back]
+        return torch.cat([found[back], found[len(tokens) :]])
 
 
 def portioned(inputs: Inputs) -> Inputs:
@@ -71,10 +73,12 @@ def portioned(inputs: Inputs) -> Inputs:
     return inputs.by_window if isinstance(inputs, Windowed) else inputs
 
 
-def arranged(parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, classes: int) -> np.ndarray:
+def arranged(
+    parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, classes: int, behind: np.ndarray | None = None
+) -> np.ndarray:
     """Scores (R, classes) that were computed for the portions at `rows`, some at a time, in the examples' order:
     (B, classes) fp32, or (B,) of one array an example, one row for each of its sequences, or of the tokens that were
-    asked of it."""
+    asked of it, and then the rows that the head puts `behind` all (M, classes)."""
     values = np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
     if isinstance(inputs, Encodings) or (isinstance(inputs, Grouped) and inputs.joined):
         out = np.empty((len(rows), classes), np.float32)
@@ -84,4 +88,5 @@ def arranged(parts: Sequence[np.ndarray], inputs: Inputs, rows: np.ndarray, clas
     assert not isinstance(portions, Encodings)
     ordered = np.empty(len(rows), object)
     ordered[rows] = blocks(values, portions.counts[rows])
-    return blocks(flat(ordered) if len(ordered) else values, inputs.counts)
+    out = blocks(flat(ordered) if len(ordered) else values, inputs.counts)
+    return out if behind is None or not len(behind) else objects([np.concatenate([one, behind]) for one in out])

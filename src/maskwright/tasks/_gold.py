@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,8 @@ from maskwright.data import tags as schemes
 from maskwright.data.tagged import Labelled, Span
 from maskwright.text.words import find
 
+Where = Callable[..., str]  #: where a row stands, or one of its words (`Table.where` of that row)
+
 
 @dataclass(frozen=True, eq=False)
 class Gold:
@@ -24,45 +26,54 @@ class Gold:
     tags: np.ndarray
     names: tuple[str, ...]  #: of the tags
     spans: tuple[Span, ...] = ()
+    strict: tuple[Span, ...] = ()  #: those that its tags write to the letter of their scheme; all, where it has no tags
 
 
-def of_words(row: Labelled, names: tuple[str, ...], where: str) -> Gold:
+def of_words(row: Labelled, names: tuple[str, ...], where: Where) -> Gold:
     """Where labels are a tag a word. Raises UserError for spans, and for a tag that is none of `names`."""
     if row.tags is None and not row.spans:
-        raise UserError(f"{where}: there is no tag for its {counted(len(row.words), 'word')}.")
+        raise UserError(f"{where()}: there is no tag for its {counted(len(row.words), 'word')}.")
     if row.tags is None:
         some = ", ".join(names[:6])
-        raise UserError(f"{where}: spans were given, but the labels are tags of words: {some}.")
+        raise UserError(f"{where()}: spans were given, but the labels are tags of words: {some}.")
     index = _index(names)
-    strange = next((tag for tag in row.tags if tag not in index), None)
-    if strange is not None:
-        raise UserError(f"{where}: {unknown('tag', strange, names)}")
+    for word, tag in enumerate(row.tags):
+        if tag not in index:
+            raise UserError(f"{where(word)}: {unknown('tag', tag, names)}")
     return Gold(row.words, np.array([index[tag] for tag in row.tags], np.int64), names)
 
 
-def of_spans(row: Labelled, names: tuple[str, ...], scheme: schemes.Scheme, where: str) -> Gold:
-    """Where labels are spans, as they are or as tags write them down. Raises UserError for a tag that writes nothing
-    down, and for a label that the tags `names`, in this scheme, do not have."""
+def of_spans(
+    row: Labelled, names: tuple[str, ...], scheme: schemes.Scheme, written: schemes.Scheme, where: Where
+) -> Gold:
+    """Where labels are spans, as they are or as tags write them down. written: the scheme that tags of rows are in.
+    Raises UserError for a tag that writes nothing down, and for a label that the tags `names`, in their scheme, do not
+    have."""
     if row.spans is not None:
-        spans = tuple(row.spans)
+        spans = strict = tuple(row.spans)
         inside = [_covered(row.words, span, row.text, where) for span in spans]
     else:
-        odd = next((tag for tag in row.tags or () if not (tag == schemes.OUTSIDE or schemes.parted(tag)[1])), None)
-        if odd is not None:
-            raise UserError(f"{where}: the tag {odd!r} is neither O nor a mark and a label, such as B-person.")
-        inside = schemes.spans(row.tags or ())
-        spans = tuple(characters(row.words, each) for each in inside)
+        tags = row.tags or []
+        for word, tag in enumerate(tags):
+            if not (tag == schemes.OUTSIDE or schemes.parted(tag)[1]):
+                said = f"the tag {tag!r} is neither O nor a mark and a label, such as B-person."
+                raise UserError(f"{where(word)}: {said}")
+        inside = schemes.spans(tags)
+        spans, strict = (
+            tuple(characters(row.words, each) for each in found) for found in (inside, schemes.spans(tags, written))
+        )
     known = {schemes.parted(tag)[1] for tag in names} - {""}
-    strange = next((span.label for span in spans if span.label not in known), None)
+    strange = next((each for each in inside if each.label not in known), None)
     if strange is not None:
-        raise UserError(f"{where}: {unknown('label', strange, sorted(known))}")
+        place = where() if row.spans is not None else where(strange.first)
+        raise UserError(f"{place}: {unknown('label', strange.label, sorted(known))}")
     index, tags = _index(names), schemes.tagged(_apart(inside), len(row.words), scheme)
     # Labels that have I- alone cannot say that a span begins right behind another one.
     ids = [index.get(tag, index.get(f"I-{schemes.parted(tag)[1]}")) for tag in tags]
     if None in ids:
-        missing = tags[ids.index(None)]
-        raise UserError(f"{where}: the model has no tag {missing!r}, which {scheme} needs for a span there.")
-    return Gold(row.words, np.array(ids, np.int64), names, spans)
+        word = ids.index(None)
+        raise UserError(f"{where(word)}: the model has no tag {tags[word]!r}, which {scheme} needs for a span there.")
+    return Gold(row.words, np.array(ids, np.int64), names, spans, strict)
 
 
 def characters(words: np.ndarray, inside: schemes.Words) -> Span:
@@ -70,13 +81,13 @@ def characters(words: np.ndarray, inside: schemes.Words) -> Span:
 
 
 def said(
-    found: Sequence[Labelled], gold: Sequence[Gold], places: Sequence[str], scheme: schemes.Scheme | None
+    found: Sequence[Labelled], gold: Sequence[Gold], where: Where, scheme: schemes.Scheme, stated: bool
 ) -> tuple[str, ...]:
-    """One sentence each: the scheme (None: to be told by the tags), what breaks it, spans that fit no words, words that
-    would be found otherwise. places: where each row stands."""
+    """One sentence each: the scheme, what breaks it, spans that fit no words, words with white space, words that would
+    be found otherwise. where: a row, or a word of it, stands; stated: whether a person named the scheme."""
     out = list[str]()
     if any(each.spans for each in gold):
-        out += _scheme_said(found, places, scheme)
+        out += _scheme_said(found, where, scheme, stated)
     trimmed = sum(row.trimmed for row in found)
     if trimmed:
         out.append(f"{counted(trimmed, 'span')} began or ended with white space, which was cut off.")
@@ -84,9 +95,15 @@ def said(
     if uneven:
         out.append(
             f"{counted(len(uneven), 'text')} with a span that begins or ends inside of a word (first at "
-            f"{places[uneven[0]]}); the network learns whole words, so such a span cannot be found exactly."
+            f"{where(uneven[0])}); the network learns whole words, so such a span cannot be found exactly."
         )
     given = [row for row in found if row.found is None]
+    wide = [(i, word) for i, row in enumerate(found) if row.found is None for word in _wide(row)]
+    if wide:
+        out.append(
+            f"{counted(len(wide), 'word')} with white space inside (first at {where(*wide[0])}): each is read as one "
+            "word with one tag, and in a text that comes without its words it is not found again."
+        )
     if given:
         alike = sum(np.array_equal(find(row.text), row.words) for row in given)
         out.append(
@@ -99,22 +116,25 @@ def said(
     return tuple(out)
 
 
-def _scheme_said(found: Sequence[Labelled], places: Sequence[str], scheme: schemes.Scheme | None) -> list[str]:
-    tagged = [(row.tags, place) for row, place in zip(found, places, strict=True) if row.tags]
-    if not tagged:
+def _scheme_said(found: Sequence[Labelled], where: Where, scheme: schemes.Scheme, stated: bool) -> list[str]:
+    if not any(row.tags for row in found):
         return []
-    read = scheme or schemes.detect([tags for tags, _ in tagged])
-    out = [f"the tags are in {read}, {'as stated' if scheme else 'as their marks tell'}."]
-    broken = [(len(set(schemes.spans(t)) - set(schemes.spans(t, read))), place) for t, place in tagged]
-    count = sum(n for n, _ in broken)
-    if count:
-        first = next(place for n, place in broken if n)
-        verb = "is" if count == 1 else "are"
+    out = [f"the tags are in {scheme}, {'as stated' if stated else 'as their marks tell'}."]
+    broken = list[tuple[int, int]]()
+    for i, tags in ((i, row.tags) for i, row in enumerate(found) if row.tags):
+        broken += [(i, span.first) for span in sorted(set(schemes.spans(tags)) - set(schemes.spans(tags, scheme)))]
+    if broken:
+        verb = "is" if len(broken) == 1 else "are"
         out.append(
-            f"{counted(count, 'span')} {verb} not written as {read} has it (first at {first}); they are read as "
-            "conlleval reads them."
+            f"{counted(len(broken), 'span')} {verb} not written as {scheme} has it (first at {where(*broken[0])}); "
+            "they are read as conlleval reads them."
         )
     return out
+
+
+def _wide(row: Labelled) -> list[int]:
+    """The words of a row that hold white space."""
+    return [i for i, (a, b) in enumerate(row.words.tolist()) if any(map(str.isspace, row.text[a:b]))]
 
 
 def counts(gold: Sequence[Gold], spans: bool) -> str:
@@ -133,12 +153,12 @@ def _index(names: tuple[str, ...]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
 
 
-def _covered(words: np.ndarray, span: Span, text: str, where: str) -> schemes.Words:
+def _covered(words: np.ndarray, span: Span, text: str, where: Where) -> schemes.Words:
     """The words that share a character with a span."""
     first = int(np.searchsorted(words[:, 1], span.start, side="right"))
     last = int(np.searchsorted(words[:, 0], span.end, side="left"))
     if last <= first:
-        raise UserError(f"{where}: the span {text[span.start : span.end]!r} holds no word. Mend or remove it.")
+        raise UserError(f"{where()}: the span {text[span.start : span.end]!r} holds no word. Mend or remove it.")
     return schemes.Words(first, last, span.label)
 
 

@@ -63,20 +63,24 @@ def scores(model: Model, encodings: Inputs) -> np.ndarray:
 
 def outputs(model: Model, encodings: Inputs) -> np.ndarray:
     """The head's outputs for B encoded examples, in their order: (B, classes) fp32, or (B,) of one array a text, a row
-    for each token that was asked."""
+    for each token that was asked, and the rows that the head puts behind all."""
     device = next(model.network.parameters()).device
     portions = portioned(encodings)
     rows, parts = np.argsort(portions.lengths, kind="stable"), []
+    behind: np.ndarray | None = None  # the same in all batches
     was_training = model.network.training
     model.network.eval()
     try:
         with torch.inference_mode(), precision(runtime.resolve_precision(model.precision, device), device):
             for some in batching.by_tokens(rows, portions.lengths, TOKENS):
                 given = Given.of(portions, some, model.task.marks).to(device)
-                parts.append(given.scores(model.network).float().cpu().numpy())
+                found = given.scores(model.network).float().cpu().numpy()
+                own = len(found) if given.asked is None else len(given.asked)
+                parts.append(found[:own])
+                behind = found[own:]
     finally:
         model.network.train(was_training)
-    return arranged(parts, encodings, rows, model.task.classes(model.labels))
+    return arranged(parts, encodings, rows, model.task.classes(model.labels), behind)
 
 
 def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: int) -> Iterator[Window[Item]]:

@@ -236,6 +236,10 @@ class Task(Part):
             raise UserError("There are no rows to judge; give at least one.")
         return values(self.measures(scores, targets, calibration), len(targets))
 
+    def doubts(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
+        """What scores of labelled rows let one doubt of how the model is read; one sentence each."""
+        return []
+
     def probabilities(self, scores: np.ndarray, calibration: Calibration | None = None) -> np.ndarray | None:
         """(B, classes) float64, calibrated where that was fitted. None for a task that gives none."""
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -27,7 +27,7 @@ from maskwright.stats import spans as measured
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
-from maskwright.tasks._chain import Chain, Said, stacked, tags_of
+from maskwright.tasks._chain import Chain, Said
 from maskwright.tasks._given import Given, Inputs
 from maskwright.tasks._gold import characters, counts, of_spans, of_words, said
 from maskwright.tasks._label_set import LabelSetTask
@@ -65,6 +65,9 @@ class Tagging(LabelSetTask):
     )
     overlap: int = Field(64, ge=0, description="tagging: pieces that the windows of a long text share")
     crf: bool = Field(False, description="tagging: whether it is learnt too which tags follow which (Lafferty 2001)")
+    crf_rate: float = Field(
+        100.0, gt=0, description="tagging: the learning rate of which tags follow which, as a multiple of train.lr"
+    )
 
     @property
     def main(self) -> str:  # type: ignore[override]
@@ -91,13 +94,13 @@ class Tagging(LabelSetTask):
     def examples(self, table: Table, labels: Labels | None) -> Examples:
         assert labels is not None
         found, names = list(self._rows(table)), labels.names
-        places = [table.where(i) for i in range(len(found))]
-        rows = zip(found, places, strict=True)
+        written = self.scheme if self.scheme != "auto" else schemes.detect(row.tags for row in found if row.tags)
+        places = [(row, partial(table.where, i)) for i, row in enumerate(found)]
         if self._kind(names) == "words":
-            gold = [of_words(row, names, where) for row, where in rows]
+            gold = [of_words(row, names, where) for row, where in places]
         else:
-            gold = [of_spans(row, names, self._scheme(names), where) for row, where in rows]
-        told = said(found, gold, places, None if self.scheme == "auto" else self.scheme)
+            gold = [of_spans(row, names, self._scheme(names), written, where) for row, where in places]
+        told = said(found, gold, table.where, written, self.scheme != "auto")
         return Examples([row.text for row in found], None, objects(gold), [g.words for g in gold], said=told)
 
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
@@ -109,7 +112,7 @@ class Tagging(LabelSetTask):
     def _rows(self, table: Table) -> Iterator[Labelled]:
         for i, row in enumerate(rows(table, self.text, self.label, None if self.split == "auto" else self.split)):
             if row.tags and self.names is not None:
-                row = replace(row, tags=name_ids(row.tags, self.names, lambda _, i=i: table.where(i)))
+                row = replace(row, tags=name_ids(row.tags, self.names, lambda word, i=i: table.where(i, word)))
             yield row
 
     def discover(self, table: Table) -> Labels:
@@ -135,9 +138,12 @@ class Tagging(LabelSetTask):
         marked = len(tags) - len(plain) - (schemes.OUTSIDE in tags)
         if plain and marked:
             listed = ", ".join(f"{tag!r} ({counted(tags[tag], 'word')})" for tag in plain[:3])
+            tagged = ((i, row.tags or []) for i, row in enumerate(self._rows(table)))
+            first = next((i, own.index(plain[0])) for i, own in tagged if plain[0] in own)
             raise UserError(
                 f"{table.source}: {marked} tags have the mark of a span (B-person) and {len(plain)} have none: "
-                f"{listed}. Mend these, or say what the labels are: --set task.kind=words."
+                f"{listed}, the first at {table.where(*first)}. Mend these, or say what the labels are: "
+                "--set task.kind=words."
             )
         return marked > 0
 
@@ -205,7 +211,7 @@ class Tagging(LabelSetTask):
         return "a tag has the score of its word alone; which tags follow each other is learnt beside it"
 
     def behind(self, labels: Labels | None) -> nn.Module | None:
-        return Transitions(self.classes(labels)) if self.crf else None
+        return Transitions(self.classes(labels), self.crf_rate) if self.crf else None
 
     def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
         """Of tags word by word; or of the chain of each window's tags."""
@@ -214,14 +220,8 @@ class Tagging(LabelSetTask):
         assert given is not None
         assert given.asked is not None
         _, counts = torch.unique_consecutive(given.batch.sequence[given.asked], return_counts=True)
-        own, moves = parted(scores.float(), tags_of(scores.shape[-1]))
+        own, moves = parted(scores.float())
         return surprise(own, moves, targets, counts).sum()
-
-    def condensed(self, scores: np.ndarray, inputs: Inputs) -> np.ndarray:
-        """(B,) of (W, C) of the words' scores; of a chain (W + C + 2, C), the moves behind them."""
-        if not self.crf:
-            return scores
-        return objects([stacked(one) for one in scores])
 
     # Answers
 
@@ -242,7 +242,7 @@ class Tagging(LabelSetTask):
         examples: Examples | None = None,
     ) -> list[dict[str, Any]]:
         """Each span with its characters, its label, and how likely it is that it stands exactly there; or each word
-        with its tag and that tag's probability. scores: (B,) of (W, classes)."""
+        with its tag and that tag's probability. scores: (B,) of (W, classes), or with moves as `Said.of` takes them."""
         assert labels is not None
         assert examples is not None
         assert examples.words is not None
@@ -273,8 +273,8 @@ class Tagging(LabelSetTask):
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
         """Of spans f1, precision and recall, f1_macro over their labels, and beside them what others report: f1 of the
-        likeliest tag of each word as conlleval reads them (f1_conlleval) and as seqeval's strict mode does (f1_strict).
-        Of tags of words accuracy, f1_macro and whole_texts."""
+        likeliest tag of each word as conlleval reads them (f1_conlleval), and as seqeval's strict mode does, which
+        reads the true tags of a file strictly too (f1_strict). Of tags of words accuracy, f1_macro and whole_texts."""
         names = targets[0].names
         if self.kind == "words":
             return measured.words([gold.tags for gold in targets], self.tags(scores, targets), len(names))
@@ -282,16 +282,32 @@ class Tagging(LabelSetTask):
         labels = sorted({schemes.parted(name)[1] for name in names} - {""})
         found = measured.entities(gold, said)
         found["f1_macro"] = measured.averaged(*measured.by_label(gold, said, labels))
-        scheme = self._scheme(names)
-        free = Chain.free(names)
-        likeliest = [[names[int(tag)] for tag in path] for path in self.tags(scores, targets, free)]
-        for name, how in (("f1_conlleval", None), ("f1_strict", scheme)):
+        likeliest, strict = self._likeliest(scores, targets), [set(each.strict) for each in targets]
+        for name, true, how in (("f1_conlleval", gold, None), ("f1_strict", strict, self._scheme(names))):
             others = [
                 {characters(each.words, inside) for inside in schemes.spans(tags, how)}
                 for each, tags in zip(targets, likeliest, strict=True)
             ]
-            found[name] = measured.entities(gold, others)["f1"]
+            found[name] = measured.entities(true, others)["f1"]
         return found
+
+    def _likeliest(self, scores: np.ndarray, targets: np.ndarray) -> list[list[str]]:
+        """The tags of each text's words, whether or not they fit each other."""
+        names = targets[0].names
+        return [[names[int(tag)] for tag in path] for path in self.tags(scores, targets, _free(names))]
+
+    def doubts(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
+        """Whether the likeliest tags begin spans as IOB1 does, where they are read as IOB2: the marks of both are the
+        same, and a model of others does not say which one it learnt."""
+        if self.kind == "words" or not len(targets) or self._scheme(targets[0].names) != "IOB2":
+            return []
+        outer, inner = schemes.begins(self._likeliest(scores, targets))
+        if inner <= outer:
+            return []
+        return [
+            f"In the likeliest tags {inner:,} of {outer + inner:,} spans begin with I-, which IOB2 does not have: the "
+            "model seems to have learnt IOB1. Read it so: --set task.learnt=IOB1."
+        ]
 
     def answered(self, scores: np.ndarray, targets: np.ndarray) -> list[set[Span]]:
         """The spans of each text."""

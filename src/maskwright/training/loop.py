@@ -25,6 +25,7 @@ from maskwright.training.averaging import Average
 from maskwright.training.dealing import deal
 from maskwright.training.log import Log, Silent
 from maskwright.training.objective import Feed, Objective
+from maskwright.training.optimizers import set_rates
 from maskwright.training.parallel import ALONE, World, naming_the_lost
 from maskwright.training.plan import Epochs, Plan
 from maskwright.training.settings import Steps, Train
@@ -95,6 +96,7 @@ class Loop:
         """Build what trains, bring it to where the last checkpoint stands, and take the steps that are left."""
         self.engine = engines.build(self.kind, self.objective, self.device, self.world)
         self.optimizer = self.settings.optimizer.build(self.engine.trained.named_parameters(), self.settings.lr)
+        set_rates(self.optimizer, self.engine.trained)
         self.average = Average(self.settings.averaging, self.engine.trained)
         self.world.part()
         with self.engine.whole(), self.tables.whole():

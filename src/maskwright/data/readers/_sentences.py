@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,14 @@ class Block(NamedTuple):
 
     line: int
     lines: list[str]
+
+
+class Sentence(NamedTuple):
+    """The cells of a sentence, where it begins, and the line of each of its words."""
+
+    line: int
+    words: Sequence[int]
+    cells: dict[str, Any]
 
 
 def read_blocks(path: str | Path, encoding: str) -> tuple[list[Block], list[str]]:
@@ -37,13 +45,14 @@ def read_blocks(path: str | Path, encoding: str) -> tuple[list[Block], list[str]
     return found, notes
 
 
-def table(rows: Iterator[tuple[int, dict[str, Any]]], source: str, notes: list[str]) -> Table:
-    """A table of sentences: the line that each begins at, and its cells."""
-    lines, columns = list[int](), dict[str, list[Any]]()
-    for line, cells in rows:
+def table(sentences: Iterator[Sentence], source: str, notes: list[str]) -> Table:
+    """A table of sentences."""
+    lines, words, columns = list[int](), list[Sequence[int]](), dict[str, list[Any]]()
+    for line, own, cells in sentences:
         lines.append(line)
+        words.append(own)
         for name, cell in cells.items():
             columns.setdefault(name, []).append(cell)
     if not lines:
         raise UserError(f"{source} holds no sentence.")
-    return Table(columns, source, lines, notes)
+    return Table(columns, source, lines, notes, inner=words)

@@ -15,7 +15,7 @@ from pydantic import Field
 from maskwright.base.errors import UserError
 from maskwright.base.words import counted
 from maskwright.data.readers._reader import Reader
-from maskwright.data.readers._sentences import Block, read_blocks, table
+from maskwright.data.readers._sentences import Block, Sentence, read_blocks, table
 from maskwright.data.settings import Encoded
 from maskwright.data.table import Table
 from maskwright.data.tagged import joined
@@ -37,7 +37,7 @@ class Conll(Reader, Encoded):
             notes.append(f"{path}: {counted(marks, DOCUMENT + ' line')} marked documents and were left out.")
         return table(self._rows(blocks, str(path)), str(path), notes)
 
-    def _rows(self, blocks: list[Block], source: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _rows(self, blocks: list[Block], source: str) -> Iterator[Sentence]:
         width = 0
         for start, lines in blocks:
             skip = int(lines[0].startswith(DOCUMENT))  # a blank line follows it, or none does
@@ -56,7 +56,8 @@ class Conll(Reader, Encoded):
                     raise UserError(f"{source} line {number}: {len(cells)} cells, but the lines before have {width}.")
                 words.append(cells)
             if words:
-                yield start + skip, _sentence(words)
+                first = start + skip
+                yield Sentence(first, range(first, first + len(words)), _cells(words))
 
     def _cells(self, line: str) -> list[str]:
         if self.delimiter is not None:
@@ -66,7 +67,7 @@ class Conll(Reader, Encoded):
         return [cell for cell in line.split(" ") if cell]  # not at other white space: a word may be such a character
 
 
-def _sentence(words: list[list[str]]) -> dict[str, Any]:
+def _cells(words: list[list[str]]) -> dict[str, Any]:
     first, *middle, last = map(list, zip(*words, strict=True))
     text, bounds = joined(first)
     return {"text": text, "words": bounds, **{str(i): tags for i, tags in enumerate(middle, 2)}, "label": last}

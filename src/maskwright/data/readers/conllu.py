@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from maskwright.base.errors import UserError
 from maskwright.base.words import counted
 from maskwright.data.readers._reader import Reader
-from maskwright.data.readers._sentences import Block, read_blocks, table
+from maskwright.data.readers._sentences import Block, Sentence, read_blocks, table
 from maskwright.data.settings import Encoded
 from maskwright.data.table import Table
 from maskwright.data.tagged import joined
@@ -41,9 +41,9 @@ class Conllu(Reader, Encoded):
         return found
 
 
-def _rows(blocks: list[Block], source: str, strange: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(blocks: list[Block], source: str, strange: list[int]) -> Iterator[Sentence]:
     for start, lines in blocks:
-        written, tokens, words = None, list[tuple[str, int]](), list[list[str]]()
+        written, tokens, words, places = None, list[tuple[str, int]](), list[list[str]](), list[int]()
         inside = 0  # the last word of a token of several words
         for number, line in enumerate(lines, start):
             if line.startswith("#"):
@@ -61,10 +61,11 @@ def _rows(blocks: list[Block], source: str, strange: list[int]) -> Iterator[tupl
                 tokens.append((cells[1], inside - first + 1))
                 continue
             words.append(cells)
+            places.append(number)
             if len(words) > inside:
                 tokens.append((cells[1], 1))
         if words:
-            yield start, _sentence(written, tokens, words, start, strange)
+            yield Sentence(start, places, _cells(written, tokens, words, start, strange))
 
 
 def _range(cell: str, where: str) -> tuple[int, int]:
@@ -74,7 +75,7 @@ def _range(cell: str, where: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _sentence(
+def _cells(
     written: str | None, tokens: list[tuple[str, int]], words: list[list[str]], line: int, strange: list[int]
 ) -> dict[str, Any]:
     """tokens: each with how many words it stands for."""

@@ -1,5 +1,5 @@
 """How gradients move weights; one file each."""
 
-from maskwright.training.optimizers._optimizer import Mover, Optimizer
+from maskwright.training.optimizers._optimizer import Mover, Optimizer, set_rates
 
-__all__ = ["Mover", "Optimizer"]
+__all__ = ["Mover", "Optimizer", "set_rates"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
@@ -24,6 +25,29 @@ class Mover(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+def set_rates(mover: Mover, network: nn.Module) -> None:
+    """Give the weights of modules with an `lr_factor` groups of their own, whose rate is so many times that of others.
+
+    One number that nothing multiplies needs a higher one than a number of a matrix, whose row moves a score together.
+    """
+    factors: dict[nn.Parameter, float] = {}
+    for module in network.modules():
+        factor: Any = getattr(module, "lr_factor", None)
+        if factor is not None:
+            factors |= dict.fromkeys(module.parameters(), factor)
+    if not factors:
+        return
+    groups = []
+    for group in mover.param_groups:
+        parts = defaultdict(list)
+        for p in group["params"]:
+            parts[factors.get(p, 1.0)].append(p)
+        for by, weights in parts.items():
+            factor = by * group.get("factor", 1.0)
+            groups.append({**group, "params": weights, "lr": by * group["lr"], "factor": factor})
+    mover.param_groups[:] = groups
 
 
 class Optimizer(Part):
