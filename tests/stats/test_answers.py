@@ -100,8 +100,8 @@ def test_where_answering_never_pays_no_question_is_answered() -> None:
     found = threshold(f1, has, doubts)
     assert found < -2
     assert realised(found, f1, has, doubts) == 2
-    assert math.isfinite(threshold([0.0], [True], [math.inf]))
-    assert threshold([], [], []) == 0
+    assert threshold([], [], []) == threshold([0.0], [True], [math.inf]) == 0
+    assert threshold([1.0, 0.0], [True, True], [2.0, math.inf]) == 2
 
 
 def test_questions_without_an_answer_are_told_apart() -> None:
