@@ -161,7 +161,7 @@ def test_none_is_given_beyond_the_threshold() -> None:
 
 def test_where_answering_never_pays_the_fitted_threshold_gives_no_answer() -> None:
     made = task(none="yes")
-    scores = objects([np.array([[-1, -1, 0.0], [0, 3, 2.0 + i]]) for i in range(4)])
+    scores = objects([np.array([[-1, -1, 0.0], [4, 8, 2.0 + i]]) for i in range(4)])
     targets = objects([answered("the film was dull", ["dull"] if i == 3 else []) for i in range(4)])
     fitted = made.calibrate(scores, targets, "eval")
     assert made.said(scores, targets, fitted) == [""] * 4

@@ -75,7 +75,7 @@ def read_rows(asked: Finetune, source: Source, needs: Sequence[str]) -> Table:
     try:
         table = read(source, settings=asked.data.reading(), needs=needs)
     except NoColumn as problem:
-        named = [option for option, columns in asked.task.named().items() if problem.column in columns]
+        named = [option for option, columns in asked.task.by_option().items() if problem.column in columns]
         how = f"--{named[0]} NAME" if named else "--set data.group=NAME" if problem.column == asked.data.group else ""
         told = f"{problem} Name the right one by {how}." if how else str(problem)
         if asked.task.answers == "tags" and asked.data.reader is None and WORDS not in problem.columns:

@@ -87,14 +87,14 @@ class Task(Part):
             raise UserError(f"The task {self.name} is about one text; there is no second one. Leave pair out.")
         return self
 
-    def named(self) -> dict[str, tuple[str, ...]]:
+    def by_option(self) -> dict[str, tuple[str, ...]]:
         """The columns that each of the settings `text`, `pair` and `label` names."""
         pair = worded.columns(self.pair) if self.pair else ()
         return {"text": worded.columns(self.text), "pair": pair, "label": (self.label,)}
 
     def columns(self, with_label: bool = True) -> tuple[str, ...]:
         """The columns that a file must have."""
-        named = self.named()
+        named = self.by_option()
         return tuple(dict.fromkeys([*named["text"], *named["pair"], *(named["label"] if with_label else ())]))
 
     def spelled(self, table: Table) -> Self:

@@ -73,8 +73,8 @@ class Choice(Task):
         assert self.pair is not None
         return [name.strip() for name in self.pair.split(",")]
 
-    def named(self) -> dict[str, tuple[str, ...]]:
-        return {**super().named(), "pair": tuple(self.choice_columns)}
+    def by_option(self) -> dict[str, tuple[str, ...]]:
+        return {**super().by_option(), "pair": tuple(self.choice_columns)}
 
     def doubts(self, table: Table) -> list[str]:
         return [*repeated_ids(table), *empty(table, of_table(table, self.spelled(table).text), "question")]
