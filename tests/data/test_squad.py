@@ -130,4 +130,5 @@ def test_what_does_not_fit_together_is_told(file):
     )
     one, two = read(file("a.json", made)).notes
     assert "is_impossible says otherwise than the answers of 1 question (first question 1)" in one
-    assert "1 id stand at several questions, such as '1'" in two
+    place = file("a.json", made)
+    assert two == f"{place}: 1 id stands at several questions: '1' at {place} question 1 and {place} question 2."

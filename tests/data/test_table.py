@@ -28,6 +28,25 @@ def test_a_column_that_is_not_there_is_told_with_what_was_assumed():
     )
 
 
+def test_rows_that_are_refused_are_named_together():
+    table = Table({"text": list("abcdefgh")}, "train.csv", list(range(2, 10)), [])
+
+    def upper(cell: str) -> str:
+        if cell in "bdh":
+            raise UserError(f"{cell!r} is none.")
+        return cell.upper()
+
+    assert table.select([0, 2]).each(upper, ["a", "c"]) == ["A", "C"]
+    for rows, told in (
+        ([0, 1], "train.csv line 3: 'b' is none."),
+        (range(4), "train.csv line 3: 'b' is none. 1 more row is refused too: train.csv line 5."),
+        (range(8), "train.csv line 3: 'b' is none. 2 more rows are refused too: train.csv line 5, train.csv line 9."),
+    ):
+        with pytest.raises(UserError) as caught:
+            (some := table.select(rows)).each(upper, some.column("text"))
+        assert str(caught.value) == told
+
+
 def test_a_table_is_read_as_it_is():
     table = Table({"text": ["a"]}, "train.csv", [2], [])
     assert read(table) is table

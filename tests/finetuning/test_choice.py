@@ -56,6 +56,31 @@ def test_choices_are_learnt_and_reported(
     assert said == [a["number"] for a in run.predict(riddles["question"][:6], riddles["choices"][:6])]
 
 
+def test_what_is_cut_off_a_question_is_told_once_with_its_share(
+    tune: Callable[..., Any], riddles: Rows, tmp_path: Path, undrawn: None
+) -> None:
+    """The share is of the pieces of all choices, each behind its question."""
+    rows: Rows = {"question": ["a play", "the film was dull " * 4], "choices": [["a film was", "a song was"]] * 2,
+                  "label": ["A", "B"]}  # fmt: skip
+    run = tune(task="choice", train=riddles, test=rows, max_length=12, settings={"train": {"epochs": 1}})
+    firsts = [question for question in rows["question"] for _ in range(2)]
+    lengths = run.model.tokenizer.encode(firsts, [choice for some in rows["choices"] for choice in some]).lengths
+    lost = int((lengths - 12).clip(0).sum())
+    assert [note for note in run.notes if "longer than 12 pieces" in note] == [
+        "1 of 2 test texts are longer than 12 pieces and were cut at the end of the question (first at the data given "
+        f"row 2): {lost} pieces, {lost / lengths.sum():.1%} of all, are never seen. Other ways to shorten a question "
+        "are --long tail and head-tail."
+    ]
+    said = "A question that is longer than 12 pieces with a choice is cut at its end; of the 2 reported ones 1 were."
+    assert said in (run.folder / "README.md").read_text()
+    lines = [{"question": q, "choices": c} for q, c in zip(rows["question"], rows["choices"], strict=True)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    bulk = Bulk(run.model, tmp_path / "rows.jsonl")
+    assert bulk.summary(bulk.write(tmp_path / "answers.jsonl")) == [
+        "1 of 2 texts are longer than 12 pieces and were cut at the end of the question; `pieces_cut` says by how much."
+    ]
+
+
 @pytest.mark.realdata
 def test_a_real_file_is_read_as_it_stands(tune: Callable[..., Any], data: Path, minilm: Path) -> None:
     """ARC: five columns without names, letters and a few numbers, sometimes three choices."""

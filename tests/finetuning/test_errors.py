@@ -48,6 +48,24 @@ def test_no_such_column_says_how_to_name_another(say: Say, more: dict[str, str],
     assert say("--set", "data.group=user").endswith("Name the right one by --set data.group=NAME.")
 
 
+@pytest.mark.parametrize(
+    ("task", "more", "option"),
+    [
+        ("answer", {}, "--text NAME"),
+        ("answer", {"text": "text", "pair": "passage"}, "--pair NAME"),
+        ("answer", {"text": "text", "pair": "other"}, "--label NAME"),
+        ("choice", {"pair": "text,other"}, "--text NAME"),
+        ("choice", {"text": "text"}, "--pair NAME"),
+        ("choice", {"text": "text", "pair": "other,second"}, "--pair NAME"),
+        ("choice", {"text": "text", "pair": "text,other", "label": "gold"}, "--label NAME"),
+        ("entailment", {"text": "text"}, "--pair NAME"),
+        ("classification", {"text": "{text} of {year}"}, "--text NAME"),
+    ],
+)
+def test_each_task_says_which_of_its_columns_is_missing(say: Say, task: str, more: dict[str, str], option: str) -> None:
+    assert say(task=task, **more).endswith(f"Name the right one by {option}.")
+
+
 def test_the_same_columns_must_be_in_every_file(say: Say, tmp_path: Path) -> None:
     held = rows(tmp_path / "dev.csv", "sentence,label\na film,good\n")
     assert f"{held}: There is no column 'text'." in say(eval=held)

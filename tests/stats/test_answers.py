@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,17 +59,49 @@ def theirs(f1: list[float], has: list[bool], doubts: list[float]) -> tuple[float
     return best, where
 
 
+def realised(least: float, f1: list[float], has: list[bool], doubts: list[float]) -> float:
+    """The sum of F1 where the answers of more doubt are withheld."""
+    rows = zip(f1, has, doubts, strict=True)
+    return sum(score if doubt <= least else float(not known) for score, known, doubt in rows)
+
+
+DOUBT = st.one_of(st.floats(-5, 5), st.sampled_from([-1.0, 0.0, 2.0]))
 #: F1, whether there is an answer, the doubt; where there is none F1 is that of giving none or of giving something
 ROW = st.one_of(
-    st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.just(True), st.floats(-5, 5)),
-    st.tuples(st.sampled_from([0.0, 1.0]), st.just(False), st.floats(-5, 5)),
+    st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.just(True), DOUBT),
+    st.tuples(st.sampled_from([0.0, 1.0]), st.just(False), DOUBT),
 )
 
 
 @given(st.lists(ROW, max_size=12))
-def test_the_threshold_is_theirs(rows: list[tuple[float, bool, float]]) -> None:
+def test_no_threshold_is_better_and_no_smaller_one_as_good(rows: list[tuple[float, bool, float]]) -> None:
     f1, has, doubts = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
-    assert threshold(f1, has, doubts) == theirs(f1, has, doubts)[1]
+    found = threshold(f1, has, doubts)
+    best = realised(found, f1, has, doubts)
+    assert best == max(realised(each, f1, has, doubts) for each in (-math.inf, *doubts))
+    assert all(realised(each, f1, has, doubts) < best for each in doubts if each < found)
+    assert math.isfinite(found)
+
+
+@given(st.lists(ROW, max_size=12))
+def test_it_gives_the_score_of_theirs(rows: list[tuple[float, bool, float]]) -> None:
+    """The official program doubts in probabilities of no answer; of equal ones it may count on a cut between them."""
+    f1, has, doubts = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    chances = [1 / (1 + math.exp(-doubt)) for doubt in doubts]
+    best, where = theirs(f1, has, chances)
+    ours, said = realised(threshold(f1, has, doubts), f1, has, doubts), realised(where, f1, has, chances)
+    assert ours >= said
+    if len(set(chances)) == len(chances):
+        assert ours == said == best
+
+
+def test_where_answering_never_pays_no_question_is_answered() -> None:
+    f1, has, doubts = [0.0, 0.0], [False, False], [-2.0, -1.0]
+    found = threshold(f1, has, doubts)
+    assert found < -2
+    assert realised(found, f1, has, doubts) == 2
+    assert threshold([], [], []) == threshold([0.0], [True], [math.inf]) == 0
+    assert threshold([1.0, 0.0], [True, True], [2.0, math.inf]) == 2
 
 
 def test_questions_without_an_answer_are_told_apart() -> None:

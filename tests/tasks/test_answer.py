@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 from vocabularies import ANGLES, byte_level, camembert, deberta_v2, frame, xlm_roberta
 
 import maskwright
 from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
+from maskwright.data.answered import answered
 from maskwright.data.read import read
 from maskwright.tasks import Model, Task
 from maskwright.tasks._calibration import Calibration
@@ -154,6 +157,53 @@ def test_none_is_given_beyond_the_threshold() -> None:
     assert made.found(settled).end == 4
     nothing = made.found(scores[:1], lenient)
     assert (nothing.start, nothing.end, nothing.probability) == (0, 0, 1)
+
+
+def test_where_answering_never_pays_the_fitted_threshold_gives_no_answer() -> None:
+    made = task(none="yes")
+    scores = objects([np.array([[-1, -1, 0.0], [4, 8, 2.0 + i]]) for i in range(4)])
+    targets = objects([answered("the film was dull", ["dull"] if i == 3 else []) for i in range(4)])
+    fitted = made.calibrate(scores, targets, "eval")
+    assert made.said(scores, targets, fitted) == [""] * 4
+    assert made.metrics(scores, targets, fitted)["f1"] == 0.75
+    assert made.metrics(scores, targets)["f1"] == 0
+    assert made.metrics(made.settled(scores, fitted, "f1"), targets)["f1"] == 0.75
+
+
+@given(st.lists(st.tuples(st.floats(-20, 20), st.floats(-20, 20)), min_size=1, max_size=6))
+def test_scores_that_are_settled_give_the_same_answers(rows: list[tuple[float, float]]) -> None:
+    """At the threshold itself too, where a rounding would turn one."""
+    made = task(none="yes")
+    scores = objects([np.array([[-1, -1, null], [0, 3, best]]) for null, best in rows])
+    doubts = [made.found(one).doubt for one in scores]
+    for least in (*doubts, float(np.nextafter(min(doubts), -np.inf))):
+        fitted = Calibration("eval", 9, thresholds=(least,))
+        ends = [made.found(one, fitted).end for one in scores]
+        assert [made.found(one).end for one in made.settled(scores, fitted, "f1")] == ends
+        assert sum(map(bool, ends)) == sum(doubt <= least for doubt in doubts)
+
+
+def test_all_answers_that_do_not_stand_in_their_context_are_named() -> None:
+    rows = {"question": ["q"] * 8, "context": ["a film"] * 8, "answers": [["film"], *[["x"]] * 7]}
+    places = ", ".join(f"the data given row {row}" for row in range(3, 8))
+    with pytest.raises(UserError) as caught:
+        task().targets(read(rows), None)
+    assert str(caught.value) == (
+        "the data given row 2: the answer 'x' does not stand in the context. 6 more rows are refused too: "
+        f"{places} and 1 more."
+    )
+
+
+def test_what_may_be_a_slip_is_told_with_its_place() -> None:
+    rows = {
+        "question": ["q", " ", "r", ""], "context": ["c", "c", "", "c"], "answers": [[]] * 4, "id": ["a", 7, "a", None],
+    }  # fmt: skip
+    assert task().doubts(read(rows)) == [
+        "the data given: 1 id stands at several questions: 'a' at the data given row 1 and the data given row 3.",
+        "the data given: 2 questions are empty (first at the data given row 2).",
+        "the data given: 1 context is empty (first at the data given row 3).",
+    ]
+    assert task().doubts(read({"question": ["q"], "context": ["c"], "answers": [[]]})) == []
 
 
 def test_without_a_context_nothing_is_asked() -> None:

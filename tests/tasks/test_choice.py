@@ -19,6 +19,7 @@ from maskwright.data.read import read
 from maskwright.evaluation.baselines import baselines
 from maskwright.tasks import Model, Task
 from maskwright.tasks._given import Given
+from maskwright.tasks._task import Example
 from maskwright.tasks.choice import Choice
 from maskwright.tasks.classification import Classification
 
@@ -146,6 +147,57 @@ def test_what_rows_say() -> None:
     with pytest.raises(UserError, match="row 2: the label 'F' names none of the 2 choices"):
         task().targets(read({**ROWS, "label": ["A", "F", "A", "A"]}), None)
     assert task().settled_on(None, read({**ROWS, "label": [0, 1, 0, 1]})).first == 0
+
+
+QUESTION = "the film was wonderful and the story was terrible but the song was lovely"
+
+
+@pytest.mark.parametrize("long", ["head", "tail", "head-tail"])
+def test_what_is_too_long_is_cut_off_the_question(model: Callable[..., Model], long: str) -> None:
+    """So that each choice is read whole; `long` says which part of the question stays."""
+    made = model(max_length=14, long=long)
+    choices = ("dull", "a lovely song", "the book was a film")
+    inputs = made.inputs(made.task.gather([Example(QUESTION, choices=choices), Example("a play", choices=choices)]))
+    (cls, *question, sep), *others = (made.tokenizer.encode([text]).ids.tolist() for text in (QUESTION, *choices))
+    lost = 0
+    for i, (_, *choice, _) in enumerate(others):
+        room = 14 - 3 - len(choice)
+        head = {"head": room, "tail": 0, "head-tail": round(0.25 * room)}[long]
+        kept = question[:head] + question[len(question) - (room - head) :]
+        lost += len(question) - room
+        ids = inputs.encodings.ids[slice(*inputs.encodings.offsets[i : i + 2])].tolist()
+        assert ids == [cls, *kept, sep, *choice, sep]
+    assert inputs.cut.tolist() == [lost, 0]
+    assert inputs.share_cut == lost / (len(inputs.ids) + lost)
+    where = {"head": "at the end", "tail": "at the start", "head-tail": "in the middle"}[long]
+    assert made.task.shortened(made.long) == f"cut {where} of the question"
+    assert made.task.lost(np.zeros(2), inputs) == []
+
+
+def test_a_choice_that_is_too_long_alone_is_cut_and_that_is_told(model: Callable[..., Model]) -> None:
+    made = model(max_length=10)
+    inputs = made.inputs(made.task.gather([Example("a play", choices=("dull", QUESTION))]))
+    cls, *choice, sep = made.tokenizer.encode([QUESTION]).ids.tolist()
+    assert inputs.encodings.ids[-10:].tolist() == [cls, sep, *choice[:7], sep]
+    assert inputs.cut.tolist() == [len(made.tokenizer.encode(["a play"], [QUESTION]).ids) - 10]
+    assert made.task.lost(np.zeros(1), inputs) == [
+        "1 choice leaves no room for the question and may be cut at the end; a larger --max-length helps."
+    ]
+    with pytest.raises(UserError, match=r"max_length = 3 leaves no room for text .* Give 4 or more"):
+        model(max_length=3).predict("a play", ["dull", "lovely"])
+
+
+def test_a_question_may_be_made_of_all_other_columns() -> None:
+    rows = {"topic": ["films", "plays"], "year": [1999, 2001], "a": ["x", "y"], "b": ["z", "w"], "label": ["A", "B"]}
+    made = task(text="*", pair="a,b")
+    assert made.columns() == ("a", "b", "label")
+    spelled = made.spelled(read(rows))
+    assert spelled.text == "topic: {topic}; year: {year}"
+    assert spelled.examples(read(rows), None).texts == ["topic: films; year: 1999", "topic: plays; year: 2001"]
+    assert made.doubts(read(rows)) == []
+    assert task().doubts(read({**ROWS, "question": ["a", "", "b", "c"]})) == [
+        "the data given: 1 question is empty (first at the data given row 2)."
+    ]
 
 
 def test_measures() -> None:

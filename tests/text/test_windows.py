@@ -153,6 +153,15 @@ def test_every_window_of_a_pair_has_its_first_text(name: str, tiny: Path, tmp_pa
         assert one.ids[one.asked[one.asks[row] + 1 : one.asks[row + 1]]].tolist() == body
 
 
+def test_neighbours_share_at_most_half_of_the_room(tokenizer: Tokenizer) -> None:
+    whole, words = tokenizer.encode([TEXT, "a play"], details=True), [find(TEXT), find("a play")]
+    assert windowed(whole, words, 10, 6).narrowed == (6, 4)
+    assert windowed(whole, words, 10, 4).narrowed is None
+    assert windowed(tokenizer.encode(["a play"], details=True), words[1:], 10, 6).narrowed is None
+    pairs = tokenizer.encode(["a play", "the film was"], [TEXT, TEXT], details=True)
+    assert windowed_pairs(pairs, 12, 9).narrowed == (9, (12 - 6) // 2)
+
+
 def test_a_length_without_room_is_said(tokenizer: Tokenizer) -> None:
     with pytest.raises(UserError, match="max_length = 2 leaves no room"):
         windowed(tokenizer.encode([TEXT], details=True), [find(TEXT)], 2, 0)

@@ -98,7 +98,7 @@ def lengths(sides: Sequence[Side], max_length: int | None) -> list[Finding]:
             f"{side.name} texts have {half:,} pieces in the middle, 99 % at most {all_but:,}, the longest {most:,}; "
             f"{end}{limit}."
         )
-        rows = np.argsort(-full, kind="stable")[: min(cut, _SHOWN)]
+        rows = np.argsort(-side.encodings.cut, kind="stable")[: min(cut, _SHOWN)]
         where = tuple(f"{side.where(int(row))}: {int(full[row]):,} pieces" for row in rows)
         severity = "warning" if cut >= CUT * len(side) else "fact"
         out.append(Finding("lengths", severity, sentence, cut, where, values))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from maskwright.base.errors import UserError, unknown
+from maskwright.base.words import counted
 
+NAMED = 5  #: further rows that an error names
+Made = TypeVar("Made")
 _AS_LIST = ("to_pylist", "to_list", "tolist")  # of pyarrow; of pandas and polars; of numpy
 _MISSING = ("NAType", "NaTType")  # pandas' NA and NaT, known by name because pandas is not imported
 
@@ -56,6 +59,27 @@ class Table:
             return f"{self.source} {self.unit} {self.inner[row][word]}"
         found = f"{self.source} {self.unit} {self.lines[row]}" if self.places is None else self.places[row]
         return found if word is None else f"{found}, word {word + 1}"
+
+    def each(self, make: Callable[..., Made], *cells: Iterable[Any]) -> list[Made]:
+        """What `make` says of each row's cells. Raises UserError where it raises one: with what it says of the first
+        such row, and where the others stand, so that all can be mended at once."""
+        out, refused = [], dict[int, UserError]()
+        for row, own in enumerate(zip(*cells, strict=True)):
+            try:
+                out.append(make(*own))
+            except UserError as problem:
+                refused[row] = problem
+        if refused:
+            (row, problem), *rest = refused.items()
+            raise UserError(f"{self.where(row)}: {problem}{self._too([other for other, _ in rest])}")
+        return out
+
+    def _too(self, rows: Sequence[int]) -> str:
+        if not rows:
+            return ""
+        places = ", ".join(self.where(row) for row in rows[:NAMED])
+        more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
+        return f" {counted(len(rows), 'more row')} {'is' if len(rows) == 1 else 'are'} refused too: {places}{more}."
 
 
 def from_records(records: Sequence[Mapping[str, Any]], source: str, lines: list[int], unit: str = "line") -> Table:

@@ -16,8 +16,10 @@ from maskwright.evaluation._by_id import SAID, by_id, in_order
 from maskwright.runs import RunFolder
 
 PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
+ANSWER = "answer"  #: the column of answers to questions
+TRUE_ANSWERS = "answers"  #: and of the true ones
 #: columns that may hold a system's answers, the first that is there
-ANSWERS = (SAID, "predicted", "label", "labels", "score", "answer", "number", "spans", "words")
+ANSWERS = (SAID, "predicted", "label", "labels", "score", ANSWER, "number", "spans", "words")
 AMBIGUOUS = ("label", "labels")  #: they hold the truth as often, unless that stands elsewhere
 TARGETS = ("target", "gold", "true")  #: and the true ones
 
@@ -31,6 +33,7 @@ class Answers:
     targets: list[Any] | None
     table: Table
     sets: bool = False  #: whether an answer is any number of labels
+    asked: bool = False  #: whether it is that to a question
     run: bool = False
     labels: tuple[str, ...] = ()  #: of a run, in its order
     separator: str | None = None  #: of a run with several labels a row
@@ -56,6 +59,14 @@ class Sides:
     b: Answers
     notes: list[str]
     again: Column | None = None  #: the truth as B tells it, where both do
+    label: str = ""  #: the truth's column, where it has a file of its own
+
+    @property
+    def asked(self) -> bool:
+        """Whether something says that answers are those to questions, which are texts, and not sets of labels."""
+        sides = (self.a, self.b)
+        named = self.label == TRUE_ANSWERS or any(side.asked for side in sides)
+        return named and not any(side.sets for side in sides)
 
     @property
     def columns(self) -> list[Column]:
@@ -86,7 +97,7 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
         raise UserError(f"{gold.source} has {len(gold):,} rows, the answers are {len(first.said):,}.")
     notes += _check_rows(first, second, gold)
     if gold is not None:
-        return Sides(Column("the truth", gold.column(label), gold.where), first, second, notes)
+        return Sides(Column("the truth", gold.column(label), gold.where), first, second, notes, label=label)
     told = [Column("the truth", s.targets, s.table.where) for s in (first, second) if s.targets is not None]
     if told:
         return Sides(told[0], first, second, notes, *told[1:])
@@ -102,7 +113,7 @@ def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = Non
     found = by_id(source)
     if found is not None:
         table = in_order(found, gold, str(source))
-        return Answers(str(source), table.column(SAID), None, table)
+        return Answers(str(source), table.column(SAID), None, table, asked=True)
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     folder = path if path is not None and path.is_dir() else None
     table = read(source if folder is None else _of_run(folder))
@@ -128,6 +139,7 @@ def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = Non
         targets=table.column(truth) if truth else None,
         table=table,
         sets=column == "labels",
+        asked=column == ANSWER,
         notes=(note,) if taken else (),
         **({} if folder is None else _known(folder)),
     )

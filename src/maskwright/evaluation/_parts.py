@@ -19,15 +19,15 @@ from maskwright.stats.measures import Measure
 Make = Callable[[Any, Any], dict[str, Measure]]
 
 
-def parts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]] | None:
+def parts(columns: Sequence[Column], asked: bool = False) -> tuple[Make, list[np.ndarray]] | None:
     """What to measure, and each side as (n,) of a set of spans, or of a tuple of tags a row; None where no cell holds a
     part of a text, and none is a list of tags.
 
-    columns: as `Sides.columns`. Where the truth is a list of tags, answers with places are taken for the tags of its
-    words. Raises UserError for a side that says it in another way.
+    columns: as `Sides.columns`; asked: as `Sides.asked`. Where the truth is a list of tags, answers with places are
+    taken for the tags of its words. Raises UserError for a side that says it in another way.
     """
     columns = [replace(column, cells=[parsed(cell) for cell in column.cells]) for column in columns]
-    if all(_true_texts(cell) is not None for cell in columns[0].cells) and _are_texts(columns[1:]):
+    if _are_true_answers(columns[0].cells, asked) and _are_texts(columns[1:]):
         return _texts(columns)
     if not any(_is_part(cell) for column in columns for cell in column.cells):
         return _words(columns) if _are_tags(columns) else None
@@ -35,6 +35,17 @@ def parts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]] | None:
     if any(isinstance(entry, str) for cell in truth.cells if isinstance(cell, list) for entry in cell):
         return _words(columns)
     return measured.entities, [objects([_spans(cell, c, i) for i, cell in enumerate(c.cells)]) for c in columns]
+
+
+def _are_true_answers(cells: Sequence[Any], asked: bool) -> bool:
+    """Whether each cell is a list of true answers to a question. A list of plain texts may be a set of labels as well:
+    something has to say which, `asked` or an entry with its `text`."""
+    said = asked or any(_has_text(each) for cell in cells for each in (cell if isinstance(cell, list) else [cell]))
+    return said and all(_true_texts(cell) is not None for cell in cells)
+
+
+def _has_text(cell: Any) -> bool:
+    return isinstance(cell, Mapping) and "text" in cell
 
 
 def _are_texts(columns: Sequence[Column]) -> bool:
@@ -57,7 +68,7 @@ def _true_texts(cell: Any) -> tuple[str, ...] | None:
         cell = cell["text"]
     if not isinstance(cell, list):
         return None
-    return tuple(str(one["text"] if isinstance(one, Mapping) and "text" in one else one) for one in cell)
+    return tuple(str(one["text"] if _has_text(one) else one) for one in cell)
 
 
 def _are_tags(columns: Sequence[Column]) -> bool:

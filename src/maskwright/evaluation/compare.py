@@ -68,7 +68,8 @@ def compare(
     a, b: a run folder, a file, or rows with a column `prediction`, `labels`, `label` or `score`; the names `label` and
     `labels` are taken for answers only where the truth stands elsewhere. The truth stands in `data` under `label`, or
     in a column `target` of either side (a run folder has it). Answers are classes, sets of labels (lists, or texts cut
-    at `separator`, by default the run's or a comma), numbers with fractions, spans of the text, or a tag for each word.
+    at `separator`, by default the run's or a comma), numbers with fractions, spans of the text, a tag for each word, or
+    answers to questions: by id, in a column `answer`, or beside a truth called `answers` or one of entries with `text`.
     metric: the one that the sentence is about; accuracy, f1_macro, pearson or f1 unless stated. Raises UserError where
     the sides do not answer the same rows.
     """
@@ -97,7 +98,7 @@ def _comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.
     """What to measure, the columns of `Sides` as arrays, and notes: of parts of the texts, of sets of labels, of
     numbers where some have fractions and no run says that they are classes, else of classes."""
     known, columns = sides.known, sides.columns
-    tagged = parts(columns)
+    tagged = parts(columns, sides.asked)
     if tagged is not None:
         return *tagged, []
     listed = any(isinstance(cell, LISTS) for column in columns for cell in column.cells)

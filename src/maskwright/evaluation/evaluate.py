@@ -46,9 +46,9 @@ def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgem
     found = judge(model, encodings, examples, notes)
     assert found.scores is not None
     assert examples.targets is not None
-    doubts = model.task.doubts(found.scores, examples.targets)
+    suspected = model.task.suspected(found.scores, examples.targets)
     told = figures(model.task, [found.scores], examples.targets, [model.calibration])
-    return replace(found, notes=(*notes, *doubts), figures=told)
+    return replace(found, notes=(*notes, *suspected), figures=told)
 
 
 def judge(

@@ -279,7 +279,8 @@ def _lengths(encodings: Mapping[str, Inputs], cut: int) -> Histogram:
     if windowed:
         joined = any(isinstance(e, Grouped) for e in encodings.values())
         how = "chunks" if joined else "windows that overlap"
-        note = f"{windowed:,} texts are longer than {cut} pieces and were read in {how}."
+        also = f" Of {lost:,} the first text, which stands in each, was cut." if lost else ""
+        note = f"{windowed:,} texts are longer than {cut} pieces and were read in {how}.{also}"
     return Histogram(
         title="How long the texts are",
         edges=edges,

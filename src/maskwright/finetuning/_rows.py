@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,23 @@ from maskwright.data.splits import split, split_groups
 from maskwright.data.table import NoColumn, Table
 from maskwright.data.tagged import WORDS
 from maskwright.finetuning.settings import FILES, Finetune
-from maskwright.tasks import Examples, Model
+from maskwright.tasks import Examples, Model, Task
 from maskwright.tasks._given import Inputs
+from maskwright.text.several import Several
 
 Sources = dict[str, Source | None]
 
+NEARLY = 0.9  #: of its share of the rows, which groups that were not asked for must leave the training side
 NEAR_ROWS = 200_000  #: a run looks for near repeats among up to so many rows, which takes some ten seconds
 
 
 @dataclass(frozen=True)
 class Split:
-    """One side of the data, as texts and as pieces."""
+    """One side of the data, as texts and as pieces, and where its rows stand."""
 
     examples: Examples
     encodings: Inputs
+    table: Table
 
 
 def roles(asked: Finetune, sources: Sources) -> tuple[Sources, list[str]]:
@@ -67,16 +70,18 @@ def read_tables(asked: Finetune, sources: Mapping[str, Source | None]) -> tuple[
 
 
 def read_rows(asked: Finetune, source: Source, needs: Sequence[str]) -> Table:
-    """The rows of one side. A UserError for a column that is not there says by which option another one is named."""
+    """The rows of one side, what is doubtful of them noted. A UserError for a column that is not there says by which
+    option another one is named."""
     try:
-        return read(source, settings=asked.data.reading(), needs=needs)
+        table = read(source, settings=asked.data.reading(), needs=needs)
     except NoColumn as problem:
-        named = [n for n, column in asked.task if column == problem.column and n in ("text", "pair", "label")]
+        named = [option for option, columns in asked.task.by_option().items() if problem.column in columns]
         how = f"--{named[0]} NAME" if named else "--set data.group=NAME" if problem.column == asked.data.group else ""
         told = f"{problem} Name the right one by {how}." if how else str(problem)
         if asked.task.answers == "tags" and asked.data.reader is None and WORDS not in problem.columns:
             told += " A file with one word a line, whatever its suffix, is --set data.reader=conll."
         raise UserError(told) from None
+    return replace(table, notes=list(dict.fromkeys([*table.notes, *asked.task.doubts(table)])))
 
 
 def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Table], str]:
@@ -90,22 +95,50 @@ def _split_off(asked: Finetune, tables: dict[str, Table]) -> tuple[dict[str, Tab
     task = asked.task.spelled(table)
     labels = task.discover(table)
     strata = task.strata(task.examples(table, labels))
-    groups = number_groups(table.column(data.group), table.where) if data.group else None
+    stated = {data.group: number_groups(table.column(data.group), table.where)} if data.group else {}
+    together = {} if stated else dict(_together(task, table))
     try:
-        if groups is None:
-            parts = split(strata, len(table), cut, asked.seed)
-        else:
-            parts = split_groups(strata, groups, cut, asked.seed)
+        group, parts = _parts(stated or {**together, None: None}, strata, len(table), cut, asked.seed)
     except UserError as problem:
         raise UserError(f"{table.source} cannot be split: {problem} {_remedy(tables)}") from None
     named = dict(zip(("train", *shares), parts, strict=True))
     counts = ", ".join(f"{len(rows):,} {name}" for name, rows in named.items())
     how = "" if strata is None else " by class" if strata.ndim == 1 else " by label"
     note = f"{table.source} was split{how} with seed {asked.seed}: {counts} rows."
-    if groups is not None:
-        held = ", ".join(f"{len(set(groups[rows])):,} {name}" for name, rows in named.items())
-        note += f" Groups of {data.group!r} were kept whole: {held}."
+    if group is not None:
+        numbers = {**stated, **together}[group]
+        held = ", ".join(f"{len(set(numbers[rows])):,} {name}" for name, rows in named.items())
+        note += f" Groups of {group!r} were kept whole: {held}."
+        note += "" if stated else " --set data.group=NAME keeps others whole."
+    elif together:
+        note += f" There are too few groups of {' or '.join(map(repr, together))} to keep each on one side."
     return {**tables, **{name: table.select(rows) for name, rows in named.items()}}, note
+
+
+def _parts(
+    ways: Mapping[str | None, Any], strata: np.ndarray | None, count: int, cut: tuple[float, ...], seed: int
+) -> tuple[str | None, list[np.ndarray]]:
+    """The parts, and the name of what they keep whole: of the first groups (rows,) with which the training side has
+    nearly its share, else of the last; None keeps nothing whole. Raises UserError where not even the last fill all
+    parts."""
+    *others, (name, groups) = ways.items()
+    for other, numbers in others:
+        try:
+            parts = split_groups(strata, numbers, cut, seed)
+        except UserError:
+            continue
+        if len(parts[0]) >= NEARLY * cut[0] * count:
+            return other, parts
+    return name, split(strata, count, cut, seed) if groups is None else split_groups(strata, groups, cut, seed)
+
+
+def _together(task: Task, table: Table) -> Iterator[tuple[str, np.ndarray]]:
+    """What the task would keep on one side: by name the group of each row, counted from 0. What no two rows share is
+    left out."""
+    for name, cells in task.together(table).items():
+        index = {cell: i for i, cell in enumerate(dict.fromkeys(cells))}
+        if len(index) < len(table):
+            yield name, np.array([index[cell] for cell in cells], np.int64)
 
 
 def _remedy(tables: Mapping[str, Table]) -> str:
@@ -119,7 +152,7 @@ def encode_splits(model: Model, tables: Mapping[str, Table]) -> dict[str, Split]
     out = {}
     for name, table in tables.items():
         examples = model.task.examples(table, model.labels)
-        out[name] = Split(examples, model.inputs(examples))
+        out[name] = Split(examples, model.inputs(examples), table)
     return out
 
 
@@ -154,30 +187,40 @@ def remarks(splits: Mapping[str, Split], model: Model) -> list[str]:
 
 
 def cut_notes(splits: Mapping[str, Split], model: Model) -> list[str]:
-    notes = []
+    """What becomes of texts that are too long: how they are parted, what is cut off, and which share that is."""
+    notes, narrowed = [], []
     for name, side in splits.items():
-        parted = side.encodings.windowed
-        if parted:
+        pieces, longer = side.encodings, f"{name} texts are longer than {model.max_length} pieces"
+        if pieces.windowed:
             how = "windows that overlap" if model.task.windows else f"chunks, which long = {model.long.name} joins"
+            end = "" if pieces.truncated else ", and nothing is cut off"
+            notes.append(f"{pieces.windowed:,} of {len(side.examples):,} {longer}; they are read in {how}{end}.")
+        if pieces.truncated:
+            # Of examples of several sequences it is a first text, which a person may want to shorten.
+            first = side.table.where(int(np.flatnonzero(pieces.cut)[0])) if isinstance(pieces, Several) else ""
             notes.append(
-                f"{parted:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces; they "
-                f"are read in {how}, and nothing is cut off."
+                f"{pieces.truncated:,} of {len(side.examples):,} {longer} and were "
+                f"{model.task.shortened(model.long)}{f' (first at {first})' if first else ''}: {pieces.pieces_cut:,} "
+                f"pieces, {pieces.share_cut:.1%} of all, are never seen.{_other_ways(model, pieces)}"
             )
-        cut = side.encodings.truncated
-        if cut and parted:
-            notes.append(
-                f"Of {cut:,} {name} texts more than half of {model.max_length} pieces stand before what is read in "
-                f"windows; they were cut at their ends ({side.encodings.pieces_cut:,} pieces lost)."
-            )
-        elif cut:
-            lost = side.encodings.pieces_cut
-            share = lost / int(side.encodings.full_lengths.sum())
-            notes.append(
-                f"{cut:,} of {len(side.examples):,} {name} texts are longer than {model.max_length} pieces and were "
-                f"{model.long.told}: {lost:,} pieces, {share:.1%} of all, are never seen. Other ways to read long "
-                "texts are --long tail, head-tail, chunk-mean and more."
-            )
+        if isinstance(pieces, Several) and pieces.narrowed:
+            narrowed.append(pieces.narrowed)
+    if narrowed:
+        asked, least = min(narrowed)
+        parts = "Windows" if model.task.windows else "Chunks"
+        notes.append(
+            f"{parts} share as few as {least:,} pieces where {asked:,} were asked for: neighbours share at most half "
+            "of the room that a text has."
+        )
     return notes
+
+
+def _other_ways(model: Model, pieces: Inputs) -> str:
+    if model.task.answers == "choice":
+        return " Other ways to shorten a question are --long tail and head-tail."
+    if isinstance(pieces, Several):
+        return ""
+    return " Other ways to read long texts are --long tail, head-tail, chunk-mean and more."
 
 
 def count_pieces(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:

@@ -226,11 +226,11 @@ def _use(record: Record) -> str:
     """The same question asked three ways."""
     out = PurePath(str(record.settings.get("out") or record.path.name))
     folder = short(f"{out.name if out.is_absolute() else out}/model", 200)
-    pair = bool(table(record.settings.get("task")).get("pair"))
     length = table(record.model.get("maskwright")).get("max_length")
-    words = ["A text of your own.", "The second text of the pair."][: 1 + pair]
-    options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in zip(("text", "pair"), words, strict=False))
-    lists = ", ".join(f"[{json.dumps(text)}]" for text in words)
+    text, seconds = "A text of your own.", _seconds(record)
+    options = " ".join([f"--text {shlex.quote(text)}", *(f"--pair {shlex.quote(second)}" for second in seconds)])
+    rows = [seconds] if _chooses(record) else seconds
+    lists = ", ".join([json.dumps([text]), *([json.dumps(rows)] if rows else [])])
     where = json.dumps(folder, ensure_ascii=False)
     python = f"import maskwright as mw\n\nmodel = mw.load({where})\nprint(model.predict({lists}))"
     cut = f"truncation=True, max_length={length}, " if isinstance(length, int) else "truncation=True, "
@@ -247,6 +247,18 @@ def _use(record: Record) -> str:
     return "\n\n".join(parts)
 
 
+def _chooses(record: Record) -> bool:
+    """Whether what stands beside a text are its choices."""
+    return _pipeline(record) == PIPELINES["ForMultipleChoice"]
+
+
+def _seconds(record: Record) -> list[str]:
+    """What an example has beside its text."""
+    if _chooses(record):
+        return ["The first choice.", "The second choice."]
+    return ["The second text of the pair."] if table(record.settings.get("task")).get("pair") else []
+
+
 def _limits(record: Record) -> Iterator[str]:
     """What the figures do not say."""
     reported = table(record.metrics.get("reported"))
@@ -261,21 +273,33 @@ def _limits(record: Record) -> Iterator[str]:
         yield f"The figures are means over {counted(seeds, 'seed')}; the weights here are those of seed {saved}."
     length = table(record.model.get("maskwright")).get("max_length")
     if isinstance(length, int):
-        long = table(record.settings.get("long")).get("name")
-        here = table(record.splits.get(str(reported.get("split"))))
-        cut, rows = here.get("texts_cut"), here.get("rows")
-        known = isinstance(cut, int | float) and isinstance(rows, int | float)
-        said = f"; of the {rows:,.0f} reported ones {cut:,.0f} were" if known else ""
-        if table(record.model.get("maskwright")).get("windows"):
-            yield f"A text longer than {length:,} pieces is read in windows that overlap; nothing of it is cut off."
-        else:
-            yield f"A text longer than {length:,} pieces is {LONG.get(str(long), f'read in chunks ({long})')}{said}."
+        yield _too_long(record, length, table(record.splits.get(str(reported.get("split")))))
     if record.metrics.get("labels"):
         yield "It knows its labels and no others; what else a text may be about, it cannot say."
     for said in _otherwise(record):
         yield f"In transformers {said}."
     yield "Fairness between groups of people, and resistance to texts made to mislead it, were not examined."
     yield "No licence is stated here; those of the base model and of the data hold."
+
+
+def _too_long(record: Record, length: int, here: Mapping[str, Any]) -> str:
+    """What becomes of a text of more pieces; here: the counts of the reported rows."""
+    cut, rows = here.get("texts_cut"), here.get("rows")
+    known = isinstance(cut, int | float) and isinstance(rows, int | float)
+    said = f"; of the {rows:,.0f} reported ones {cut:,.0f} were" if known else ""
+    long = str(table(record.settings.get("long")).get("name"))
+    if _chooses(record):
+        return f"A question that is longer than {length:,} pieces with a choice is {LONG.get(long, 'cut')}{said}."
+    windows = bool(table(record.model.get("maskwright")).get("windows"))
+    if not windows and long in LONG:
+        return f"A text longer than {length:,} pieces is {LONG[long]}{said}."
+    parts = "windows that overlap" if windows else f"chunks ({long})"
+    if not _seconds(record):
+        return f"A text longer than {length:,} pieces is read in {parts}; nothing of it is cut off."
+    return (
+        f"A pair of texts longer than {length:,} pieces is read in {parts}, each behind the first text; one of more "
+        f"than half as many is cut at its end{said}."
+    )
 
 
 def _table(head: Iterable[str], rows: Iterable[Sequence[Cell]]) -> str:

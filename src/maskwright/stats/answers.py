@@ -49,17 +49,22 @@ def _f1(one: list[str], two: list[str]) -> float:
 
 def threshold(f1: Sequence[float], answerable: Sequence[bool], doubts: Sequence[float]) -> float:
     """The doubt up to which an answer is to be given, so that the mean F1 is highest on these questions; the smallest
-    of equals, 0 where none helps. f1: of each question's best answer, whether the question has one or not; doubts: how
-    much likelier no answer is.
+    of equals, and below all doubts where it is best to give none to any. f1: of each question's best answer, whether
+    the question has one or not; doubts: how much likelier no answer is, in nats, infinite where there is none to give.
 
-    (find_best_thresh of the official program.)
+    (find_best_thresh of the official program. Its doubts are probabilities, so that its 0 is below all of them. Of
+    questions that it doubts alike it would answer some; here they are answered together, as a threshold does.)
     """
-    order = np.argsort(doubts, kind="stable")
-    gains = (np.asarray(f1, np.float64) - ~np.asarray(answerable, bool))[order]  # from what giving none has
-    sums = np.cumsum(gains)
-    if not len(sums) or sums.max() <= 0:
+    places = np.asarray(doubts, np.float64)
+    order = np.argsort(places, kind="stable")[: int(np.isfinite(places).sum())]
+    if not len(order):
         return 0.0
-    return float(np.asarray(doubts)[order][int(sums.argmax())])
+    places = places[order]
+    gains = (np.asarray(f1, np.float64) - ~np.asarray(answerable, bool))[order]  # from what giving none has
+    last = np.append(places[1:] > places[:-1], True)  # of those that are doubted alike
+    sums = np.where(last, np.cumsum(gains), -np.inf)
+    best = int(sums.argmax())
+    return float(places[best] if sums[best] > 0 else np.nextafter(places[0], -np.inf))
 
 
 def answers(golds: Sequence[Sequence[str]], said: Sequence[str]) -> dict[str, Measure]:

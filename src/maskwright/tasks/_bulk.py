@@ -100,7 +100,7 @@ class Bulk:
         if counts["cut"]:
             notes.append(
                 f"{counts['cut']:,} of {counts['rows']:,} texts are longer than {self.model.max_length} pieces and "
-                f"were {self.model.long.told}; `pieces_cut` says by how much."
+                f"were {self.model.task.shortened(self.model.long)}; `pieces_cut` says by how much."
             )
         if counts["errors"]:
             notes.append(

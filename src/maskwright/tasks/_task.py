@@ -87,19 +87,21 @@ class Task(Part):
             raise UserError(f"The task {self.name} is about one text; there is no second one. Leave pair out.")
         return self
 
+    def by_option(self) -> dict[str, tuple[str, ...]]:
+        """The columns that each of the settings `text`, `pair` and `label` names."""
+        pair = worded.columns(self.pair) if self.pair else ()
+        return {"text": worded.columns(self.text), "pair": pair, "label": (self.label,)}
+
     def columns(self, with_label: bool = True) -> tuple[str, ...]:
         """The columns that a file must have."""
-        names: list[str] = []
-        for column in (self.text, self.pair):
-            if column and column != worded.ALL:
-                names += worded.fields(column) or (column,)
-        return tuple(dict.fromkeys([*names, self.label] if with_label else names))
+        named = self.by_option()
+        return tuple(dict.fromkeys([*named["text"], *named["pair"], *(named["label"] if with_label else ())]))
 
     def spelled(self, table: Table) -> Self:
         """This task, its `text` a template where it stands for all columns of the training rows."""
         if self.text != worded.ALL:
             return self
-        others = [name for name in table.columns if name not in (self.label, self.pair)]
+        others = [name for name in table.columns if name not in (*self.columns(), self.label)]
         if not others:
             raise UserError(f"{table.source} has no column beside {self.label!r}; text = * stands for all others.")
         return self.model_copy(update={"text": worded.template(others)})
@@ -118,6 +120,10 @@ class Task(Part):
         pairs = [example.pair or "" for example in some] if self.pair else None
         return Examples([example.text for example in some], pairs, None)
 
+    def doubts(self, table: Table) -> list[str]:
+        """What may be a slip in rows as they were read and is taken as it stands, one sentence each."""
+        return []
+
     def examples(self, table: Table, labels: Labels | None) -> Examples:
         """All rows of a table with their targets."""
         texts, pairs = self.texts(table)
@@ -127,6 +133,10 @@ class Task(Part):
         """Examples as pieces; a text (or pair) of more than `max_length` is read as `long` says, by default from its
         beginning."""
         return (long or Head()).inputs(tokenizer, examples.texts, examples.pairs, max_length)
+
+    def shortened(self, long: Long) -> str:
+        """How a text that is too long loses pieces, behind "it was"."""
+        return long.told
 
     def discover(self, table: Table) -> Labels | None:
         """The label set of the training rows; None for a task that has none."""
@@ -157,6 +167,10 @@ class Task(Part):
     def strata(self, examples: Examples) -> np.ndarray | None:
         """What a split keeps in proportion: (B,) a class a row, (B, C) 0 and 1 for each label of a row, or None."""
         return None
+
+    def together(self, table: Table) -> dict[str, list[str]]:
+        """What rows may have in common that belong on one side of a split: by name a cell a row, the widest first."""
+        return {}
 
     def marks(self, pieces: Encodings) -> np.ndarray | None:
         """(N,) bool: the pieces that see everything and are seen from everywhere, where an encoder has such ones
@@ -236,7 +250,7 @@ class Task(Part):
             raise UserError("There are no rows to judge; give at least one.")
         return values(self.measures(scores, targets, calibration), len(targets))
 
-    def doubts(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
+    def suspected(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
         """What scores of labelled rows let one doubt of how the model is read; one sentence each."""
         return []
 

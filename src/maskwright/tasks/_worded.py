@@ -23,9 +23,14 @@ def fields(column: str) -> tuple[str, ...] | None:
     return None if parts is None else tuple(dict.fromkeys(name for _, name in parts if name is not None))
 
 
-def template(columns: Iterable[str]) -> str:
+def columns(column: str) -> tuple[str, ...]:
+    """The columns that a setting names: a column, those of a template, or none of its own where it stands for all."""
+    return () if column == ALL else fields(column) or (column,)
+
+
+def template(names: Iterable[str]) -> str:
     """`name: {name}; ...`, as `*` stands for."""
-    return "; ".join(f"{name}: {{{name}}}" for name in columns)
+    return "; ".join(f"{name}: {{{name}}}" for name in names)
 
 
 def of_cells(cells: Mapping[str, Any], column: str) -> str:

@@ -15,6 +15,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.base.words import counted
 from maskwright.data.answered import answered
+from maskwright.data.doubts import empty, repeated_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.nn.segments import log_sum_exp
@@ -29,6 +30,7 @@ from maskwright.text.tokenizer import Tokenizer
 from maskwright.text.windows import Windowed, windowed_pairs
 
 NULL = -1.0  #: the place of having no answer
+TITLE = "title"  #: column of the article that a context is from, as SQuAD has it
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Answer(Task):
     )
     longest: int = Field(30, ge=1, le=512, description="answer: the most pieces that an answer may have")
     best: int = Field(20, ge=1, le=1000, description="answer: how many answers are weighed against each other")
-    stride: int = Field(128, ge=0, description="answer: pieces that the windows of a long context share")
+    stride: int = Field(128, ge=0, description="answer: pieces that windows of a context share, or half of their room")
 
     @model_validator(mode="after")
     def _has_a_context(self) -> Self:
@@ -76,6 +78,19 @@ class Answer(Task):
         return self
 
     # Rows
+
+    def doubts(self, table: Table) -> list[str]:
+        questions, contexts = self.spelled(table).texts(table)
+        assert contexts is not None
+        return [*repeated_ids(table), *empty(table, questions, "question"), *empty(table, contexts, "context")]
+
+    def together(self, table: Table) -> dict[str, list[str]]:
+        """Questions on one article, and on one context: what it says is learnt with the others' answers."""
+        contexts = self.texts(table)[1]
+        assert contexts is not None
+        titles = ["" if cell is None else str(cell) for cell in table.columns.get(TITLE, ())]
+        known = {TITLE: titles} if titles and all(map(str.strip, titles)) else {}
+        return {**known, str(self.pair): contexts}
 
     def examples(self, table: Table, labels: Labels | None) -> Examples:
         found = super().examples(table, labels)
@@ -89,15 +104,9 @@ class Answer(Task):
     def targets(self, table: Table, labels: Labels | None) -> np.ndarray:
         """(B,) of `Answered`."""
         assert self.pair is not None
-        contexts, cells = self.texts(table)[1], table.column(self.label)
+        contexts = self.texts(table)[1]
         assert contexts is not None
-        out = []
-        for i, (context, cell) in enumerate(zip(contexts, cells, strict=True)):
-            try:
-                out.append(answered(context, cell))
-            except UserError as problem:
-                raise UserError(f"{table.where(i)}: {problem}") from None
-        return objects(out)
+        return objects(table.each(answered, contexts, table.column(self.label)))
 
     def discover(self, table: Table) -> None:
         """There are no labels. Raises UserError where no question has an answer."""
@@ -151,7 +160,8 @@ class Answer(Task):
     # The network
 
     def inputs(self, tokenizer: Tokenizer, examples: Examples, max_length: int, long: Long | None = None) -> Inputs:
-        """Windows of the context, each behind the whole question; `long` has nothing to decide."""
+        """Windows of the context, each behind the question, of which at most half of the length is kept where both do
+        not fit; `long` has nothing to decide."""
         assert examples.pairs is not None
         firsts = [tokenizer.prepare(text) for text in examples.texts]
         if any(tokenizer.prepare(text) != text for text in examples.pairs):
@@ -161,6 +171,9 @@ class Answer(Task):
             )
         whole = tokenizer.encode(firsts, examples.pairs, details=True, prepared=True)
         return windowed_pairs(whole, max_length, self.stride)
+
+    def shortened(self, long: Long) -> str:
+        return "cut at the end of the question"
 
     def wanted(self, targets: np.ndarray, inputs: Inputs) -> np.ndarray:
         """(S,) of (1, 2): among the pieces that are asked of a window the one that the first true answer starts at, and
@@ -278,9 +291,8 @@ class Answer(Task):
         return Calibration(split, len(targets), thresholds=(fitted,))
 
     def settled(self, scores: np.ndarray, calibration: Calibration | None, metric: str) -> np.ndarray:
-        """None is given where it is likelier by more than 0: the threshold is taken off its score."""
-        moved = np.array([0, 0, _threshold(calibration)])
-        return objects([np.concatenate([one[:1] - moved, one[1:]]) for one in scores])
+        """None is likelier than the best answer where it was by more than the threshold."""
+        return objects([_moved(one, _threshold(calibration)) for one in scores])
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         return {}
@@ -291,6 +303,17 @@ NEXT = 4  #: how many further answers are told
 
 def _threshold(calibration: Calibration | None) -> float:
     return calibration.thresholds[0] if calibration is not None and calibration.thresholds else 0.0
+
+
+def _moved(scores: np.ndarray, least: float) -> np.ndarray:
+    """One question's scores, as `condensed` has them, with `least` taken off that of none; what is rounded there never
+    turns the answer."""
+    out = scores.astype(np.float64)
+    if len(out) > 1:
+        none, best = out[:2, 2]
+        withheld = none - best > least
+        out[0, 2] = max(none - least, np.nextafter(best, np.inf)) if withheld else min(none - least, best)
+    return out
 
 
 def _chance(doubt: float) -> float:

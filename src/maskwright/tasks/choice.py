@@ -15,6 +15,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.base.words import counted
 from maskwright.data.choices import Choices, First, choices, counted_from, right
+from maskwright.data.doubts import empty, repeated_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.nn.segments import log_sum_exp
@@ -23,12 +24,13 @@ from maskwright.stats.measures import Measure, share
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
 from maskwright.tasks._given import Given, Inputs
 from maskwright.tasks._task import Example, Examples, Task
-from maskwright.tasks._worded import fields, of_cells, of_table
+from maskwright.tasks._worded import of_cells, of_table
 from maskwright.tasks.long import Long
 from maskwright.tasks.long.head import Head
 from maskwright.text.encodings import Encodings
-from maskwright.text.groups import Grouped
+from maskwright.text.groups import Grouped, shortened_firsts
 from maskwright.text.tokenizer import Tokenizer
+from maskwright.text.windows import first_text
 
 BETWEEN = "\n"  #: the choices of a row where they are told as one text
 
@@ -44,8 +46,8 @@ class Asked:
 class Choice(Task):
     """Cross-entropy over the scores of a question's choices: each is read behind the question and scored by one output.
 
-    Questions may have different numbers of choices. What is too long is cut at the question's end, so that each choice
-    is read whole where the encoder's length allows it.
+    Questions may have different numbers of choices. What is too long is cut off the question, by default at its end, so
+    that each choice is read whole where the encoder's length allows it.
     """
 
     head: ClassVar[str] = "multiple-choice"
@@ -72,10 +74,11 @@ class Choice(Task):
         assert self.pair is not None
         return [name.strip() for name in self.pair.split(",")]
 
-    def columns(self, with_label: bool = True) -> tuple[str, ...]:
-        texts = fields(self.text) or (self.text,)
-        names = tuple(dict.fromkeys((*texts, *self.choice_columns)))
-        return (*names, self.label) if with_label else names
+    def by_option(self) -> dict[str, tuple[str, ...]]:
+        return {**super().by_option(), "pair": tuple(self.choice_columns)}
+
+    def doubts(self, table: Table) -> list[str]:
+        return [*repeated_ids(table), *empty(table, of_table(table, self.spelled(table).text), "question")]
 
     def texts(self, table: Table) -> tuple[list[str], list[str] | None]:
         """The choices of a row as one text, for what looks at texts."""
@@ -98,23 +101,11 @@ class Choice(Task):
         """(B,) of `Asked`."""
         found, said = self._choices(table), table.column(self.label)
         first = self._counted_from(table, found)
-        asked = []
-        for i, (label, one) in enumerate(zip(said, found, strict=True)):
-            try:
-                asked.append(Asked(one.texts, right(label, one, first)))
-            except UserError as problem:
-                raise UserError(f"{table.where(i)}: {problem}") from None
-        return objects(asked)
+        return objects(table.each(lambda label, one: Asked(one.texts, right(label, one, first)), said, found))
 
     def _choices(self, table: Table) -> list[Choices]:
         names = self.choice_columns
-        out = []
-        for i, cells in enumerate(zip(*(table.column(name) for name in names), strict=True)):
-            try:
-                out.append(choices(cells, names))
-            except UserError as problem:
-                raise UserError(f"{table.where(i)}: {problem}") from None
-        return out
+        return table.each(lambda *cells: choices(cells, names), *map(table.column, names))
 
     def _counted_from(self, table: Table, found: Sequence[Choices]) -> First:
         if self.first != "auto":
@@ -155,14 +146,34 @@ class Choice(Task):
         return None
 
     def inputs(self, tokenizer: Tokenizer, examples: Examples, max_length: int, long: Long | None = None) -> Inputs:
-        """A sequence for each choice, behind the question."""
+        """A sequence for each choice, behind the question; `long` says what stays of a question that is too long."""
         assert examples.choices is not None
         counts = [len(own) for own in examples.choices]
         questions = [text for text, count in zip(examples.texts, counts, strict=True) for _ in range(count)]
         each = [choice for own in examples.choices for choice in own]
-        found = (long or Head()).inputs(tokenizer, questions, each, max_length)
-        assert isinstance(found, Encodings)
+        found = tokenizer.encode(questions, each)
+        if found.lengths.max(initial=0) > max_length:  # which pieces are the question's is asked only where it matters
+            found = shortened_firsts(tokenizer.encode(questions, each, details=True), max_length, (long or Head()).kept)
         return Grouped.of(found, counts)
+
+    def shortened(self, long: Long) -> str:
+        return f"{long.told} of the question"
+
+    def lost(self, targets: np.ndarray, inputs: Inputs) -> list[str]:
+        """Choices beside which nothing of their question is read."""
+        assert isinstance(inputs, Grouped)
+        pieces, count = inputs.encodings, 0
+        for i in np.flatnonzero(pieces.cut):
+            assert pieces.words is not None
+            own, _ = first_text(pieces.words[pieces.offsets[i] : pieces.offsets[i + 1]])
+            count += not len(own)
+        if not count:
+            return []
+        leave = "leaves" if count == 1 else "leave"
+        return [
+            f"{counted(count, 'choice')} {leave} no room for the question and may be cut at the end; a larger "
+            "--max-length helps."
+        ]
 
     def wanted(self, targets: np.ndarray, inputs: Inputs) -> np.ndarray:
         return np.array([one.right for one in targets], np.int64)

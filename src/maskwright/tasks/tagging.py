@@ -296,7 +296,7 @@ class Tagging(LabelSetTask):
         names = targets[0].names
         return [[names[int(tag)] for tag in path] for path in self.tags(scores, targets, _free(names))]
 
-    def doubts(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
+    def suspected(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
         """Whether the likeliest tags begin spans as IOB1 does, where they are read as IOB2: the marks of both are the
         same, and a model of others does not say which one it learnt."""
         if self.kind == "words" or not len(targets) or self._scheme(targets[0].names) != "IOB2":

@@ -20,6 +20,8 @@ class Cuttable(ABC):
     def cut(self) -> np.ndarray:
         """(B,) int64: how many pieces truncation took away of each."""
 
+    full_lengths: np.ndarray  #: (B,) int64: how many pieces each had before truncation
+
     @property
     def truncated(self) -> int:
         """How many were cut."""
@@ -29,6 +31,16 @@ class Cuttable(ABC):
     def pieces_cut(self) -> int:
         """How many pieces truncation took away, over all."""
         return int(self.cut.sum())
+
+    @property
+    def full_pieces(self) -> int:
+        """How many pieces there were before truncation, over all."""
+        return int(self.full_lengths.sum())
+
+    @property
+    def share_cut(self) -> float:
+        """What share of all pieces truncation took away."""
+        return self.pieces_cut / max(1, self.full_pieces)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskwright.text.encodings import Encodings
 from maskwright.text.several import Several
-from maskwright.text.windows import Cuts, Frame, paired, ranges, single, taken
+from maskwright.text.windows import Cuts, Frame, Kept, beginning, check_room, paired, ranges, single, taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +21,7 @@ class Grouped(Several):
     sequences: np.ndarray
     joined: bool = False  #: whether a network says one thing of an example, and not one of each sequence
     lost: np.ndarray | None = None  #: (B,) pieces that are in no sequence, where those of `encodings` were cut before
+    narrowed: tuple[int, int] | None = None  #: see `Several`
 
     @classmethod
     def of(cls, encodings: Encodings, counts: Sequence[int]) -> Grouped:
@@ -37,6 +38,11 @@ class Grouped(Several):
         """(B,): the pieces of an example, of which chunks are parts; else those of its longest sequence before it was
         cut, which is what the encoder's length is to be compared with."""
         return np.maximum.reduceat(self.encodings.full_lengths, self.sequences[:-1]) if len(self) else np.zeros(0, int)
+
+    @property
+    def full_pieces(self) -> int:
+        """How many pieces there were before truncation, those of all sequences where each is a text of its own."""
+        return super().full_pieces if self.joined else self.encodings.full_pieces
 
     @property
     def cut(self) -> np.ndarray:
@@ -63,22 +69,31 @@ def chunked(whole: Encodings, max_length: int, overlap: int, pairs: bool) -> Gro
     """B texts, encoded whole and with details, in chunks of at most `max_length` pieces with the template's pieces
     around each; of pairs the second text, behind the first one. Raises UserError for a length without room for text."""
     cuts = Cuts(whole, max_length, overlap, _frames(max_length, pairs))
-    return Grouped(cuts.encodings, cuts.sequences, True, np.array(cuts.lost, np.int64))
+    return Grouped(cuts.encodings, cuts.sequences, True, np.array(cuts.lost, np.int64), cuts.narrowed)
 
 
-def without_middle(whole: Encodings, max_length: int, share: float, pairs: bool) -> Encodings:
-    """B texts, encoded whole and with details, each with at most `max_length` pieces: what a longer one has in its
-    middle is left out, of pairs in the middle of the second text. share: of what stays, that before the gap."""
+def shortened(whole: Encodings, max_length: int, kept: Kept, pairs: bool) -> Encodings:
+    """B texts, encoded whole and with details, each with at most `max_length` pieces. kept: what stays of a longer one,
+    of pairs of the second text. Raises UserError for a length without room for text."""
+    return _shortened(whole, max_length, kept, _frames(max_length, pairs))
+
+
+def shortened_firsts(whole: Encodings, max_length: int, kept: Kept) -> Encodings:
+    """B pairs, encoded whole and with details, each with at most `max_length` pieces: the first text is cut as far as
+    it takes, and the second one at its end where all of the first is not enough. kept: what stays of the first text.
+    Raises UserError for a length without room for text."""
+    return _shortened(whole, max_length, beginning, lambda words: paired(words, max_length, 0, kept))
+
+
+def _shortened(whole: Encodings, max_length: int, kept: Kept, frame: Callable[[np.ndarray], Frame]) -> Encodings:
     assert whole.words is not None
     take = []
-    frame = _frames(max_length, pairs)
     for first, end in pairwise(whole.offsets.tolist()):
         before, start, stop, _ = frame(whole.words[first:end])
-        room = max(max_length - len(before) - (end - first - stop), 0)
-        head = stop - start if stop - start <= room else round(share * room)
-        tail = 0 if stop - start <= room else room - head
-        parts = before, np.arange(start, start + head), np.arange(stop - tail, stop), np.arange(stop, end - first)
-        take.append(first + np.concatenate(parts))
+        room, body = max_length - len(before) - (end - first - stop), np.arange(start, stop)
+        check_room(room, max_length, len(body))
+        body = body if len(body) <= room else body[kept(len(body), room)]
+        take.append(first + np.concatenate([before, body, np.arange(stop, end - first)]))
     return taken(whole, take, [1] * len(take))
 
 

@@ -13,6 +13,8 @@ class Several(Cuttable):
 
     encodings: Encodings
     sequences: np.ndarray
+    #: of sequences that overlap: how many pieces neighbours were to share, and how few some do, where these are fewer
+    narrowed: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.sequences) - 1

@@ -55,7 +55,7 @@ class Windowed(Several):
     """B texts as S windows, their sequences, and the R tokens that are asked of them.
 
     asked (R,) int64: pieces of the windows, in order, not all different; asks (B+1,) int64: those of text b are
-    `asks[b]` to `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none.
+    `asks[b]` to `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none; narrowed: see `Several`.
     """
 
     encodings: Encodings
@@ -63,6 +63,7 @@ class Windowed(Several):
     asked: np.ndarray
     asks: np.ndarray
     lost: np.ndarray | None = None
+    narrowed: tuple[int, int] | None = None
 
     @property
     def full_lengths(self) -> np.ndarray:
@@ -117,7 +118,8 @@ def windowed(whole: Encodings, words: Sequence[np.ndarray], max_length: int, ove
     """
     cuts = Cuts(whole, max_length, overlap, single)
     asks = np.concatenate([[0], np.cumsum([len(w) for w in words])]).astype(np.int64)
-    return Windowed(cuts.encodings, cuts.sequences, cuts.place[_first_pieces(whole, words)], asks)
+    pieces = cuts.place[_first_pieces(whole, words)]
+    return Windowed(cuts.encodings, cuts.sequences, pieces, asks, narrowed=cuts.narrowed)
 
 
 def windowed_pairs(whole: Encodings, max_length: int, overlap: int) -> Windowed:
@@ -135,7 +137,7 @@ def windowed_pairs(whole: Encodings, max_length: int, overlap: int) -> Windowed:
         counts.append(sum(map(len, own)))
     asks = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     pieces = np.concatenate(asked).astype(np.int64) if asked else np.zeros(0, np.int64)
-    return Windowed(cuts.encodings, cuts.sequences, pieces, asks, np.array(cuts.lost, np.int64))
+    return Windowed(cuts.encodings, cuts.sequences, pieces, asks, np.array(cuts.lost, np.int64), cuts.narrowed)
 
 
 class Frame(NamedTuple):
@@ -152,13 +154,14 @@ class Cuts:
     """B texts cut into windows. sequences (B+1,): those of each; place (N,): of each piece of the whole that is of a
     window's core its place in the windows, and of each text's first piece, -1 for others; windows: of each its first
     piece, how many pieces stand before its text, and how many pieces of text it has; lost: pieces of each text that are
-    in no window."""
+    in no window. Neighbours share at most half of the room that a window has for text; narrowed: see `Several`."""
 
     def __init__(self, whole: Encodings, max_length: int, overlap: int, frame: Callable[[np.ndarray], Frame]) -> None:
         assert whole.words is not None
         self.place = np.full(len(whole.ids), -1, np.int64)
         self.windows: list[tuple[int, int, int]] = []
         self.lost: list[int] = []
+        self.narrowed: tuple[int, int] | None = None
         take, counts, at = list[np.ndarray](), list[int](), 0
         for first, end in pairwise(whole.offsets.tolist()):
             before, start, stop, lost = frame(whole.words[first:end])
@@ -177,13 +180,21 @@ class Cuts:
         self.encodings = taken(whole, take, counts)
 
     def _cut(self, body: np.ndarray, room: int, max_length: int, overlap: int) -> list[tuple[int, int]]:
-        if room < 1 and len(body):
-            raise UserError(
-                f"max_length = {max_length} leaves no room for text beside the {max_length - room} pieces that stand "
-                f"around it. Give {max_length - room + 1} or more."
-            )
-        begins = np.append(True, body[1:] != body[:-1])
-        return cut(len(body), max(room, 1), min(overlap, max(room, 1) // 2), begins)
+        check_room(room, max_length, len(body))
+        shared = min(overlap, max(room, 1) // 2)
+        found = cut(len(body), max(room, 1), shared, np.append(True, body[1:] != body[:-1]))
+        if shared < overlap and len(found) > 1:
+            self.narrowed = overlap, min(shared, self.narrowed[1] if self.narrowed else shared)
+        return found
+
+
+def check_room(room: int, max_length: int, size: int) -> None:
+    """Raises UserError where a text of `size` pieces has no room at all."""
+    if room < 1 and size:
+        raise UserError(
+            f"max_length = {max_length} leaves no room for text beside the {max_length - room} pieces that stand "
+            f"around it. Give {max_length - room + 1} or more."
+        )
 
 
 def taken(whole: Encodings, take: list[np.ndarray], counts: Sequence[int]) -> Encodings:
@@ -215,16 +226,30 @@ def single(words: np.ndarray) -> Frame:
     return Frame(np.arange(head), head, tail)
 
 
-def paired(words: np.ndarray, max_length: int) -> Frame:
+Kept = Callable[[int, int], np.ndarray]  #: (count, room) -> which of `count` pieces stay where there is room for fewer
+
+
+def beginning(count: int, room: int) -> np.ndarray:
+    return np.arange(room)
+
+
+def paired(words: np.ndarray, max_length: int, most: int | None = None, kept: Kept = beginning) -> Frame:
     """Of a pair, behind whose second text one piece of the template stands. Of one that is too long the first text is
-    cut until the pair fits, or half of `max_length` stands before the second one."""
-    tail = len(words) - 1
-    frames = np.flatnonzero(words[:tail] < 0)
+    cut until the pair fits, or no more than `most` pieces stand before the second one, by default half of
+    `max_length`; kept: what stays of it."""
+    texts, start = first_text(words)
+    most = max_length // 2 if most is None else most
+    lost = max(0, min(len(words) - max_length, start - most, len(texts)))
+    stay = texts[kept(len(texts), len(texts) - lost)] if lost else texts
+    before = np.sort(np.concatenate([np.flatnonzero(words[:start] < 0), stay]))
+    return Frame(before, start, len(words) - 1, lost)
+
+
+def first_text(words: np.ndarray) -> tuple[np.ndarray, int]:
+    """Of a pair the places of the first text's pieces, and where the second one begins."""
+    frames = np.flatnonzero(words[:-1] < 0)
     start = int(frames[-1]) + 1 if len(frames) else 0
-    texts = np.flatnonzero(words[:start] >= 0)
-    lost = max(0, min(len(words) - max_length, start - max_length // 2, len(texts)))
-    before = np.delete(np.arange(start), texts[len(texts) - lost :])
-    return Frame(before, start, tail, lost)
+    return np.flatnonzero(words[:start] >= 0), start
 
 
 def _first_pieces(whole: Encodings, words: Sequence[np.ndarray]) -> np.ndarray:

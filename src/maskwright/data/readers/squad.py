@@ -7,13 +7,13 @@ starts, counted from 0; none where the question has no answer), `id` and `title`
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from maskwright.base.errors import UserError
 from maskwright.base.words import counted
+from maskwright.data.doubts import repeated_ids
 from maskwright.data.readers._reader import Reader
 from maskwright.data.readers._text import decode
 from maskwright.data.settings import Encoded
@@ -42,7 +42,9 @@ class Squad(Reader, Encoded):
         rows = list(_rows(content["data"], source))
         notes += _doubts(rows, source)
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        return Table(columns, source, list(range(1, len(rows) + 1)), notes, unit="question")
+        table = Table(columns, source, list(range(1, len(rows) + 1)), notes, unit="question")
+        notes += repeated_ids(table)
+        return table
 
 
 def _rows(articles: Sequence[Any], source: str) -> Iterator[dict[str, Any]]:
@@ -74,14 +76,9 @@ def _doubts(rows: Sequence[Mapping[str, Any]], source: str) -> list[str]:
     """What does not fit together and is taken as the answers say."""
     told = [i for i, row in enumerate(rows, 1) if row["impossible"] is not None and row["answers"] is not None]
     odd = [i for i in told if bool(rows[i - 1]["impossible"]) == bool(rows[i - 1]["answers"])]
-    counts = Counter(row["id"] for row in rows if row["id"] is not None)
-    again = [name for name, count in counts.items() if count > 1]
-    out = []
-    if odd:
-        out.append(
-            f"{source}: is_impossible says otherwise than the answers of {counted(len(odd), 'question')} (first "
-            f"question {odd[0]}); the answers count."
-        )
-    if again:
-        out.append(f"{source}: {counted(len(again), 'id')} stand at several questions, such as {again[0]!r}.")
-    return out
+    if not odd:
+        return []
+    return [
+        f"{source}: is_impossible says otherwise than the answers of {counted(len(odd), 'question')} (first "
+        f"question {odd[0]}); the answers count."
+    ]

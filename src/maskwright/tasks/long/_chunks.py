@@ -13,12 +13,13 @@ from maskwright.text.tokenizer import Tokenizer
 
 
 class Chunks(Long):
-    """All pieces of a text in chunks, so that nothing is left out; of a pair the second text, behind the first one.
+    """All pieces of a text in chunks, so that nothing is left out; of a pair the second text, behind the first one, of
+    which at most half of the length is kept where the pair is longer.
 
     The last chunk is as long as the others: it begins before the one before it has ended.
     """
 
-    overlap: int = Field(0, ge=0, description="pieces that two chunks share")
+    overlap: int = Field(0, ge=0, description="pieces that two chunks share, or half of their room")
 
     alike: ClassVar[Literal["all", "short", "none"]] = "short"
     otherwise: ClassVar[str | None] = "a text is one sequence, and nothing joins the chunks of a longer one"
@@ -31,4 +32,4 @@ class Chunks(Long):
 
     @property
     def told(self) -> str:
-        return "read in chunks"
+        return "cut at the end of the first text"

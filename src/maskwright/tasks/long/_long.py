@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+import numpy as np
 from torch import Tensor, nn
 
 from maskwright.base.choice import Part
@@ -17,6 +18,7 @@ from maskwright.nn.batch import Batch
 from maskwright.text.encodings import Encodings
 from maskwright.text.groups import Grouped
 from maskwright.text.tokenizer import Tokenizer
+from maskwright.text.windows import beginning
 
 
 class Combine(nn.Module):
@@ -50,7 +52,12 @@ class Long(Part):
         """Most pieces of a sequence, where this way asks for more than the usual; else what was asked for."""
         return asked
 
+    def kept(self, count: int, room: int) -> np.ndarray:
+        """Which of `count` pieces of a text stay where it is cut to `room`, ascending; the first, unless a way says
+        otherwise."""
+        return beginning(count, room)
+
     @property
     def told(self) -> str:
-        """What becomes of a text that is too long, behind "it is"."""
-        return "read in several sequences"
+        """How a text loses pieces, behind "it was"."""
+        return "cut"

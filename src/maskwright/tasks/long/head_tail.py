@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from maskwright.tasks.long._long import Long
 from maskwright.text.encodings import Encodings
-from maskwright.text.groups import without_middle
+from maskwright.text.groups import shortened
 from maskwright.text.tokenizer import Tokenizer
 
 
@@ -24,7 +25,11 @@ class HeadTail(Long):
         self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
     ) -> Encodings:
         whole = tokenizer.encode(texts, pairs, details=True)
-        return without_middle(whole, max_length, self.share, pairs is not None)
+        return shortened(whole, max_length, self.kept, pairs is not None)
+
+    def kept(self, count: int, room: int) -> np.ndarray:
+        head = round(self.share * room)
+        return np.concatenate([np.arange(head), np.arange(count - (room - head), count)])
 
     @property
     def told(self) -> str:

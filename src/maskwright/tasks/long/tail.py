@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
+
 from maskwright.tasks.long._long import Long
 from maskwright.text.encodings import Encodings
 from maskwright.text.tokenizer import Tokenizer
@@ -19,6 +21,9 @@ class Tail(Long):
         self, tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
     ) -> Encodings:
         return tokenizer.encode(texts, pairs, max_length=max_length, keep="tail")
+
+    def kept(self, count: int, room: int) -> np.ndarray:
+        return np.arange(count - room, count)
 
     @property
     def told(self) -> str:

@@ -1,0 +1,106 @@
+"""Answers to questions beside each other: told by their ids, by their columns or by the truth, and not by chance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maskwright.base.errors import UserError
+from maskwright.evaluation.compare import compare
+
+# What is an answer to a question
+
+GOLDS = [["Ada"], ["Ada", "Babbage"], [], ["a loom"]] * 5
+GOOD, BAD = ["Ada", "Babbage", "", "the loom"] * 5, ["Ada", "", "Ada", "loom of"] * 5
+ENTRIES = [[{"text": text, "answer_start": 0} for text in golds] for golds in GOLDS]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "options"),
+    [
+        ({"answer": GOOD, "target": GOLDS}, {"prediction": BAD}, {}),
+        ({"prediction": GOOD}, {"prediction": BAD}, {"data": {"answers": GOLDS}, "label": "answers"}),
+        ({"prediction": GOOD, "target": ENTRIES}, {"prediction": BAD}, {}),
+        ({"prediction": GOOD}, {"prediction": BAD}, {"data": {"gold": ENTRIES}, "label": "gold"}),
+    ],
+)
+def test_something_says_that_texts_are_answers(a: dict[str, Any], b: dict[str, Any], options: dict[str, Any]) -> None:
+    found = compare(a, b, **options)
+    assert list(found.verdicts) == ["f1", "exact_match", "f1_answerable", "no_answer"]
+    assert found.verdicts["exact_match"].difference.value == 0.75
+    assert found.verdicts["f1"].difference.value == pytest.approx((0 + 1 + 1 + 1 / 3) / 4)
+
+
+def test_sets_of_labels_that_one_side_writes_as_texts_are_no_answers_to_questions(tmp_path: Path) -> None:
+    """JSON lines with lists, and answers of both systems in tables, their labels by comma."""
+    true = [["joy", "love"], ["joy"], [], ["fear", "joy"]] * 5
+    said = [["love", "joy"], ["love"], [], ["fear"]] * 5
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps({"text": str(i), "emotions": row}) + "\n" for i, row in enumerate(true)))
+    for name, rows in (("a", true), ("b", said)):
+        lines = [f'{i},"{",".join(row)}"\n' for i, row in enumerate(rows)]
+        (tmp_path / f"{name}.csv").write_text("text,prediction\n" + "".join(lines))
+    found = compare(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), data=str(gold), label="emotions")
+    assert set(found.verdicts) >= {"f1_macro", "hamming_loss"}
+    assert found.verdicts["exact_match"].difference.value == 0.5
+    assert found.notes == []
+
+
+# Answers by id
+
+
+def questions(folder: Path, ids: tuple[str, ...] = ("a", "b", "c")) -> Path:
+    asked = [
+        {"id": name, "question": f"Who {name}?", "answers": [{"text": "Ada", "answer_start": 0}] if name != "c" else []}
+        for name in ids
+    ]
+    path = folder / "dev.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "Ada was here.", "qas": asked}]}]}))
+    return path
+
+
+def test_answers_by_id_as_squads_server_takes_them(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    one.write_text(json.dumps({"c": "", "b": "the Ada", "a": "Ada"}))
+    two.write_text(json.dumps({"a": "here", "b": "Ada was", "c": "was"}))
+    found = compare(str(one), str(two), data=str(questions(tmp_path)), label="answers")
+    assert found.rows == 3
+    assert found.verdicts["exact_match"].difference.value == pytest.approx(1.0)
+    assert found.verdicts["f1"].difference.value == pytest.approx((1 + 1 / 3 + 1) / 3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "ids", "said"),
+    [
+        ({"a": "Ada"}, ("a", "b", "c"), r"no answer for 2 rows of .*dev.json; the first is 'b' \(.*question 2\)"),
+        ({"a": "", "b": "", "c": "", "d": ""}, ("a", "b", "c"), "answers 1 id that .* does not have, such as 'd'"),
+        ({"a": "", "b": ""}, ("a", "b", "a"), "question 3 has the id 'a' of another row"),
+    ],
+)
+def test_answers_by_id_that_do_not_fit(tmp_path: Path, answers: dict[str, str], ids: Any, said: str) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(answers))
+    with pytest.raises(UserError, match=said):
+        compare(str(tmp_path / "one.json"), str(tmp_path / "one.json"), str(questions(tmp_path, ids)), "answers")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"a": "x", "a": "y"}', "answers the id 'a' more than once"),
+        ('{"a": null}', "the answer of 'a' is no text"),
+        ('\ufeff{"a": 3}', "the answer of 'a' is no text"),
+    ],
+)
+def test_a_file_of_answers_by_id_that_does_not_hold_together(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "one.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        compare(str(tmp_path / "one.json"), str(tmp_path / "one.json"), str(questions(tmp_path)), "answers")
+
+
+def test_answers_by_id_need_the_rows_with_their_ids(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps({"a": "Ada"}))
+    with pytest.raises(UserError, match="answers by id, so the rows with their ids are needed"):
+        compare(str(tmp_path / "one.json"), {"prediction": ["Ada"], "target": [["Ada"]]})
