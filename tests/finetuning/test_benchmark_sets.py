@@ -96,8 +96,12 @@ def test_figures_of_the_very_rows_that_microsofts_files_report_on(
     assert "MRPC: reported are the test rows of these files" in page
 
 
-def test_what_is_cut_from_dev_rows(reviews: Rows, given: dict[str, Any], tmp_path: Path) -> None:
-    """SQuAD's training questions stay, and test questions on their articles go; nothing published is of such rows."""
+def test_what_is_cut_from_dev_rows(
+    reviews: Rows, given: dict[str, Any], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQuAD's training questions stay, and test questions on their articles go; nothing published is of such rows. The
+    encoder is taken for one that was trained on them before."""
+    monkeypatch.setitem(ENCODERS, "minilm", digest(tiny))
     questions = sets.questions(reviews)
     sets.squad(tmp_path / "data/squad2_dev_cs224n/dev-v2.0.json", questions)
     others = [{**row, "title": f"other {i}", "context": f"{row['context']} too"} for i, row in enumerate(questions[:9])]
@@ -113,7 +117,8 @@ def test_what_is_cut_from_dev_rows(reviews: Rows, given: dict[str, Any], tmp_pat
     assert {row[6] for row in rows(Squad(), found.told)} == {""}
     assert "BERT-base 88.5 (dev) [1]" in rows(Squad(), found.told)[0][7]
     page = (tmp_path / "out/README.md").read_text()
-    assert "SQuAD 1.1+" in page
+    assert "SQuAD 1.1*+" in page
+    assert f"Sets marked *: minilm, which {tiny} is or began from, was trained on rows of them before" in page
     assert f"SQuAD 1.1: test: {left}" in page
     assert "Mean of" not in page
     assert not (tmp_path / "out/predictions").exists(), "no program knows these rows"

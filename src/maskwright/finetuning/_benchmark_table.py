@@ -53,7 +53,7 @@ def remarks(benchmark: Benchmark, told: Mapping[str, Any]) -> list[str]:
     out = [] if average is None else [f"Mean of the first metrics: {100 * average:.1f}. {benchmark.average}"]
     out.append(benchmark.about)
     if any(map(_is_cut, cases)):
-        out.append("+ train and test were cut from dev rows, so this is no figure of the benchmark.")
+        out.append("Sets marked +: train and test were cut from dev rows, so these are no figures of the benchmark.")
     out += [_flattered(told["model"], name) for name in dict.fromkeys(case["seen"] for case in cases) if name]
     out += [f"{case['title']}: {note.rstrip('.')}." for case in cases for note in case["notes"]]
     places = {place: [case["title"] for case in cases if case["data"] == place] for place in _places(cases)}
@@ -99,7 +99,7 @@ def _places(cases: list[Any]) -> list[str]:
 
 def _flattered(model: str, encoder: str) -> str:
     began = "" if model == encoder else f", which {model} is or began from,"
-    return f"* {encoder}{began} was trained on rows of this set before, so the figure flatters it."
+    return f"Sets marked *: {encoder}{began} was trained on rows of them before, so the figures flatter it."
 
 
 def _known(case: Mapping[str, Any], metric: str, side: str, sources: Mapping[str, int]) -> tuple[str, str]:
