@@ -66,7 +66,7 @@ def test_quiet_leaves_the_table_alone(tune: Run) -> None:
 
 
 def test_notes_are_said_before_the_first_step_and_once(tune: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from maskwright.finetuning import run as module
+    from maskwright.finetuning import _seeds as module
 
     real = module.train_seed
 

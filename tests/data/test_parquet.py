@@ -77,7 +77,8 @@ def test_missing_numbers_are_none_and_categories_are_their_values(store):
 
 
 NESTED = {
-    "struct": pa.array([{"a": 1}] * 3),
+    "struct": pa.array([{"a": {"b": 1}}] * 3),
+    "hidden": pa.array([{"a": 1, "b": b"x"}] * 3),
     "bytes": pa.array([b"x"] * 3),
     "fixed": pa.array([b"xy"] * 3, pa.binary(2)),
     "deep": pa.array([[["a"]]] * 3),
@@ -90,10 +91,21 @@ def test_a_column_that_holds_no_plain_values(store, fails, name):
     path = store({**ROWS, name: NESTED[name]})
     message = fails(path, needs=("text", name))
     assert message.startswith(f"{path}: the column {name!r} is of the type ")
-    assert message.endswith("Needed are texts, numbers or the like, or lists of them; write it as such.")
+    assert message.endswith(
+        "Needed are texts, numbers or the like, lists of them, or either by name; write it as such."
+    )
     table = read(path)  # nobody asks for it
     assert table.columns == ROWS
     assert table.notes == [f"{path}: Parquet, text (string), label (int64); 1 other column was not read."]
+
+
+def test_values_by_name_are_mappings(store):
+    """As the library datasets writes the answers of SQuAD, and where a row of SuperGLUE is from."""
+    answers = [{"text": ["good", "so good"], "answer_start": [3, 0]}, {"text": [], "answer_start": []}, None]
+    path = store({**ROWS, "answers": pa.array(answers), "idx": pa.array([{"row": 1, "part": 2}] * 3)})
+    table = read(path)
+    assert table.columns == {**ROWS, "answers": answers, "idx": [{"row": 1, "part": 2}] * 3}
+    assert read(path, needs=("answers",)).column("answers") == answers
 
 
 def test_only_what_is_asked_for_is_read_and_the_rest_is_counted(store, fails):

@@ -12,6 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import maskwright
+from maskwright.base.errors import UserError
+from maskwright.evaluation.evaluate import evaluate
 from maskwright.finetuning import _seeds
 from maskwright.finetuning.settings import SMALL, Finetune
 from maskwright.stats.intervals import over_seeds
@@ -50,6 +52,26 @@ def test_figures_are_means_over_seeds_with_both_sources_of_doubt(tune: Tune) -> 
     assert figure["low"] <= seeds.low + 1e-9
     assert figure["high"] >= seeds.high - 1e-9
     assert tune(seeds=1, out="one").summary["figures"]["accuracy"]["over"] == "examples"
+
+
+def test_further_rows_are_judged_by_each_seed(tune: Tune, reviews: Reviews) -> None:
+    """They change nothing else, and a run that goes on needs them again."""
+    some = {name: cells[:30] for name, cells in reviews.items()}
+    run, plain = tune(seeds=2, also={"some": some}), tune(seeds=2, out="plain")
+    assert run.summary["figures"] == plain.summary["figures"]
+    assert "also" not in plain.summary
+    told = run.summary["also"]["some"]
+    assert told["rows"] == 30
+    each = [json.loads((run.folder / f"seeds/{s}/metrics.json").read_text())["some"]["accuracy"] for s in (0, 1)]
+    assert told["figures"]["accuracy"]["seeds"] == pytest.approx(each)
+    assert run.metrics["some"]["accuracy"] == pytest.approx(np.mean(each))
+    saved = run.summary["saved"]["seed"]
+    assert evaluate(run.model, some).metrics["accuracy"] == pytest.approx(each[saved])
+    assert tune(seeds=2, also={"some": some}, resume=True).summary == run.summary
+    with pytest.raises(UserError, match="has changed since it was started"):
+        tune(seeds=2, resume=True)
+    with pytest.raises(UserError, match="'test' is that of a side of the run"):
+        tune(also={"test": some}, out="other")
 
 
 def test_the_saved_seed_is_chosen_by_rows_that_no_figure_uses(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> None:

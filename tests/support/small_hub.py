@@ -1,4 +1,5 @@
-"""A small hub on loopback: what huggingface_hub asks of the real one, for as many models as a test puts into it."""
+"""A small hub on loopback: what huggingface_hub asks of the real one, for as many models and data sets as a test puts
+into it."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class Repository:
-    """Commits and branches of one model."""
+    """Commits and branches of one model, or data set."""
 
     def __init__(self, token: str | None = None, gated: bool = False) -> None:
         self.token, self.gated = token, gated  #: what a reader must show, if anything
@@ -35,18 +36,25 @@ class Repository:
 
 
 class Hub:
-    """The models by id, and every request as "METHOD path"."""
+    """The models and the data sets by id, and every request as "METHOD path"."""
 
     def __init__(self) -> None:
         self.models: dict[str, Repository] = {}
+        self.datasets: dict[str, Repository] = {}
         self.asked: list[str] = []
         self.large: dict[str, bytes] = {}  #: what came by LFS, by SHA-256
         self.url = ""
 
     def add(self, name: str, folder: Path, **more: Any) -> str:
+        return self._add(self.models, name, folder, **more)
+
+    def add_data(self, name: str, folder: Path, **more: Any) -> str:
+        return self._add(self.datasets, name, folder, **more)
+
+    def _add(self, kept: dict[str, Repository], name: str, folder: Path, **more: Any) -> str:
         files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-        self.models[name] = Repository(**more)
-        return self.models[name].commit(files)
+        kept[name] = Repository(**more)
+        return kept[name].commit(files)
 
 
 @contextmanager
@@ -96,20 +104,24 @@ class _Handler(BaseHTTPRequestHandler):
                 self.hub.large[path.removeprefix("lfs/")] = self.body
                 self._send(200, {})
             elif path.startswith("api/models/"):
-                self._api(*self._repository(path.removeprefix("api/models/")))
+                self._api(*self._repository(path.removeprefix("api/models/"), self.hub.models))
+            elif path.startswith("api/datasets/"):
+                self._api(*self._repository(path.removeprefix("api/datasets/"), self.hub.datasets))
             elif ".git/info/lfs/objects/batch" in path:
                 self._batch()
+            elif path.startswith("datasets/"):
+                self._file(*self._repository(path.removeprefix("datasets/"), self.hub.datasets))
             else:
-                self._file(*self._repository(path))
+                self._file(*self._repository(path, self.hub.models))
         except _Refused as refused:
             self._send(refused.status, {"error": refused.code}, {"X-Error-Code": refused.code})
 
-    def _repository(self, path: str) -> tuple[str, Repository, str]:
-        """The model that a path begins with, and the rest of the path."""
+    def _repository(self, path: str, kept: dict[str, Repository]) -> tuple[str, Repository, str]:
+        """The one that a path begins with, and the rest of the path."""
         words = path.split("/")
         for count in (2, 1):
             name = "/".join(words[:count])
-            found = self.hub.models.get(name)
+            found = kept.get(name)
             if found is not None:
                 shown = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
                 if found.gated and shown != found.token:

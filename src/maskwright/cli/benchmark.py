@@ -12,7 +12,10 @@ from maskwright.cli._options import stoppable
 from maskwright.cli._table import print_note, print_notes
 
 NAME = "glue, squad, superglue, swag, tagging, or package.module:Class"
-DATA = "a folder that holds the sets, in any of the layouts that are known, or owner/name on the hub"
+DATA = (
+    "a folder that holds the sets, in any of the layouts that are known; or owner/name on the hub (Parquet; not for "
+    "tagging)"
+)
 SET = "any setting of the runs, e.g. train.epochs=1 (repeat it)"
 
 
@@ -33,12 +36,14 @@ def command(
     """Run a benchmark: all its cases with seeds, one table, and a file to submit.
 
     Figures are in points: the mean over seeds with its 95 % interval over seeds and examples, each seed, a constant
-    answer, a linear model of words, and what was published, with what that was measured on.
+    answer, a linear model of words, and what was published, with what that was measured on. A case that cannot be run
+    does not end the others; the command then ends with 2.
     """
     from maskwright.base.columns import aligned
     from maskwright.base.config import pairs
-    from maskwright.finetuning._benchmark_table import HEAD, mean, remarks, rows
-    from maskwright.finetuning.benchmark import benchmark
+    from maskwright.base.errors import UserError
+    from maskwright.finetuning._benchmark_table import HEAD, remarks, rows
+    from maskwright.finetuning.benchmark import benchmark, sentences
 
     with stoppable():
         found = benchmark(
@@ -47,10 +52,10 @@ def command(
         )  # fmt: skip
     if as_json:
         print(json.dumps(found.told))
-        return
-    print_notes(found.notes)
-    print("\n".join(aligned([HEAD, *rows(found.told)], left=(0, 1, 6, 7))))
-    average = mean(found.benchmark, found.told)
-    if average is not None:
-        print(f"\n  mean of the first metrics: {100 * average:.1f}")
-    print("\n" + "\n".join(remarks(found.benchmark, found.told)) + f"\n\n{found.folder / 'README.md'}")
+    else:
+        print_notes(found.notes)
+        print("\n".join(aligned([HEAD, *rows(found.benchmark, found.told)], left=(0, 1, 6, 7))))
+        print("\n" + "\n".join(remarks(found.benchmark, found.told)) + f"\n\n{found.folder / 'README.md'}")
+    if found.failed:
+        told = sentences(found.failed)
+        raise UserError(f"Not run: {', '.join(found.failed)}. {told} Mend that, and go on with --resume.")

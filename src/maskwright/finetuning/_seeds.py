@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from maskwright.training.state import load_weights, save_weights
 from maskwright.training.tracking import Tracking
 
 Build = Callable[[], Model]
+TRAINED = ("train", "eval")  #: the sides that training uses; the others are only judged
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,29 @@ def seeded(seed: int, build: Build) -> Model:
     runtime.set_seed(seed)
     noise.seed(seed)
     return build()
+
+
+def train_seeds(
+    asked: Finetune,
+    fresh: Callable[[int], Model],
+    splits: Mapping[str, Split],
+    seeds: Sequence[int],
+    run: RunFolder,
+    facts: Mapping[str, Any],
+    tell: Callable[[Sequence[str]], None],
+    quiet: bool = False,
+    allow_drift: bool = False,
+) -> list[Trained]:
+    """Each seed in turn; one that was finished before is taken as it is. fresh: the model that a seed starts from;
+    tell: told what trackers have to say."""
+    out = []
+    for seed in seeds:
+        done = Trained.found(seed, run.seed(seed))
+        if done is None:
+            done = train_seed(asked, fresh(seed), splits, seed, run, facts, quiet, allow_drift)
+            tell(done.notes)
+        out.append(done)
+    return out
 
 
 def train_seed(
@@ -133,7 +157,9 @@ def _trained(
     judged = {"eval": judge(model, held.encodings, held.examples, fit=calibrated)}
     if calibrated:
         model.calibration = judged["eval"].fitted
-        judged["test"] = judge(model, splits["test"].encodings, splits["test"].examples)
+    judged |= {
+        name: judge(model, side.encodings, side.examples) for name, side in splits.items() if name not in TRAINED
+    }
     metrics = {name: found.plain() for name, found in judged.items()}
     return metrics, {name: found.scores for name, found in judged.items() if found.scores is not None}
 

@@ -1,12 +1,13 @@
 """A whole benchmark in one call: each case fine-tuned with its seeds, one table of all, a file to submit.
 
-Each case has a run folder of its own; a benchmark that was stopped goes on with the case that it was at.
+Each case has a run folder of its own; a benchmark that was stopped goes on inside the case that it was at, and leaves
+those that are finished as they are. A case that cannot be run is told and does not end the others.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,31 +17,48 @@ from maskwright.base.config import merge
 from maskwright.base.errors import UserError, unknown
 from maskwright.base.files import read_json, write_json, write_text
 from maskwright.data.table import Table
-from maskwright.evaluation.evaluate import evaluate
+from maskwright.finetuning._benchmark_case import predicted, submitted, told_of
 from maskwright.finetuning._benchmark_table import page
-from maskwright.finetuning.benchmarks import Benchmark, Case, Way
+from maskwright.finetuning.benchmarks import Benchmark, Case, Way, digests, known_encoder
 from maskwright.finetuning.run import Run, finetune
 from maskwright.models import data_folder
-from maskwright.stats.intervals import over_examples
-from maskwright.stats.measures import share
+from maskwright.runs import RunFolder
 
-RESULTS, PAGE, ZIP, SENT = "results.json", "README.md", "submission.zip", "submission"
-BASELINE = ("name", "figures")  #: what is kept of one
+FORMAT = 2  #: of results.json
+RESULTS, PAGE, ZIP = "results.json", "README.md", "submission.zip"
+SENT, PREDICTED = "submission", "predictions"  #: folders of what a server takes, and of what a program judges
 
 
 @dataclass(frozen=True)
 class Results:
-    """All cases that were run, by name, as `results.json` has them; those whose rows were not found, in sentences."""
+    """All cases that were run, by name, as `results.json` has them; those whose rows were not found, in sentences; what
+    kept others from being run, by their title."""
 
     benchmark: Benchmark
     folder: Path
     told: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cases(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.told["cases"]
         return found
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What all cases of a call share. data: as it was given; where: its folder."""
+
+    made: Benchmark
+    data: str
+    where: Path
+    folder: Path
+    model: str
+    seeds: int
+    settings: Mapping[str, Any]
+    resume: bool
+    quiet: bool
 
 
 def benchmark(
@@ -60,69 +78,40 @@ def benchmark(
     (owner/name).
 
     out: runs/NAME by default. only: names of cases. settings: as those of `finetune`, on top of each case's. say: told
-    what is done. Raises UserError where none of the cases is found, and where one that was named is not.
+    what is done. Raises UserError where none of the cases is found or can be run, and where one that was named is not
+    found.
     """
     made, tell = resolve(Benchmark, name), say or (lambda _: None)
     folder, where = Path(out or f"runs/{made.name}"), data_folder(data)
+    asked = _Asked(made, str(data), where, folder, model, seeds, settings or {}, resume, quiet)
     cases = _chosen(made, only)
-    ways = {case.name: case.way(where) for case in cases}
-    absent = [case for case in cases if ways[case.name] is None]
-    if absent and (only or len(absent) == len(cases)):
-        raise UserError(f"{where}: {' '.join(case.wanted() for case in absent)}")
-    notes = [case.wanted() for case in absent]
-    head = {"benchmark": made.name, "reported": made.reported, "model": model, "seeds": seeds}
-    told = _begun(folder, {**head, "settings": dict(settings or {})})
-    for case in cases:
-        way = ways[case.name]
-        if way is None:
-            continue
+    ways = {case.name: way for case in cases if (way := case.way(where)) is not None}
+    absent = [case.wanted() for case in cases if case.name not in ways]
+    if absent and (only or not ways):
+        raise UserError(f"{where}: {' '.join(absent)}")
+    found = [(case, ways[case.name]) for case in cases if case.name in ways]
+    told = _begun(asked)
+    _may_go_on(asked, ways, told)
+    encoder = known_encoder(model) if any(case.seen for case, _ in found) else None
+    failed: dict[str, str] = {}
+    for case, way in found:
         tell(f"{case.title}: {way.said}")
-        run = _tuned(case, way, where, folder, model, seeds, settings or {}, resume, quiet)
-        known = {**told["cases"], case.name: _told(case, way, run, where)}
-        told["cases"] = {one.name: known[one.name] for one in made.cases() if one.name in known}
-        for file, content in _submitted(made, case, way, run, where):
-            (folder / SENT).mkdir(exist_ok=True)
-            write_text(folder / SENT / file, content)
-        write_json(folder / RESULTS, told)
-        write_text(folder / PAGE, page(made, told))
-    if (folder / SENT).is_dir():
-        _zip(folder / ZIP, folder / SENT)
-    return Results(made, folder, told, notes)
+        told["failed"].pop(case.title, None)
+        try:
+            told["cases"] |= {case.name: _case(asked, case, way, told["cases"].get(case.name), encoder)}
+        except UserError as problem:
+            failed[case.title] = told["failed"][case.title] = str(problem)
+            tell(f"{case.title} was not run: {problem}")
+        _write(asked, told)
+    if len(failed) == len(found):
+        raise UserError(sentences(failed))
+    return Results(made, folder, told, absent, failed)
 
 
-def _begun(folder: Path, head: dict[str, Any]) -> dict[str, Any]:
-    """What an earlier call found with the same model, seeds and settings. Raises UserError where it had others."""
-    if not (folder / RESULTS).exists():
-        return {**head, "cases": {}}
-    found: dict[str, Any] = read_json(folder / RESULTS)
-    other = next((name for name, value in head.items() if found.get(name) != value), None)
-    if other is not None:
-        raise UserError(
-            f"{folder} holds a benchmark whose {other} was {found.get(other)!r} and is {head[other]!r}. Give another "
-            "--out."
-        )
-    return found
-
-
-def _chosen(made: Benchmark, only: Sequence[str]) -> Sequence[Case]:
-    cases = made.cases()
-    names = [case.name for case in cases]
-    for name in only:
-        if name not in names:
-            raise UserError(unknown(f"case of {made.title}", name, names))
-    return [case for case in cases if not only or case.name in only]
-
-
-def _tuned(
-    case: Case, way: Way, where: Path, folder: Path, model: str, seeds: int, settings: Mapping[str, Any], resume: bool,
-    quiet: bool,
-) -> Run:  # fmt: skip
-    tables, there = way.tables(where), (folder / case.name).exists()
-    return finetune(
-        train=tables["train"], eval=tables.get("eval"), test=tables.get("test"),
-        task={**case.task, **way.task}, model=model, out=folder / case.name, seeds=seeds,
-        settings=merge(settings_of(case, way), settings), resume=resume and there, quiet=quiet,
-    )  # fmt: skip
+def sentences(failed: Mapping[str, str]) -> str:
+    """What kept cases from being run; once where it is the same for all."""
+    same = set(failed.values())
+    return same.pop() if len(same) == 1 else " ".join(f"{title}: {problem}" for title, problem in failed.items())
 
 
 def settings_of(case: Case, way: Way) -> dict[str, Any]:
@@ -135,48 +124,95 @@ def settings_of(case: Case, way: Way) -> dict[str, Any]:
     return merge(merge(case.options, case.settings), {"data": data} if data else {})
 
 
-def _told(case: Case, way: Way, run: Run, where: Path) -> dict[str, Any]:
-    summary = run.summary
-    found: dict[str, Any] = {
-        "title": case.title,
-        "layout": way.said,
-        "cut": way.cut or way.shares is not None,
-        "rows": summary["reported"]["rows"],
-        "metrics": list(case.metrics),
-        "figures": {name: summary["figures"][name] for name in case.metrics if name in summary["figures"]},
-        "baselines": [{name: other[name] for name in BASELINE} for other in summary["baselines"]],
-        "verdict": summary["verdict"],
-        "published": [vars(each) for each in case.published],
-        "seen": list(case.seen),
-        "note": case.note,
-    }
-    if case.further:
-        table = way.tables(where)["test"]
-        answers = list(run.model.stream(_rows(table)))
-        values = {name: list(measured(table, answers)) for name, measured in case.further.items()}
-        found["further"] = {name: over_examples(share(each), len(each)).plain() for name, each in values.items()}
-    others = {name: rows for name, rows in way.also.items() if rows.paths(where)}
-    if others:
-        tables = way.tables(where)
-        judged = {name: evaluate(run.model, tables[name]) for name in others}
-        found["also"] = {name: {"rows": each.rows, "figures": each.figures} for name, each in judged.items()}
+def _chosen(made: Benchmark, only: Sequence[str]) -> Sequence[Case]:
+    cases = made.cases()
+    names = [case.name for case in cases]
+    for name in only:
+        if name not in names:
+            raise UserError(unknown(f"case of {made.title}", name, names))
+    return [case for case in cases if not only or case.name in only]
+
+
+def _begun(asked: _Asked) -> dict[str, Any]:
+    """What an earlier call found with the same model, seeds and settings. Raises UserError where it had others."""
+    head = {"format": FORMAT, "benchmark": asked.made.name, "model": asked.model, "seeds": asked.seeds}
+    head["settings"] = dict(asked.settings)
+    if not (asked.folder / RESULTS).exists():
+        return {**head, "cases": {}, "failed": {}}
+    found: dict[str, Any] = read_json(asked.folder / RESULTS)
+    other = next((name for name, value in head.items() if found.get(name) != value), None)
+    if other is not None:
+        raise UserError(
+            f"{asked.folder} holds a benchmark whose {other} was {found.get(other)!r} and is {head[other]!r}. Give "
+            "another --out."
+        )
     return found
 
 
-def _submitted(made: Benchmark, case: Case, way: Way, run: Run, where: Path) -> Iterator[tuple[str, str]]:
-    """The files that the benchmark's server takes of a case, as far as their rows are there."""
-    sides = [(None, way.submit)] if way.submit is not None else []
-    for name, rows in [*sides, *way.submit_too.items()]:
-        if not rows.paths(where):
+def _may_go_on(asked: _Asked, ways: Mapping[str, Way], told: Mapping[str, Any]) -> None:
+    """Raises UserError, before anything is run, where a case was begun and that was not said, or of other rows."""
+    for name, way in ways.items():
+        folder, before = asked.folder / name, told["cases"].get(name)
+        if not folder.exists():
             continue
-        table: Table = rows.table(where)
-        sent = made.submission(case, list(run.model.stream(_rows(table))), table.column("id"))
-        if sent is not None:
-            yield name or sent[0], sent[1]
+        if not asked.resume:
+            raise UserError(f"{folder} already holds a run. Go on by --resume, or give another --out.")
+        if before is not None and before["files"] != digests(asked.where, way.sides(asked.where)):
+            raise UserError(
+                f"{folder} was made of rows in {before['data']} ({before['layout']}); those in {asked.data} "
+                f"({way.said}) are others. Give another --out, or delete that folder to begin the case anew."
+            )
 
 
-def _rows(table: Table) -> Iterator[dict[str, Any]]:
-    return ({name: cells[i] for name, cells in table.columns.items()} for i in range(len(table)))
+def _case(asked: _Asked, case: Case, way: Way, before: Mapping[str, Any] | None, encoder: str | None) -> dict[str, Any]:
+    """What is told of a case, with what it was made of; run and judged only where that was not done before."""
+    made_of = {
+        "data": asked.data,
+        "files": digests(asked.where, way.sides(asked.where)),
+        "unlabelled": digests(asked.where, way.sent(asked.where)),
+    }
+    if before is not None and _is_finished(asked, case, before, made_of):
+        return {**before, **made_of}
+    tables = way.tables(asked.where)
+    run = finetune(
+        train=tables["train"], eval=tables.get("eval"), test=tables.get("test"),
+        also={side: tables[side] for side in way.also if side in tables}, task={**case.task, **way.task},
+        model=asked.model, out=asked.folder / case.name, seeds=asked.seeds,
+        settings=merge(settings_of(case, way), asked.settings), resume=asked.resume, quiet=asked.quiet,
+    )  # fmt: skip
+    told = told_of(asked.made, case, way, run, tables, encoder)
+    return {**told, **made_of, "sent": _sent(asked, case, way, run, tables)}
+
+
+def _is_finished(asked: _Asked, case: Case, before: Mapping[str, Any], made_of: Mapping[str, Any]) -> bool:
+    same = all(before[name] == made_of[name] for name in ("files", "unlabelled"))
+    there = all((asked.folder / file).exists() for file in before["sent"])
+    return same and there and RunFolder(asked.folder / case.name).complete
+
+
+def _sent(asked: _Asked, case: Case, way: Way, run: Run, tables: Mapping[str, Table]) -> list[str]:
+    """Writes the files that judges take. Returns their paths in the benchmark's folder."""
+    files = {
+        SENT: submitted(asked.made, case, way, run, asked.where),
+        PREDICTED: predicted(asked.made, case, way, run, tables),
+    }
+    out = []
+    for folder, each in files.items():
+        for name, content in each:
+            write_text(asked.folder / folder / name, content)
+            out.append(f"{folder}/{name}")
+    return out
+
+
+def _write(asked: _Asked, told: dict[str, Any]) -> None:
+    """results.json, the page, and the archive of what is to be sent; nothing while no case has come through."""
+    if not told["cases"]:
+        return
+    told["cases"] = {one.name: told["cases"][one.name] for one in asked.made.cases() if one.name in told["cases"]}
+    write_json(asked.folder / RESULTS, told)
+    write_text(asked.folder / PAGE, page(asked.made, told))
+    if (asked.folder / SENT).is_dir():
+        _zip(asked.folder / ZIP, asked.folder / SENT)
 
 
 def _zip(path: Path, folder: Path) -> None:

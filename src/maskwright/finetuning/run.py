@@ -19,6 +19,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.read import Source
 from maskwright.data.table import Table
 from maskwright.evaluation.compare import PREDICTIONS, predictions
+from maskwright.evaluation.figures import figures
 from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.sections import sections
 from maskwright.evaluation.summary import mean_metrics, summary
@@ -29,12 +30,13 @@ from maskwright.finetuning._rows import (
     encode_splits,
     examined,
     fingerprint,
+    read_rows,
     read_tables,
     remarks,
     roles,
     start_digests,
 )
-from maskwright.finetuning._seeds import Trained, choose, seeded, train_seed
+from maskwright.finetuning._seeds import Trained, choose, seeded, train_seeds
 from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.runs import RunFolder
 from maskwright.runs.card import write_card
@@ -72,6 +74,7 @@ def finetune(
     train: Source | None = None,
     eval: Source | None = None,
     test: Source | None = None,
+    also: Mapping[str, Source] | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -82,30 +85,31 @@ def finetune(
 ) -> Run:
     """Fine-tune an encoder on labelled rows, with several seeds where there are few; what was saved is proved.
 
-    config: a run file or its tables. train, eval, test: a file, a mapping of columns, or rows. options: any field of
-    `finetuning.settings.Finetune` (task, model, out, max_length, seed ...) or of the task (text, pair, label).
+    config: a run file or its tables. train, eval, test: a file, a mapping of columns, or rows. also: further rows by
+    name, on which each seed is judged too (`summary["also"]`). options: any field of `finetuning.settings.Finetune`
+    (task, model, out, max_length, seed ...) or of the task (text, pair, label).
     settings: nested tables, e.g. {"train": {"lr": 3e-5}}. say: told each note as soon as it is known, those on the rows
     before the first step; the run that is returned holds all of them. Raises UserError for what a person can mend, and
     `training.stop.Interrupted` after saving when SIGINT or SIGTERM came.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
-    asked, sources = gather_rows(config, options, settings or {}, given)
-    _settle(asked)
-    sources, found = roles(asked, sources)
-    tables, more = read_tables(asked, sources)
-    asked = asked.model_copy(update={"task": asked.task.spelled(tables["train"])})
+    asked, sources, tables, found = _gathered(config, options, settings or {}, given, also or {})
     notes = Notes(say)
     facts = _facts(asked, tables, sources)
     folder = RunFolder.open(asked.out, facts, resume, overwrite)
     if resume and folder.complete:
         return _done(folder, notes)
     _keep_base(asked, overwrite)
-    notes.tell(found + more)
+    notes.tell(found)
     labels = asked.task.discover(tables["train"])
     asked = asked.model_copy(update={"task": asked.task.settled_on(labels, tables["train"])})
     notes.tell(labels.doubtful() if labels is not None else [])
     seeds = asked.numbers(len(tables["train"]))
     first = seeded(seeds[0], lambda: _build(asked, labels))
+
+    def fresh(seed: int) -> Model:
+        return first if seed == seeds[0] else seeded(seed, lambda: _build(asked, labels))
+
     splits = encode_splits(first, tables)
     seen = examined(first, tables, splits, asked.data.corpus)
     notes.tell(first.notes + remarks(splits, first) + cut_notes(splits, first) + seen.notes(said=("lengths",)))
@@ -117,16 +121,31 @@ def finetune(
             return _done(folder, notes)
         folder.start({**begun, "notes": notes.told})
         write_json(folder.data, seen.plain())
-        trained = []
-        for seed in seeds:
-            done = Trained.found(seed, folder.seed(seed))
-            if done is None:
-                model = first if seed == seeds[0] else seeded(seed, lambda: _build(asked, labels))
-                done = train_seed(asked, model, splits, seed, folder, begun, quiet, allow_drift)
-                notes.tell(done.notes)
-            trained.append(done)
+        trained = train_seeds(asked, fresh, splits, seeds, folder, begun, notes.tell, quiet, allow_drift)
         told = _finish(asked, labels, tables, splits, folder, trained, facts)
     return Run(folder.path, told["metrics"], told, notes.told)
+
+
+def _gathered(
+    config: str | Path | Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    given: Mapping[str, Source | None],
+    also: Mapping[str, Source],
+) -> tuple[Finetune, Mapping[str, Source | None], dict[str, Table], list[str]]:
+    """All settings; where the rows of each side come from, and these rows; what is to be said of that."""
+    asked, sources = gather_rows(config, options, settings, given)
+    _settle(asked)
+    sources, notes = roles(asked, sources)
+    tables, more = read_tables(asked, sources)
+    taken = next((name for name in also if name in FILES), None)
+    if taken is not None:
+        raise UserError(f"Further rows (also) need a name of their own; {taken!r} is that of a side of the run.")
+    for name, source in also.items():
+        tables[name] = read_rows(asked, source, asked.task.columns())
+        more += tables[name].notes
+    asked = asked.model_copy(update={"task": asked.task.spelled(tables["train"])})
+    return asked, {**sources, **also}, tables, notes + more
 
 
 def _settle(asked: Finetune) -> None:
@@ -203,6 +222,7 @@ def _finish(
         outcome, told["sureness"], {n: s.encodings for n, s in splits.items()}, tables[reported], model.max_length
     )
     told["facts"] = [shape.plain() for shape in shapes]
+    told |= _further(asked, splits, trained)
     told["metrics"] = {name: mean_metrics([one.metrics[name] for one in trained]) for name in splits if name != "train"}
     # A repeat writes the same metrics.json to the byte, so clocks stand elsewhere.
     clocks = {"baselines": {other["name"]: other.pop("seconds") for other in told["baselines"]}}
@@ -216,6 +236,21 @@ def _finish(
     for one in trained:
         one.weights.unlink(missing_ok=True)  # the chosen ones are in model/
     return told
+
+
+def _further(asked: Finetune, splits: Mapping[str, Split], trained: Sequence[Trained]) -> dict[str, Any]:
+    """The figures on further rows, by their name."""
+    sides = {name: side.examples for name, side in splits.items() if name not in FILES}
+    found = {
+        name: {
+            "rows": len(rows),
+            "figures": figures(
+                asked.task, [one.scores[name] for one in trained], rows.targets, [one.calibration for one in trained]
+            ),
+        }
+        for name, rows in sides.items()
+    }
+    return {"also": found} if found else {}
 
 
 def _answers(model: Model, outcome: Outcome, table: Table) -> str:

@@ -57,7 +57,8 @@ def download_data(name: str) -> Path:
 
     found = _ID.fullmatch(name)
     assert found is not None
-    with _explained(f"There is no folder {name!r}, and ", found["name"], found["revision"], cached=True):
+    start = f"There is no folder {name!r}, and "
+    with _explained(start, found["name"], found["revision"], cached=True, kind="data set"):
         folder = snapshot_download(
             found["name"], repo_type="dataset", revision=found["revision"], allow_patterns=["*.parquet", "*.json"]
         )
@@ -91,7 +92,9 @@ def push(folder: Path, model: str, private: bool, message: str) -> str:
 
 
 @contextmanager
-def _explained(start: str, name: str, revision: str | None, cached: bool = False) -> Iterator[None]:
+def _explained(
+    start: str, name: str, revision: str | None, cached: bool = False, kind: str = "model"
+) -> Iterator[None]:
     """Says what the hub answered in one sentence, which begins with what that means for the user."""
     from huggingface_hub import constants, errors
 
@@ -107,7 +110,7 @@ def _explained(start: str, name: str, revision: str | None, cached: bool = False
         raise UserError(f"{where} has no revision {revision!r} of {name!r}.") from None
     except errors.RepositoryNotFoundError:
         raise UserError(
-            f"{start}{where} knows no model of the name {name!r} (if it is private: set HF_TOKEN)."
+            f"{start}{where} knows no {kind} of the name {name!r} (if it is private: set HF_TOKEN)."
         ) from None
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, errors.RevisionResolutionError) as problem:
         offline = constants.HF_HUB_OFFLINE

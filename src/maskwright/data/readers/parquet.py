@@ -14,7 +14,8 @@ from maskwright.data.table import NoColumn, Table, plain
 
 
 class Parquet(Reader):
-    """Cells are texts, numbers, booleans, dates, or lists of such, as the labels of a row with several are."""
+    """Cells are texts, numbers, booleans, dates, lists of such, as the labels of a row with several are, or either by
+    name, as the answers of a question are."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
 
@@ -53,14 +54,22 @@ def _chosen(schema: Any, needs: Sequence[str], source: str) -> list[str]:
             raise UserError(f"{source}: there is more than one column {name!r}. Rename or remove it.")
         if not _is_simple(kind := schema.field(name).type):
             raise UserError(
-                f"{source}: the column {name!r} is of the type {kind}. Needed are texts, numbers or the like, or "
-                f"lists of them; write it as such."
+                f"{source}: the column {name!r} is of the type {kind}. Needed are texts, numbers or the like, lists "
+                f"of them, or either by name; write it as such."
             )
     can = [name for name, count in counts.items() if count == 1 and _is_simple(schema.field(name).type)]
     return list(dict.fromkeys(needs)) or can
 
 
 def _is_simple(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return all(_is_flat(kind.field(i).type) for i in range(kind.num_fields))
+    return _is_flat(kind)
+
+
+def _is_flat(kind: Any) -> bool:
     from pyarrow import types
 
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind) or types.is_dictionary(kind):

@@ -1,6 +1,7 @@
 """Benchmarks: sets of real rows with a metric each, found in the layouts that people have them in."""
 
 from maskwright.finetuning.benchmarks._benchmark import Benchmark
-from maskwright.finetuning.benchmarks._case import Case, Published, Rows, Way
+from maskwright.finetuning.benchmarks._case import CUT, Case, LeftOut, Published, Rows, Way, digests
+from maskwright.finetuning.benchmarks._seen import known_encoder
 
-__all__ = ["Benchmark", "Case", "Published", "Rows", "Way"]
+__all__ = ["CUT", "Benchmark", "Case", "LeftOut", "Published", "Rows", "Way", "digests", "known_encoder"]
