@@ -331,6 +331,13 @@ def cached(
     return made
 
 
+def load(name: str) -> dict[str, Any]:
+    """What `save` wrote last under a name; nothing where there is none."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
 def save(name: str, result: Mapping[str, Any]) -> Path:
     """Write one script's result, from which bench/RESULTS.md is made."""
     RESULTS.mkdir(exist_ok=True)

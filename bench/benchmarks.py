@@ -79,8 +79,7 @@ def days(each: Iterable[Mapping[str, Any]]) -> str:
 
 
 def main(names: list[str], seeds: int) -> None:
-    path = measure.RESULTS / f"{NAME}.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    results = measure.load(NAME)
     for name in names:
         results[name] = run(name, seeds)
         results = {each: results[each] for each in NAMES if each in results}

@@ -129,9 +129,10 @@ SETS: dict[str, tuple[str, str, Callable[[], Rows]]] = {
 
 
 def main(sets: list[str], seeds: int) -> dict[str, Any]:
-    """Each way on each set; the page is written anew after each set."""
-    saved = measure.RESULTS / f"{NAME}.json"
-    found: dict[str, Any] = json.loads(saved.read_text())["sets"] if saved.exists() else {}
+    """Each way on each set; the page is written anew after each, with those that were measured before with as many
+    seeds."""
+    saved = measure.load(NAME)
+    found: dict[str, Any] = saved["sets"] if saved.get("seeds") == seeds else {}
     for name in sets:
         rows = SETS[name][2]()
         path = measure.cache_folder(NAME) / f"{name}.json"

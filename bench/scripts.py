@@ -46,9 +46,10 @@ Side = dict[str, Any]
 
 
 def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
-    """Each case: ours with all its seeds, then the peer's seeds one by one. Saved after each case."""
-    path = measure.RESULTS / f"{NAME}.json"
-    cases: dict[str, Any] = json.loads(path.read_text())["cases"] if path.exists() else {}
+    """Each case: ours with all its seeds, then the peer's seeds one by one. Saved after each, beside the cases that were
+    measured before with as many seeds."""
+    saved = measure.load(NAME)
+    cases: dict[str, Any] = saved["cases"] if saved.get("seeds") == seeds else {}
     for name in names:
         made = cut(name)
         one, others = ours(made, seeds), [peer(made, seed) for seed in range(seeds)]

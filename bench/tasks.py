@@ -258,9 +258,7 @@ def wall(result: dict[str, Any]) -> str:
 
 
 def main(names: list[str], seeds: int) -> None:
-    path = measure.RESULTS / "tasks.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    results = {name: result for name, result in results.items() if "summary" in result}
+    results = {name: result for name, result in measure.load("tasks").items() if "summary" in result}
     for name in names:
         results[name] = run(name, seeds)
         print(name, json.dumps(results[name]["summary"]["verdict"]), flush=True)
