@@ -46,7 +46,7 @@ Side = dict[str, Any]
 
 
 def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
-    """Each case: ours with all its seeds, then the peer's seeds one by one. Saved after each, beside the cases that were
+    """Each case: ours with all its seeds, then the peer's seeds one by one. Saved after each, beside those that were
     measured before with as many seeds."""
     saved = measure.load(NAME)
     cases: dict[str, Any] = saved["cases"] if saved.get("seeds") == seeds else {}
