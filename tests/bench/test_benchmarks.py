@@ -30,7 +30,7 @@ def finished(tmp_path: Path) -> Path:
         }
         (folder / case / "config.json").write_text(json.dumps(config))
         (folder / case / "metrics.json").write_text("{}")
-        ended = datetime(2026, 11, day, 12, tzinfo=UTC).timestamp()
+        ended = datetime(2025, 11, day, 12, tzinfo=UTC).timestamp()
         os.utime(folder / case / "metrics.json", (ended, ended))
     verdict = f"accuracy is 0.5 on the 9 rows of {tmp_path}/data/rte/dev.tsv; its model is {folder}/rte/model"
     told = {"seeds": 3, "cases": {"cola": {"verdict": []}, "rte": {"verdict": [verdict]}}}
@@ -51,7 +51,7 @@ def test_the_days_are_those_of_the_runs(finished: Path, tmp_path: Path) -> None:
     page = benchmarks.section("glue", benchmarks.read(finished, tmp_path / "data"))
     assert page.startswith("## GLUE, minilm\n")
     assert "maskwright benchmark glue --data $MASKWRIGHT_DATA --seeds 3 --out runs/glue --resume" in page
-    assert "2026-11-28, 2026-11-29: a processor, cpu, 2 threads; python 3.11, torch 2.13." in page
+    assert "2025-11-28, 2025-11-29: a processor, cpu, 2 threads; python 3.11, torch 2.13." in page
     assert measure.today()[:10] not in page
 
 

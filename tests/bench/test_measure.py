@@ -302,7 +302,7 @@ def test_comments_are_no_reason_to_measure_again(tmp_path: Path, monkeypatch: py
     assert measure.source("nn", comments=False) != without
 
 
-@pytest.mark.parametrize("script", ["tasks", "benchmarks", "long_texts", "scripts"])
+@pytest.mark.parametrize("script", ["tasks", "benchmarks", "long_texts"])
 def test_a_name_that_is_not_there_is_said(script: str) -> None:
     command = [sys.executable, "-m", f"bench.{script}", "nothing"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
