@@ -184,7 +184,7 @@ def describe_all(sittings: Iterable[Mapping[str, Any]]) -> str:
     """`machine()` of several sittings as one paragraph: each machine once, with its first and its last day."""
     days: dict[str, list[str]] = {}
     for facts in sittings:
-        days.setdefault(json.dumps({**facts, "date": ""}, sort_keys=True), []).append(day(facts))
+        days.setdefault(json.dumps({**facts, "date": ""}), []).append(day(facts))
     return " ".join(describe({**json.loads(one), "date": _reach(some)}) for one, some in days.items())
 
 
