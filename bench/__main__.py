@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench import _measure as measure
-from bench._child import ArmFailed
+from bench._command import leaving
 
 #: the short ones first
 SCRIPTS = ("start", "encode", "attention", "forward", "families", "finetune", "predict", "pretrain")
@@ -38,14 +38,8 @@ def run(main: Callable[[], dict[str, Any]], section: Callable[[dict[str, Any]], 
 
     Leaves with 2 when it cannot start, and with 1 when a side failed.
     """
-    try:
+    with leaving():
         print("\n" + section(main()))
-    except measure.Stop as reason:
-        print(f"error: {reason}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except ArmFailed as reason:
-        print(f"error: a side failed: {reason}", file=sys.stderr)
-        raise SystemExit(1) from None
     write_results()
 
 

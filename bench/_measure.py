@@ -5,6 +5,7 @@ Nothing here imports torch. The driver stays small, so that what a child process
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import json
@@ -54,6 +55,17 @@ def number(value: float) -> str:
     if value == 0:
         return "0"
     return f"{value:.3g}" if abs(value) < 1e-3 else f"{value:,.{max(0, 3 - len(str(int(abs(value)))))}f}"
+
+
+def points(value: float | None) -> str:
+    """A share in points."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def with_interval(figure: Mapping[str, Any]) -> str:
+    """A figure as metrics.json has it, in points: `88.5 (86.8 to 90.1)`, or without bounds where there are none."""
+    low, high = figure.get("low"), figure.get("high")
+    return points(figure["value"]) + ("" if low is None else f" ({points(low)} to {points(high)})")
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,23 @@ def describe(facts: Mapping[str, Any]) -> str:
     )
 
 
+def describe_all(sittings: Iterable[Mapping[str, Any]]) -> str:
+    """`machine()` of several sittings as one paragraph: each machine once, with its first and its last day."""
+    days: dict[str, list[str]] = {}
+    for facts in sittings:
+        days.setdefault(json.dumps({**facts, "date": ""}), []).append(day(facts))
+    return " ".join(describe({**json.loads(one), "date": _reach(some)}) for one, some in days.items())
+
+
+def day(facts: Mapping[str, Any]) -> str:
+    """Of `machine()`."""
+    return str(facts["date"]).partition(" ")[0]
+
+
+def _reach(days: Sequence[str]) -> str:
+    return min(days) if min(days) == max(days) else f"{min(days)} to {max(days)}"
+
+
 def busy_cores(seconds: float = 0.5) -> float:
     """How many cores somebody computes on now, measured while this process sleeps; stolen time counts.
 
@@ -253,11 +282,18 @@ def config_hash(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def source(*parts: str) -> str:
-    """Twelve hexadecimal digits that change with our source: with any file of these packages, or modules, of it."""
+def source(*parts: str, comments: bool = True) -> str:
+    """Twelve hexadecimal digits that change with our source: with any file of these packages, or modules, of it.
+    comments: whether these and the form of the lines count too."""
     places = [ROOT / "src" / "maskwright" / part for part in parts]
     files = sorted(file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place]))
-    return config_hash({str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files})
+    read = (lambda file: file.read_text(encoding="utf-8")) if comments else code
+    return config_hash({str(file.relative_to(ROOT)): read(file) for file in files})
+
+
+def code(file: Path) -> str:
+    """A file of Python without its comments, in one form."""
+    return ast.unparse(ast.parse(file.read_text(encoding="utf-8")))
 
 
 def cache_folder(name: str = "") -> Path:
@@ -276,8 +312,9 @@ def cached(
     what: str = "The search for the peer's fastest switches",
     folder: Path | None = None,
 ) -> dict[str, Any]:
-    """A search for fastest switches, or an arm's score, made once for this config, these versions and this processor:
-    what was `found` and its `date`. Only these are cached; a time that is compared is never read from here.
+    """What was `found` once for this config, these versions and this processor, and its `date`: a search for fastest
+    switches, or a score. A time that is compared is read from here only where a measurement takes hours
+    (docs/decisions/0011-sides-of-hours.md); the side that is kept says itself when it was timed, and on what.
 
     folder: where it is kept, in the place of what a clean-up takes away.
     """
@@ -292,6 +329,13 @@ def cached(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(made, indent=1, allow_nan=False) + "\n")
     return made
+
+
+def load(name: str) -> dict[str, Any]:
+    """What `save` wrote last under a name; nothing where there is none."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def save(name: str, result: Mapping[str, Any]) -> Path:

@@ -11,13 +11,13 @@ from typing import Any
 from bench import _measure as measure
 from maskwright.base.files import sha256
 from maskwright.data.table import Table
-from maskwright.finetuning._rows import read_tables, roles
 from maskwright.finetuning.benchmark import settings_of
 from maskwright.finetuning.benchmarks import Case, Rows, Way
 from maskwright.finetuning.benchmarks.glue import Glue
 from maskwright.finetuning.benchmarks.squad import TWO, Squad
 from maskwright.finetuning.benchmarks.tagging import BC5CDR, NCBI, WNUT
 from maskwright.finetuning.benchmarks.tagging import Tagging as Tagged
+from maskwright.finetuning.run import read_tables, roles
 from maskwright.finetuning.settings import gather_rows
 from maskwright.tasks import Examples, Task
 from maskwright.tasks.answer import Answer
@@ -26,12 +26,14 @@ from maskwright.tasks.regression import Regression
 from maskwright.tasks.tagging import Tagging
 
 TWO_FILES = {"header": False}
+CHOICES = ("2", "3", "4", "5")  #: ARC's columns of them
+RIGHT = (*"ABCD", *"1234")  #: what the files call the right one
 
 
 def _arc(name: str, title: str, folder: str, file: str) -> Case:
     """The repository's dev file has the size of ARC's training rows, its test file that of the validation rows."""
     rows = (Rows((f"arc/{folder}/{side}/{file}_{side}.csv",), {}, TWO_FILES) for side in ("dev", "test"))
-    task = {"name": "choice", "text": "1", "pair": "2,3,4,5", "label": "6"}
+    task = {"name": "choice", "text": "1", "pair": ",".join(CHOICES), "label": "6"}
     note = "rows whose choices the files have lost, with others than four, or a label of none of them, are left out"
     return Case(name, title, task, ("accuracy",), (Way("arc", *rows, prepare=_with_choices),), note=note)
 
@@ -42,10 +44,8 @@ def _with_choices(tables: dict[str, Table]) -> dict[str, Table]:
     for side, table in tables.items():
         kept = []
         for i in range(len(table)):
-            there = sum(bool(str(table.column(name)[i] or "").strip()) for name in ("2", "3", "4", "5"))
-            label = str(table.column("6")[i]).strip()
-            place = int(label) - 1 if label.isdigit() else "ABCDE".find(label)
-            if there == 4 and 0 <= place < there:
+            there = all(str(table.column(name)[i] or "").strip() for name in CHOICES)
+            if there and str(table.column("6")[i] or "").strip() in RIGHT:
                 kept.append(i)
         out[side] = table.select(kept)
     return out
@@ -102,17 +102,24 @@ def benchmark_of(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Cut:
-    """The rows of a case for the peer. kind: one of `_script_sides.KINDS`; names: of its classes or tags."""
+    """The rows of a case for the peer, and how ours is asked for it.
 
+    kind: one of `_script_sides.KINDS`; names: of its classes or tags; rows: a file with `train`, which the peer learns
+    from, `test`, and `eval`, where dev rows choose ours' checkpoint; counts: of ours' sides, and `peer`, of the rows
+    that it learns from; recipe: of the peer, what this case has otherwise than its kind; ours: its task and settings.
+    """
+
+    name: str
     kind: str
     names: list[str]
-    metric: str
     rows: Path
     counts: dict[str, int]
     recipe: dict[str, Any] = field(default_factory=dict)
+    ours: dict[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
+        """Of all rows of both sides."""
         return sha256(self.rows)
 
 
@@ -126,25 +133,28 @@ def way_of(name: str) -> tuple[Way, Path]:
 
 
 def cut(name: str) -> Cut:
-    """Rows read, split off and labelled as a run of ours does it, written down for the peer."""
+    """Rows read, split off and labelled as a run of ours does it, written down for the peer. Where no dev rows are
+    given ours splits off a tenth of the training rows, which the peer learns from as its recipe does."""
     case, (way, folder) = CASES[name], way_of(name)
-    tables = way.tables(folder)
+    tables, ours = way.tables(folder), {"task": {**case.task, **way.task}, "settings": settings_of(case, way)}
     given = {side: tables.get(side) for side in ("train", "eval", "test")}
-    asked, sources = gather_rows(None, {"task": {**case.task, **way.task}}, settings_of(case, way), given)
+    asked, sources = gather_rows(None, {"task": ours["task"]}, ours["settings"], given)
     found, _ = read_tables(asked, roles(asked, sources)[0])
     task = asked.task.spelled(found["train"])
     labels = task.discover(found["train"])
     task = task.settled_on(labels, found["train"])
-    examples = {side: task.examples(found[side], labels) for side in ("train", "test")}
     kind, made = KINDS.get(type(task), ("classes", _classes))
     names = [] if labels is None or kind == "answer" else list(labels.names)
-    rows = {side: made(task, some, names) for side, some in examples.items()}
+    rows = {side: made(task, task.examples(table, labels), names) for side, table in found.items()}
+    if given["eval"] is None:
+        rows["train"] += rows.pop("eval")
     if kind == "tagging":
         names = sorted({tag for row in rows["train"] for tag in row["tags"]})
     path = measure.cache_folder("scripts") / f"{name}.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
     recipe = {**RECIPES.get(name, {}), **({"none": task.none == "yes"} if isinstance(task, Answer) else {})}
-    return Cut(kind, names, case.metrics[0], path, {side: len(some) for side, some in found.items()}, recipe)
+    counts = {**{side: len(some) for side, some in found.items()}, "peer": len(rows["train"])}
+    return Cut(name, kind, names, path, counts, recipe, ours)
 
 
 Row = dict[str, Any]

@@ -1,7 +1,7 @@
 """The peer of `bench.scripts`, in a process of its own: transformers' classes, its Trainer, and what its example
 scripts do with the rows of each kind of task.
 
-    rows       {"train": [row], "test": [row]}; a row has what its kind needs:
+    rows       {"train": [row], "test": [row]}, and what else stands in the file; a row has what its kind needs:
     classes    text, pair (or null), label (the index of a class, or a number where there are no classes)
     tagging    words, tags
     answer     question, context, answer (its text and first character, or null)
@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from bench import _measure as measure
+from bench._trainer import watcher
 
 Row = dict[str, Any]
 JUDGED = 32  #: rows of a batch where nothing is learnt
+PROBED = 24  #: batches of rows of like lengths that are timed
 IGNORED = -100
 
 
@@ -30,6 +32,7 @@ class Kind(ABC):
     """What a script does with one kind of task: its model class, its rows as features, its answers."""
 
     model: str  #: of transformers' Auto classes
+    by_piece = False  #: whether there are logits of each piece, and so of the padding
 
     def __init__(self, tokenizer: Any, names: Sequence[str], recipe: Row) -> None:
         self.tokenizer, self.names, self.recipe = tokenizer, names, recipe
@@ -49,6 +52,10 @@ class Kind(ABC):
     @abstractmethod
     def answers(self, rows: Sequence[Row], features: Sequence[Row], outputs: Sequence[Any]) -> list[Any]:
         """outputs: of each feature, its logits as arrays without padding."""
+
+    def length(self, feature: Row) -> int:
+        """The pieces that a row is padded from."""
+        return len(feature["input_ids"])
 
 
 class Classes(Kind):
@@ -78,6 +85,7 @@ class Tagging(Kind):
     """run_ner.py: the tag of a word at its first piece; words that are cut off have none."""
 
     model = "AutoModelForTokenClassification"
+    by_piece = True
 
     @property
     def config(self) -> dict[str, Any]:
@@ -89,7 +97,8 @@ class Tagging(Kind):
             [row["words"] for row in rows], is_split_into_words=True, truncation=True,
             max_length=self.recipe["max_length"],
         )  # fmt: skip
-        out = []
+        out: list[Row] = []
+        self.places: list[tuple[Any, list[bool]]] = []
         for i, row in enumerate(rows):
             words = encoded.word_ids(i)
             first = [word is not None and word != before for word, before in zip(words, [None, *words], strict=False)]
@@ -100,7 +109,7 @@ class Tagging(Kind):
                     for word, is_first in zip(words, first, strict=True)
                 ]
             else:
-                self.places = {**getattr(self, "places", {}), i: (words, first)}
+                self.places.append((words, first))
             out.append(own)
         return out
 
@@ -124,6 +133,7 @@ class Answer(Kind):
     """run_qa.py: windows of the context behind the question; the best pair of ends, or none where that scores more."""
 
     model = "AutoModelForQuestionAnswering"
+    by_piece = True
     best, longest = 20, 30
 
     def features(self, rows: Sequence[Row], learn: bool) -> list[Row]:
@@ -133,7 +143,8 @@ class Answer(Kind):
             return_offsets_mapping=True,
         )  # fmt: skip
         of, offsets = encoded.pop("overflow_to_sample_mapping"), encoded.pop("offset_mapping")
-        out = []
+        out: list[Row] = []
+        self.windows: list[tuple[int, np.ndarray, np.ndarray]] = []
         for i, row in enumerate(of):
             own = {name: values[i] for name, values in encoded.items()}
             inside = np.array([part == 1 for part in encoded.sequence_ids(i)])
@@ -142,7 +153,7 @@ class Answer(Kind):
                 start, end = _ends(rows[row]["answer"], places, inside)
                 own |= {"start_positions": start, "end_positions": end}
             else:
-                self.windows = [*getattr(self, "windows", []), (row, places, inside)]
+                self.windows.append((row, places, inside))
             out.append(own)
         return out
 
@@ -193,6 +204,9 @@ class Choice(Kind):
     def answers(self, rows: Sequence[Row], features: Sequence[Row], outputs: Sequence[Any]) -> list[Any]:
         return [int(each[0].argmax()) + 1 for each in outputs]
 
+    def length(self, feature: Row) -> int:
+        return max(len(choice) for choice in feature["input_ids"])
+
 
 KINDS: dict[str, type[Kind]] = {"classes": Classes, "tagging": Tagging, "answer": Answer, "choice": Choice}
 
@@ -211,36 +225,82 @@ def _ends(answer: Row | None, places: np.ndarray, inside: np.ndarray) -> tuple[i
 
 
 def answer(request: Row) -> Row:
-    """One training with one seed: from rows in memory to answers on the test rows. Imports are not in the seconds."""
-    import torch
+    """One training with one seed: from rows in memory to answers on the test rows. Imports are not in the seconds.
+
+    With `grouped` in the request also what they would be with rows of like lengths in a batch, which is timed behind
+    the answers.
+    """
     import transformers
 
     rows = json.loads(measure.Path(request["rows"]).read_text(encoding="utf-8"))
-    recipe, bf16 = request["recipe"], request["precision"] == "bf16"
     assert transformers.Trainer is not None  # transformers is lazy: the name above has imported it
     start = time.perf_counter()
     transformers.set_seed(request["seed"])
     folder = measure.minilm_folder()
-    kind = KINDS[request["kind"]](transformers.AutoTokenizer.from_pretrained(folder), request["names"], recipe)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    kind = KINDS[request["kind"]](tokenizer, request["names"], request["recipe"])
     model = getattr(transformers, kind.model).from_pretrained(folder, **kind.config)
+    learnt = kind.features(rows["train"], True)
+    steps = trained(model, kind, learnt, request)
+    before = time.perf_counter() - start
+    features = kind.features(rows["test"], False)
+    model.eval()
+    said = kind.answers(rows["test"], features, outputs(model, kind, features, request["precision"] == "bf16"))
+    found = {
+        "answers": said, "seconds": time.perf_counter() - start, "train": before, "memory": measure.peak_memory(),
+    }  # fmt: skip
+    if request.get("grouped"):
+        alike = trained(model, kind, probe(kind, learnt), request, epochs=1, order="sequential")[1:]
+        found["grouped"] = found["seconds"] - sum(steps) + len(steps) * sum(alike) / len(alike)
+    return found
+
+
+def trained(
+    model: Any, kind: Kind, features: Sequence[Row], request: Row, epochs: float | None = None, order: str = "random"
+) -> list[float]:
+    """The model trained by the recipe, or for other epochs. Returns the seconds of each step."""
+    import transformers
+
+    recipe, watch = request["recipe"], watcher(None)
     with tempfile.TemporaryDirectory() as out:
         arguments = transformers.TrainingArguments(
-            output_dir=out, num_train_epochs=recipe["epochs"], per_device_train_batch_size=recipe["batch"],
-            learning_rate=recipe["lr"], seed=request["seed"], bf16=bf16, use_cpu=True, save_strategy="no",
-            report_to="none", disable_tqdm=True, logging_strategy="no", dataloader_pin_memory=False,
+            output_dir=out, num_train_epochs=epochs or recipe["epochs"], per_device_train_batch_size=recipe["batch"],
+            learning_rate=recipe["lr"], seed=request["seed"], bf16=request["precision"] == "bf16", use_cpu=True,
+            train_sampling_strategy=order, save_strategy="no", report_to="none", disable_tqdm=True,
+            logging_strategy="no", dataloader_pin_memory=False,
         )  # fmt: skip
-        trainer = transformers.Trainer(
-            model=model, args=arguments, train_dataset=kind.features(rows["train"], True), data_collator=kind.collate
-        )
-        trainer.train()
-    trained = time.perf_counter() - start
-    features = kind.features(rows["test"], False)
-    outputs: list[Any] = []
-    model.eval()
+        transformers.Trainer(
+            model=model, args=arguments, train_dataset=features, data_collator=kind.collate, callbacks=[watch]
+        ).train()
+    seconds: list[float] = watch.seconds
+    return seconds
+
+
+def probe(kind: Kind, features: Sequence[Row]) -> list[Row]:
+    """Rows whose batches have the lengths of those of an epoch that the Trainer groups by length: every so manieth of
+    them in the order of their lengths, behind one that is not counted."""
+    from transformers.trainer_pt_utils import get_length_grouped_indices
+
+    batch, lengths = kind.recipe["batch"], [kind.length(feature) for feature in features]
+    order = get_length_grouped_indices(lengths, batch)
+    batches = [order[i : i + batch] for i in range(0, len(order) - batch + 1, batch)] or [order]
+    batches.sort(key=lambda some: max(lengths[i] for i in some))
+    count = min(PROBED, len(batches))
+    chosen = [batches[int((k + 0.5) * len(batches) / count)] for k in range(count)]
+    return [features[i] for some in (chosen[count // 2], *chosen) for i in some]
+
+
+def outputs(model: Any, kind: Kind, features: Sequence[Row], bf16: bool) -> list[list[np.ndarray]]:
+    """Of each feature its logits, of each piece without those of the padding of its batch."""
+    import torch
+
+    out: list[list[np.ndarray]] = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         for i in range(0, len(features), JUDGED):
-            told = model(**kind.collate(features[i : i + JUDGED]))
+            some = features[i : i + JUDGED]
+            told = model(**kind.collate(some))
             logits = [told[name].float().numpy() for name in ("logits", "start_logits", "end_logits") if name in told]
-            outputs += [[side[j] for side in logits] for j in range(len(logits[0]))]
-    said = kind.answers(rows["test"], features, outputs)
-    return {"answers": said, "seconds": time.perf_counter() - start, "train": trained, "memory": measure.peak_memory()}
+            for j, feature in enumerate(some):
+                end = kind.length(feature) if kind.by_piece else None
+                out.append([side[j][:end] for side in logits])
+    return out

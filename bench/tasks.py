@@ -8,7 +8,6 @@ row that is reported on chose a checkpoint or fitted a calibration.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import _measure as measure
+from bench._command import leaving, parser
 
 FUNCTIONS = 12  #: of one module, drawn by their hash
 COMMON = "maskwright finetune --model minilm --seeds {seeds}"
@@ -105,18 +105,18 @@ def clinc150() -> None:
 
 def code() -> None:
     """Functions of the standard library with the area of their module, as the demo groups modules."""
-    from maskwright.finetuning import _demo_corpus as demo
+    from maskwright.finetuning import demo_corpus as demo
 
     folder, rows = Path(sysconfig.get_path("stdlib")), dict[str, list[str]]()
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).with_suffix("").parts
-        module = demo._module(parts[0])
+        module = demo.module_of(parts[0])
         if module is None or demo.NOT_PROSE & set(parts):
             continue
         for source in functions(path.read_text(encoding="utf-8", errors="replace")):
             row = {"code": source, "area": demo.AREA_OF[module], "module": module}
             rows.setdefault(module, []).append(json.dumps(row))
-    lines = [row for some in rows.values() for row in sorted(set(some), key=demo._draw)[:FUNCTIONS]]
+    lines = [row for some in rows.values() for row in sorted(set(some), key=demo.drawn)[:FUNCTIONS]]
     write_made("code/functions.jsonl", lines)
 
 
@@ -193,25 +193,12 @@ def run(name: str, seeds: int) -> dict[str, Any]:
     return {"machine": measure.machine(), "command": command(name, seeds), "seconds": seconds, "summary": told}
 
 
-def points(figure: dict[str, Any], name: str = "value") -> str:
-    return "-" if figure.get(name) is None else f"{100 * figure[name]:.1f}"
-
-
-def with_interval(figure: dict[str, Any]) -> str:
-    return f"{points(figure)} ({points(figure, 'low')} to {points(figure, 'high')})"
-
-
-def beside(other: dict[str, Any], metric: str) -> str:
-    """A baseline's figure; a correlation with a constant has none."""
-    return "-" if other["figures"][metric]["value"] is None else with_interval(other["figures"][metric])
-
-
 def row(title: str, metric: str, result: dict[str, Any]) -> list[str]:
     told = result["summary"]
     figure = told["figures"][metric]
-    others = [beside(other, metric) for other in told["baselines"]] or ["-", "-"]
-    seeds = ", ".join(f"{100 * v:.1f}" for v in figure["seeds"])
-    return [title, metric, with_interval(figure), seeds, *others]
+    others = [measure.with_interval(other["figures"][metric]) for other in told["baselines"]] or ["-", "-"]
+    seeds = ", ".join(map(measure.points, figure["seeds"]))
+    return [title, metric, measure.with_interval(figure), seeds, *others]
 
 
 def detail(name: str, result: dict[str, Any]) -> str:
@@ -259,8 +246,8 @@ def short(results: dict[str, Any]) -> str:
     for name, result in results.items():
         told = result["summary"]
         for metric in TASKS[name]["metrics"]:
-            linear = points(told["baselines"][-1]["figures"][metric]) if told["baselines"] else "-"
-            figure = with_interval(told["figures"][metric])
+            linear = measure.points(told["baselines"][-1]["figures"][metric]["value"]) if told["baselines"] else "-"
+            figure = measure.with_interval(told["figures"][metric])
             rows.append([TASKS[name]["title"], f"test {metric}", figure, linear, wall(result)])
     return measure.table(["task", "figure", "MiniLM (interval)", "counted words", "wall time"], rows)
 
@@ -271,9 +258,7 @@ def wall(result: dict[str, Any]) -> str:
 
 
 def main(names: list[str], seeds: int) -> None:
-    path = measure.RESULTS / "tasks.json"
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    results = {name: result for name, result in results.items() if "summary" in result}
+    results = {name: result for name, result in measure.load("tasks").items() if "summary" in result}
     for name in names:
         results[name] = run(name, seeds)
         print(name, json.dumps(results[name]["summary"]["verdict"]), flush=True)
@@ -283,12 +268,6 @@ def main(names: list[str], seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("names", nargs="*", choices=[*TASKS, []], default=[])
-    parser.add_argument("--seeds", type=int, default=3)
-    given = parser.parse_args()
-    try:
+    given = parser("tasks", __doc__, TASKS).parse_args()
+    with leaving():
         main(given.names or list(TASKS), given.seeds)
-    except measure.Stop as reason:
-        print(f"error: {reason}", file=sys.stderr)
-        raise SystemExit(2) from None

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import _measure as measure
+from bench._command import leaving
 
 RATES = (2e-4, 5e-4, 1e-3)
 SIDES = {"pre-trained": "", "random weights": "--weights random"}
@@ -118,10 +119,6 @@ def made_by(model: Path) -> str:
     )
 
 
-def points(figure: dict[str, Any]) -> str:
-    return f"{100 * figure['value']:.1f} ({100 * figure['low']:.1f} to {100 * figure['high']:.1f})"
-
-
 def section(result: dict[str, Any]) -> str:
     """This measurement's part of docs/results.md."""
     rows, lines = [], []
@@ -129,9 +126,9 @@ def section(result: dict[str, Any]) -> str:
         own = [one["sides"][side] for side in SIDES]
         strongest = max(own[0]["baselines"].items(), key=lambda other: other[1]["value"])
         d, title = one["verdict"], TASKS[name][0]
-        margin = f"{100 * d['value']:.1f} ({100 * d['low']:.1f} to {100 * d['high']:.1f}), p = {d['p']:.3g}"
-        other = f"{100 * strongest[1]['value']:.1f} ({strongest[0]})"
-        rows.append([title, one["metric"], *(points(side["figure"]) for side in own), margin, other])
+        margin = f"{measure.with_interval(d)}, p = {d['p']:.3g}"
+        other = f"{measure.points(strongest[1]['value'])} ({strongest[0]})"
+        rows.append([title, one["metric"], *(measure.with_interval(side["figure"]) for side in own), margin, other])
         lines += [side["command"] for side in own]
     about = ABOUT.format(
         made=result["made"],
@@ -152,8 +149,5 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", default=[], help=f"of {', '.join(TASKS)}; saved only when all take part")
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
-    try:
+    with leaving():
         main(given.model, given.seeds, given.names or list(TASKS))
-    except measure.Stop as reason:
-        print(f"error: {reason}", file=sys.stderr)
-        raise SystemExit(2) from None

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # `bench` is a package of the repository and not of the distribution
 
+from bench._child import ArmFailed  # noqa: E402
+from bench._command import leaving  # noqa: E402
 from bench._sides import Ours, Peer  # noqa: E402
 
 from bench import _measure as measure  # noqa: E402
@@ -268,3 +270,52 @@ def test_unknown_measurement_is_said() -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "speed"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "Allowed: start, encode, attention, forward, families, finetune" in done.stderr
+
+
+def test_points_and_their_interval() -> None:
+    assert measure.points(None) == "-"
+    assert measure.with_interval({"value": 0.885, "low": 0.868, "high": 0.901}) == "88.5 (86.8 to 90.1)"
+    assert measure.with_interval({"value": 0.885, "low": None, "high": None}) == "88.5"
+    assert measure.with_interval({"value": None, "low": None, "high": None}) == "-"
+
+
+def test_each_machine_is_told_once_with_its_days() -> None:
+    one = measure.machine()
+    other = {**one, "processor": "another processor"}
+    days = [{**one, "date": f"2026-11-{day} 10:00 UTC"} for day in (29, 27, 28)]
+    told = measure.describe_all([*days, {**other, "date": "2026-11-30 09:00 UTC"}])
+    assert told.startswith("2026-11-27 to 2026-11-29; ")
+    assert "2026-11-30; another processor" in told
+    assert told.count(f"Python {one['python']}") == 2
+
+
+def test_comments_are_no_reason_to_measure_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    file = tmp_path / "src/maskwright/nn/block.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("x = 1\n")
+    with_comments, without = measure.source("nn"), measure.source("nn", comments=False)
+    file.write_text("x = 1  # the first\n")
+    assert measure.source("nn") != with_comments
+    assert measure.source("nn", comments=False) == without
+    file.write_text("x = 2\n")
+    assert measure.source("nn", comments=False) != without
+
+
+@pytest.mark.parametrize("script", ["tasks", "benchmarks", "long_texts"])
+def test_a_name_that_is_not_there_is_said(script: str) -> None:
+    command = [sys.executable, "-m", f"bench.{script}", "nothing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"python -m bench.{script}: error: argument names: invalid choice: 'nothing'" in done.stderr
+
+
+def test_how_a_measurement_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    for reason, code, said in (
+        (measure.Stop("no data."), 2, "no data."),
+        (ArmFailed("died."), 1, "a side failed: died."),
+    ):
+        with pytest.raises(SystemExit) as left, leaving():
+            raise reason
+        assert left.value.code == code
+        assert capsys.readouterr().err == f"error: {said}\n"

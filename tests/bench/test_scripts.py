@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,37 +18,41 @@ sys.path.insert(0, str(ROOT))  # `bench` is a package of the repository and not 
 
 from bench import _measure as measure  # noqa: E402
 from bench import _script_cases as cases  # noqa: E402
+from bench import _script_ours as own  # noqa: E402
 from bench import _script_sides as sides  # noqa: E402
 from bench import _scripts_told as told  # noqa: E402
 from bench import scripts  # noqa: E402
+from maskwright.data.table import Table  # noqa: E402
 from maskwright.finetuning.benchmarks import Case, Rows, Way  # noqa: E402
+from maskwright.finetuning.run import finetune  # noqa: E402
 
 RECIPE = {"batch": 4, "lr": 1e-3, "epochs": 1, "max_length": 24, "stride": 4, "none": True}
+Row = dict[str, Any]
 
 
-def case(name: str, task: dict[str, Any], metric: str) -> Case:
-    way = Way("made", Rows(("train.jsonl",)), Rows(("test.jsonl",)))
-    return Case(name, name, task, (metric,), (way,), options={"max_length": 24})
+def case(name: str, task: Row, *metrics: str, eval: Rows | None = None) -> Case:
+    way = Way("made", Rows(("train.jsonl",)), Rows(("test.jsonl",)), eval)
+    return Case(name, name, task, metrics, (way,), options={"max_length": 24})
 
 
-MADE: dict[str, tuple[Case, list[dict[str, Any]]]] = {
+MADE: dict[str, tuple[Case, list[Row]]] = {
     "classes": (
-        case("classes", {"name": "classification"}, "accuracy"),
+        case("classes", {"name": "classification"}, "accuracy", "f1"),
         [{"text": f"a {word} film", "label": word} for word in ("good", "bad")] * 8,
     ),
     "numbers": (
-        case("numbers", {"name": "regression"}, "pearson"),
+        case("numbers", {"name": "regression"}, "pearson", "spearman"),
         [{"text": f"a {word} film", "label": 0.5 + i} for i, word in enumerate(("good", "bad", "dull"))] * 8,
     ),
     "tagging": (
-        case("tagging", {"name": "tagging", "kind": "spans", "text": "words"}, "f1"),
+        case("tagging", {"name": "tagging", "kind": "spans", "text": "words"}, "f1", "recall"),
         [{"words": ["the", word, "was"], "label": ["O", "B-thing", "O"]} for word in ("film", "play")] * 8,
     ),
     "answer": (
-        case("answer", {"name": "answer"}, "f1"),
+        case("answer", {"name": "answer"}, "f1", "exact_match", "f1_answerable", "no_answer"),
         [
-            {"question": "what was it", "context": f"the {word} was good", "answers": [word] if i else [], "id": str(i)}
-            for i, word in enumerate(("film", "play", "book"))
+            {"question": "what was", "context": f"the {word} was good", "answers": [word] if i else [], "id": str(i)}
+            for i, word in enumerate(("film", "play", "book and the play and the film"))
         ]
         * 8,
     ),
@@ -55,54 +61,211 @@ MADE: dict[str, tuple[Case, list[dict[str, Any]]]] = {
         [{"question": "what was it", "choices": ["a film", "a play"], "label": i} for i in (0, 1)] * 8,
     ),
 }
+TRUTH: dict[str, Callable[[Row], Any]] = {
+    "classes": lambda row: row["label"],
+    "numbers": lambda row: row["label"],
+    "tagging": lambda row: [{"start": 4, "end": 4 + len(row["words"][1]), "label": "thing"}],
+    "answer": lambda row: row["answers"],
+    "choice": lambda row: row["label"] + 1,
+}
+
+
+def all_right(name: str, rows: list[Row], metrics: tuple[str, ...], seeds: int) -> Row:
+    """What our side would answer if it had every row right with all of its seeds."""
+    said = {"tagging": "spans", "answer": "answer"}.get(name, "prediction")
+    true = [TRUTH[name](row) for row in rows]
+    given = [(one[0] if one else "") if name == "answer" else one for one in true]
+    figure = {"value": 1.0, "low": 1.0, "high": 1.0, "seeds": [1.0] * seeds}
+    return {
+        "predictions": [{"target": one, said: other} for one, other in zip(true, given, strict=True)],
+        "seconds": 3.0 * seeds, "seeds": seeds, "memory": {}, "figures": dict.fromkeys(metrics, figure),
+        "recipe": {"lr": 5e-5, "batch": 32, "epochs": 3.0, "max_length": None},
+    }  # fmt: skip
+
+
+class Inside:
+    """A child that answers in this process: the peer in earnest, ours with every row right. Keeps what it was asked."""
+
+    asked: list[Row]
+    rows: list[Row]
+
+    def __init__(self, module: str, name: str) -> None:
+        assert module == "bench.scripts"
+
+    def __enter__(self) -> Inside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def ask(self, request: Row) -> Row:
+        self.asked.append(request)
+        if request["side"] == "peer":
+            return scripts.answer(request)
+        return all_right(request["name"], self.rows, cases.CASES[request["name"]].metrics, request["seeds"])
 
 
 @pytest.fixture
-def made(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def make(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts a case of MADE among the cases, its rows and all results into a folder."""
     monkeypatch.setattr(measure, "cache_folder", lambda name="": tmp_path)
     monkeypatch.setattr(measure, "minilm_folder", lambda: tiny)
+    monkeypatch.setattr(measure, "busy_cores", lambda: 0.0)
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(scripts, "KEPT", tmp_path / "kept")
-    return tmp_path
+    monkeypatch.setattr(scripts, "RECIPES", dict.fromkeys(scripts.RECIPES, RECIPE))
+    monkeypatch.setattr(scripts, "precision", lambda: "fp32")
+    monkeypatch.setattr(scripts, "Child", Inside)
+    monkeypatch.setattr(Inside, "asked", [], raising=False)
+
+    def put(name: str, one: Case | None = None) -> Path:
+        rows = MADE[name][1]
+        monkeypatch.setattr(Inside, "rows", rows, raising=False)
+        monkeypatch.setitem(cases.CASES, name, one or MADE[name][0])
+        monkeypatch.setitem(cases.PLACES, name, lambda: tmp_path)
+        for side in ("train", "dev", "test"):
+            (tmp_path / f"{side}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        return tmp_path
+
+    return put
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_both_sides_answer_the_same_rows(name: str, made: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, rows = MADE[name]
-    for side in ("train", "test"):
-        (made / f"{side}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    monkeypatch.setitem(cases.CASES, name, one)
-    monkeypatch.setitem(cases.PLACES, name, lambda: made)
-    cut = cases.cut(name)
-    written = json.loads(cut.rows.read_text())
-    assert len(written["test"]) == len(rows) == cut.counts["test"]
-    assert 0 < len(written["train"]) < len(rows)
-    asked = {"kind": cut.kind, "names": cut.names, "recipe": {**RECIPE, **cut.recipe}, "precision": "fp32", "seed": 0}
-    peer = sides.answer({**asked, "rows": str(cut.rows)})
-    assert len(peer["answers"]) == len(rows)
-    truth = {
-        "classes": lambda row: row["label"],
-        "numbers": lambda row: row["label"],
-        "tagging": lambda row: [{"start": 4, "end": 4 + len(row["words"][1]), "label": "thing"}],
-        "answer": lambda row: row["answers"],
-        "choice": lambda row: row["label"] + 1,
-    }[name]
-    said = {"tagging": "spans", "answer": "answer"}.get(name, "prediction")
-    right = [{"target": truth(row), said: truth(row)} for row in rows]
-    if name == "answer":
-        right = [{**row, "answer": row["target"][0] if row["target"] else ""} for row in right]
-    ours = {"predictions": right, "seconds": 3.0, "seeds": 1, "memory": {}, "figures": {cut.metric: {
-        "value": 1.0, "low": 1.0, "high": 1.0, "seeds": [1.0],
-    }}}  # fmt: skip
-    found = scripts.judged(cut, ours, [{**peer, "memory": {}}])
-    assert found["difference"]["value"] == pytest.approx(1.0 - found["peer"][cut.metric][0])
-    result = {
-        "machine": measure.machine(), "command": "x", "seeds": 3, "busy": 0.0, "cases": {name: {
-            "title": name, "metrics": [cut.metric], "rows": cut.counts,
-            "seen": False, "recipe": asked["recipe"], **found,
-        }},
+def test_both_sides_answer_the_same_rows(name: str, make: Callable[..., Path]) -> None:
+    make(name)
+    rows, metrics = MADE[name][1], MADE[name][0].metrics
+    result = scripts.main([name], seeds=2)
+    found = result["cases"][name]
+    assert [(request["side"], request.get("seed")) for request in Inside.asked] == [
+        ("ours", None), ("peer", 0), ("peer", 1),
+    ]  # fmt: skip
+    assert found["rows"]["test"] == found["rows"]["peer"] == len(rows)  # the peer learns from all training rows
+    assert 0 < found["rows"]["train"] < len(rows)  # ours has split some of them off
+    assert list(found["differences"]) == list(found["peer"]) == list(metrics)
+    for metric in metrics:
+        assert len(found["peer"][metric]) == 2
+        assert found["differences"][metric]["value"] == pytest.approx(1.0 - np.mean(found["peer"][metric]))
+    assert found["seconds"]["ours"] == 3.0
+    assert found["seconds"]["grouped"] > 0
+    page = scripts.section(result)
+    assert all(f"| {metric} " in page for metric in metrics)
+    assert "| 5e-05, 32, 3, all " in page
+    assert "| 0.001, 4, 1, 24 " in page
+    scripts.main([name], seeds=2)
+    assert len(Inside.asked) == 3, "all sides were kept"
+
+
+def test_neither_side_learns_from_dev_rows(make: Callable[..., Path]) -> None:
+    folder = make("classes", case("classes", {"name": "classification"}, "accuracy", eval=Rows(("dev.jsonl",))))
+    made, count = cases.cut("classes"), len(MADE["classes"][1])
+    assert made.counts == {"train": count, "eval": count, "test": count, "peer": count}
+    assert len(json.loads(made.rows.read_text())["train"]) == count
+    before = made.digest
+    (folder / "dev.jsonl").write_text('{"text": "a dull film", "label": "bad"}\n' * 4)
+    assert cases.cut("classes").digest != before, "they decide what ours is, and so what is kept of it"
+
+
+def test_a_side_is_kept_by_its_rows_and_the_peer_whatever_our_source(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make("choice")
+    scripts.one_side("peer", ["choice"], 1)
+    assert [request["side"] for request in Inside.asked] == ["peer"]
+    assert not (folder / "results").exists(), "a side alone makes no table"
+    scripts.one_side("ours", ["choice"], 1)
+    monkeypatch.setattr(measure, "source", lambda *_, **__: "another")
+    scripts.main(["choice"], seeds=1)
+    assert [request["side"] for request in Inside.asked] == ["peer", "ours", "ours"]
+    rows = [{**row, "question": "which was it"} for row in MADE["choice"][1]]
+    (folder / "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    scripts.main(["choice"], seeds=1)
+    assert [request["side"] for request in Inside.asked][3:] == ["ours", "peer"]
+
+
+def test_the_code_of_a_side_is_without_its_comments(tmp_path: Path) -> None:
+    file = tmp_path / "side.py"
+    file.write_text("# why\nx = 1  # here\n")
+    plain = measure.code(file)
+    file.write_text("x    =    1\n")
+    assert measure.code(file) == plain
+    file.write_text("x = 2\n")
+    assert measure.code(file) != plain
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_our_side_is_read_from_its_run(
+    make: Callable[..., Path], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("classes")
+    rows = MADE["classes"][1]
+    train = {"epochs": 1, "threads": 1, "batch_size": 8, "lr": 1e-3}
+    finetune(
+        train=rows, test=rows[:6], model=str(tiny), out=tmp_path / "run", seeds=1, quiet=True,
+        settings={"max_length": 24, "train": train},
+    )  # fmt: skip
+    monkeypatch.setattr(own, "run_of", lambda name, runs, seeds: (tmp_path / "run", 5.0))
+    found = own.answer({"name": "classes", "runs": "", "seeds": 1})
+    assert found["recipe"] == {"lr": 1e-3, "batch": 8, "epochs": 1.0, "max_length": 24}
+    assert list(found["figures"]) == ["accuracy", "f1"]
+    assert [row["target"] for row in found["predictions"]] == [row["label"] for row in rows[:6]]
+    assert not any("text" in row or "where" in row for row in found["predictions"])
+
+
+def test_days_that_differ_are_marked() -> None:
+    def timed(*dates: str) -> list[Row]:
+        return [{"date": f"{date} 10:00 UTC"} for date in dates]
+
+    one = {"machines": {"ours": timed("2026-11-29"), "peer": timed("2026-11-29", "2026-11-29")}}
+    assert told.days(one) == "2026-11-29"
+    one["machines"]["peer"] = timed("2026-11-28", "2026-11-29")
+    assert told.days(one) == "2026-11-29; peer 2026-11-28, 2026-11-29 °"
+
+
+def test_ratios_of_recipes_with_other_epochs() -> None:
+    one = {
+        "seconds": {"ours": 30.0, "peer": 100.0, "grouped": 50.0},
+        "recipes": {"ours": {"epochs": 3}, "peer": {"epochs": 5}},
+    }
+    assert told.ratio(one) == 0.3
+    assert told.ratio(one, "grouped") == 0.6
+    assert told.ratio_an_epoch(one) == pytest.approx((30 / 3) / (100 / 5))
+
+
+def test_every_metric_has_a_target() -> None:
+    def gap(high: float | None) -> Row:
+        return {"value": -0.1, "low": -0.2, "high": high}
+
+    one = {
+        "title": "SQuAD", "seconds": {"ours": 1.0, "peer": 2.0},
+        "differences": {"f1": gap(0.05), "exact_match": gap(-0.01), "no_answer": gap(None)},
     }  # fmt: skip
-    result["targets"] = measure.dump_targets(told.targets(result["cases"]))
-    assert "100.0 (100.0 to 100.0)" in scripts.section(result)
+    assert [(target.name, target.value, target.met) for target in told.targets({"squad": one})] == [
+        ("SQuAD: seconds beside the peer's", 0.5, True),
+        ("SQuAD: upper end of ours - peer, f1", 5.0, True),
+        ("SQuAD: upper end of ours - peer, exact_match", -1.0, False),
+        ("SQuAD: upper end of ours - peer, no_answer", None, False),
+    ]
+
+
+def test_rows_of_arc_without_a_choice_or_a_right_one_are_left_out() -> None:
+    rows = [("a", "b", "c", "d", right) for right in ("A", "4", "", None, "E", "5", "0", "D ")]
+    rows.append(("a", "", "c", "d", "A"))
+    columns = dict(zip("23456", map(list, zip(*rows, strict=True)), strict=True))
+    table = Table({"1": [str(i) for i in range(len(rows))], **columns}, "made", list(range(1, len(rows) + 1)))
+    assert cases._with_choices({"train": table})["train"].column("1") == ["0", "1", "7"]
+
+
+def test_batches_that_are_probed_have_the_lengths_of_an_epoch(tiny: Path) -> None:
+    kind = sides.Classes(AutoTokenizer.from_pretrained(tiny), ["a", "b"], {**RECIPE, "batch": 4})
+    features = [{"input_ids": [0] * length} for length in np.random.default_rng(0).integers(3, 100, 800)]
+    torch.manual_seed(0)
+    probed = sides.probe(kind, features)[4:]  # the first is not counted
+    assert len(probed) == 4 * sides.PROBED
+    batches = [[kind.length(feature) for feature in probed[i : i + 4]] for i in range(0, len(probed), 4)]
+    longest = [max(batch) for batch in batches]
+    assert longest == sorted(longest)
+    assert np.mean([max(batch) - min(batch) for batch in batches]) < 5, "rows of a batch are alike"
+    assert np.mean(longest) == pytest.approx(np.mean([len(f["input_ids"]) for f in features]), abs=4)
 
 
 def test_the_ends_of_an_answer_in_a_window() -> None:
@@ -127,3 +290,24 @@ def test_answers_come_from_the_best_window_and_none_where_that_scores_more(tiny:
     for starts, ends in outputs:
         starts[0] = ends[0] = 4.0
     assert kind.answers(rows, features, outputs) == [""]
+
+
+def test_a_place_in_the_padding_is_no_answer(tiny: Path) -> None:
+    kind = sides.Answer(AutoTokenizer.from_pretrained(tiny), [], {**RECIPE, "none": False})
+    contexts = ["the film", "the film was good and the play"]
+    rows = [{"question": "what", "context": context, "answer": None} for context in contexts]
+    features = kind.features(rows, False)
+    assert len({len(feature["input_ids"]) for feature in features}) > 1
+
+    def model(**batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        logits = 9.0 * (batch["attention_mask"] == 0)
+        for row, (_, _, inside) in enumerate(kind.windows):
+            logits[row, int(np.flatnonzero(inside)[-1])] = 3.0
+        return {"start_logits": logits, "end_logits": logits}
+
+    found = sides.outputs(model, kind, features, bf16=False)
+    assert [[len(side) for side in one] for one in found] == [[len(f["input_ids"])] * 2 for f in features]
+    ends = [context[places[np.flatnonzero(inside)[-1]][0] :] for context, (_, places, inside) in zip(
+        contexts, kind.windows, strict=True,
+    )]  # fmt: skip
+    assert kind.answers(rows, features, found) == ends

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from maskwright.base.errors import UserError
 from maskwright.data.table import Table
-from maskwright.finetuning import _demo_corpus, demo
-from maskwright.finetuning._demo_corpus import (
+from maskwright.finetuning import demo, demo_corpus
+from maskwright.finetuning._demo_page import chosen, page
+from maskwright.finetuning.demo import Answer, DemoResult, System, text_table
+from maskwright.finetuning.demo_corpus import (
     AREA_OF,
     AREAS,
     MOST,
@@ -28,8 +30,6 @@ from maskwright.finetuning._demo_corpus import (
     corpus,
     split,
 )
-from maskwright.finetuning._demo_page import chosen, page
-from maskwright.finetuning.demo import Answer, DemoResult, System, text_table
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_passages_are_prose_of_the_right_length_with_plain_typography(tables: di
         assert len(re.findall(r"[A-Za-z]{2,}", p.passage)) >= SHORTEST, p
         assert not set("“”‘’—") & set(p.passage), p
         assert not any(re.fullmatch(r"\s*[*=~]{3,}\s*", line) for line in p.passage.splitlines()), p
-    lengths = [_demo_corpus._length(p.passage) for _, p in rows(tables)]
+    lengths = [demo_corpus._length(p.passage) for _, p in rows(tables)]
     over = [n for n in lengths if n > WORDS]  # a single line that cannot be cut may be longer
     assert len(over) < 0.01 * len(lengths)
     assert sum(lengths) / len(lengths) > WORDS / 2, "short docstrings are read on"
@@ -100,7 +100,7 @@ def test_a_table_is_the_same_each_time(tables: dict[str, Table]) -> None:
 def test_no_module_has_two_areas() -> None:
     named = [module for modules in AREAS.values() for module in modules.split()]
     assert len(named) == len(set(named)) == len(AREA_OF)
-    assert {*_demo_corpus.PART_OF.values(), *_demo_corpus.TOPIC_OF.values()} <= set(AREA_OF)
+    assert {*demo_corpus.PART_OF.values(), *demo_corpus.TOPIC_OF.values()} <= set(AREA_OF)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_no_module_has_two_areas() -> None:
     ],
 )
 def test_the_files_of_a_module_are_one_unit(name: str, module: str | None) -> None:
-    assert _demo_corpus._module(name) == module
+    assert demo_corpus.module_of(name) == module
 
 
 def test_a_python_without_sources_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    monkeypatch.setattr(_demo_corpus, "_topics", lambda: iter(()))
-    monkeypatch.setattr(_demo_corpus, "IN_C", [])
+    monkeypatch.setattr(demo_corpus, "_topics", lambda: iter(()))
+    monkeypatch.setattr(demo_corpus, "IN_C", [])
     with pytest.raises(UserError, match=r"reads the sources of Python's standard library, and .* holds hardly any"):
         corpus()
 
@@ -135,18 +135,18 @@ def test_docstrings_are_read_without_importing(tmp_path: Path) -> None:
     (pack / "test").mkdir(parents=True)
     (pack / "__init__.py").write_text('"""Pack."""')
     (pack / "test" / "__init__.py").write_text('"""Not this."""')
-    assert dict(_demo_corpus._from_files(tmp_path)) == {"mod": ["Top.", "Of A.", "Of f."], "pack": ["Pack."]}
+    assert dict(demo_corpus._from_files(tmp_path)) == {"mod": ["Top.", "Of A.", "Of f."], "pack": ["Pack."]}
 
 
 def test_cutting_keeps_each_long_paragraph_once() -> None:
     one, two = ("".join(f"{w}{i} " for i in range(25)) for w in ("one", "two"))
     three = "\n".join(f"three is on line {i}" for i in range(40))
     seen: set[str] = set()
-    first = list(_demo_corpus._cut([f"{one}\n\n{two}\n\n{two}", three], seen))
+    first = list(demo_corpus._cut([f"{one}\n\n{two}\n\n{two}", three], seen))
     assert "".join(first).count("two24") == 1
     assert "".join(first).count("three") == 40
-    assert max(_demo_corpus._length(p) for p in first) <= WORDS
-    assert list(_demo_corpus._cut([one, two], seen)) == [""], "another module says it again: dropped"
+    assert max(demo_corpus._length(p) for p in first) <= WORDS
+    assert list(demo_corpus._cut([one, two], seen)) == [""], "another module says it again: dropped"
 
 
 areas_of_modules = st.dictionaries(

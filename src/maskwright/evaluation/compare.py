@@ -20,7 +20,7 @@ from maskwright.stats.comparison import Verdict, holm, mcnemar, on_one_scale, se
 from maskwright.stats.comparison import compare as paired
 from maskwright.stats.measures import Measure
 
-__all__ = ["PREDICTIONS", "Comparison", "compare", "predictions"]
+__all__ = ["PREDICTIONS", "Comparison", "comparable", "compare", "predictions", "read_sides"]
 
 Measures = Callable[[Any, Any], dict[str, Measure]]  #: (targets, answers) -> the measures by name, the main one first
 
@@ -74,7 +74,7 @@ def compare(
     the sides do not answer the same rows.
     """
     sides = read_sides(a, b, data, label)
-    make, (y, *said), notes = _comparable(sides, separator)
+    make, (y, *said), notes = comparable(sides, separator)
     if sides.again is not None:
         check_truths(sides, y, said.pop())
     names = list(make(y, said[0]))
@@ -94,7 +94,7 @@ def compare(
     )
 
 
-def _comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.ndarray], list[str]]:
+def comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.ndarray], list[str]]:
     """What to measure, the columns of `Sides` as arrays, and notes: of parts of the texts, of sets of labels, of
     numbers where some have fractions and no run says that they are classes, else of classes."""
     known, columns = sides.known, sides.columns

@@ -12,7 +12,7 @@ from typing import Any
 
 from maskwright.base.files import write_text
 from maskwright.data.corpus import build
-from maskwright.finetuning._demo_corpus import documentation
+from maskwright.finetuning.demo_corpus import documentation
 from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.tasks import MaskedLM
 

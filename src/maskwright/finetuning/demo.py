@@ -18,10 +18,10 @@ from typing import Any
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json, room, write_json, write_text
 from maskwright.data.table import Table
-from maskwright.finetuning._demo_corpus import corpus
 from maskwright.finetuning._demo_page import page
 from maskwright.finetuning._demo_pretraining import BUDGET, Fill, fill_lines, pretrained_here
 from maskwright.finetuning._demo_pretraining import QUICK as QUICK_BUDGET
+from maskwright.finetuning.demo_corpus import corpus
 from maskwright.finetuning.run import Run, finetune
 from maskwright.pretraining.run import Pretrained
 

@@ -303,4 +303,4 @@ def _from_files(sources: Mapping[str, Source | None]) -> bool:
     return all(source is None or isinstance(source, str | Path) for source in sources.values())
 
 
-__all__ = ["Finetune", "Labels", "Run", "finetune"]
+__all__ = ["Finetune", "Labels", "Run", "finetune", "read_tables", "roles"]

@@ -126,7 +126,7 @@ def split(passages: list[Passage]) -> dict[str, str]:
             continue
         target = {side: share * sum(sizes[area, m] for m in modules) for side, share in SHARES.items()}
         have = dict.fromkeys(SHARES, 0)
-        for module in [modules[0], *sorted(modules[1:], key=lambda m: _draw(SPLIT + m))]:
+        for module in [modules[0], *sorted(modules[1:], key=lambda m: drawn(SPLIT + m))]:
             size = sizes[area, module]
             wanting = sorted(SHARES, key=lambda side: have[side] / target[side])
             fits = [s for s in wanting if s == "train" or not have[s] or have[s] + size <= 1.3 * target[s]]
@@ -143,7 +143,7 @@ def _passages() -> tuple[list[Passage], list[str]]:
     units: dict[tuple[str, str], list[str]] = defaultdict(list)
     left_out = set()
     for name, texts in _of_modules(folder):
-        module = _module(name)
+        module = module_of(name)
         if module:
             units[AREA_OF[module], module].extend(texts)
         else:
@@ -162,7 +162,7 @@ def _passages() -> tuple[list[Passage], list[str]]:
         mine = [text for text in cut if _is_prose(text) and _is_new(text, whole)]
         if len(mine) > MOST:
             capped[module] = len(mine)
-            chosen = set(sorted(mine, key=_draw)[:MOST])
+            chosen = set(sorted(mine, key=drawn)[:MOST])
             mine = [text for text in mine if text in chosen]
         found += [Passage(text, area, module) for text in mine]
     notes = [
@@ -187,12 +187,12 @@ def _of_modules(folder: Path) -> list[tuple[str, list[str]]]:
     return [*_from_files(folder), *_from_c()]
 
 
-def _draw(text: str) -> str:
+def drawn(text: str) -> str:
     """A place in an order that is arbitrary and the same everywhere."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _module(name: str) -> str | None:
+def module_of(name: str) -> str | None:
     """The module of the table that a file or C module called `name` is part of."""
     candidates = (PART_OF.get(name, name), name.removeprefix("_py"), name.removeprefix("_"))
     return next((c for c in candidates if c in AREA_OF), None)
