@@ -1,4 +1,4 @@
-"""Memory of a prediction: it depends on the windows, and not on how many rows there are or how long one of them is."""
+"""Memory of a prediction: it depends on the windows, and not on how many rows there are."""
 
 from __future__ import annotations
 
