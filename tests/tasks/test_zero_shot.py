@@ -137,7 +137,7 @@ def test_long_texts_and_many_sentences_are_not_computed_at_once(folder: Path, mo
     windows: list[int] = []
     real = _stream._encode
     monkeypatch.setattr(_stream, "_encode", lambda model, some: windows.append(len(some)) or real(model, some))
-    monkeypatch.setattr(_stream, "CHARACTERS", 30 * 150)
+    monkeypatch.setattr(_stream, "CHARACTERS", 30 * 100)
     monkeypatch.setattr(_stream, "TOKENS", 60)
     tokens: list[int] = []
     judge.model.network.encoder.register_forward_pre_hook(lambda _, given: tokens.append(len(given[0].ids)))

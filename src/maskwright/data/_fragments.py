@@ -53,7 +53,7 @@ def _spaced(text: str) -> int:
 def _told(side: Side, found: Cuts, spaced: float) -> str:
     words = ", ".join(f"{one.word!r} ({' '.join(one.pieces)})" for one in found.frequent)
     start = f"{side.name} texts have {spaced:.2f} pieces a word, as spaces part them"
-    lacks = f"{percent(found.unknown, found.pieces)} of the pieces are unknown to the vocabulary"
+    lacks = f"{percent(found.unknown, max(found.pieces, 1))} of the pieces are unknown to the vocabulary"
     if spaced < MANY:
         return f"{start}; {lacks}."
     cut = f"; cut most often: {words}" if words else ""
