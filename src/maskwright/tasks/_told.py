@@ -63,4 +63,5 @@ class AnyOf(Told, MultiLabel):
 
     def weighed(self, scores: np.ndarray) -> np.ndarray:
         others = np.delete(scores, self.follows, -1) if self.denies is None else scores[..., [self.denies]]
-        return scores[..., self.follows] - np.logaddexp.reduce(others, axis=-1)
+        with np.errstate(invalid="ignore"):  # of a NaN the stream tells
+            return scores[..., self.follows] - np.logaddexp.reduce(others, axis=-1)
