@@ -239,6 +239,18 @@ def test_the_commands_and_the_python_of_tasks_run(
     write_csv(
         tmp_path / "moods.csv", {"text": texts, "mood": [("bad", "fair", "good")[i % 3] for i in range(len(texts))]}
     )
+    kinds = [{"name": thing, "price": 3 + i % 7, "kind": "ab"[i % 2]} for i, thing in enumerate(things)]
+    write_csv(tmp_path / "prices.csv", {name: [row[name] for row in kinds] for name in kinds[0]})
+    write_csv(
+        tmp_path / "news.csv", {"text": texts, "topic": [("sports", "politics")[i % 2] for i in range(len(texts))]}
+    )
+    words = [{"tokens": text.split(), "ner_tags": [0, 1, *[0] * (len(text.split()) - 2)]} for text in texts]
+    Path("words.jsonl").write_text("".join(json.dumps(row) + "\n" for row in words))
+    Path("tags.txt").write_text("O\nB-thing\n")
+    shutil.copy("questions.json", "dev.json")
+    for name, wrong in (("ours", 0), ("theirs", 5)):
+        said = {one["id"]: "" if int(one["id"]) < wrong else things[int(one["id"])] for one in asked}
+        Path(f"{name}.json").write_text(json.dumps(said))
     Path("sets/wnut17").mkdir(parents=True)
     for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"):
         Path("sets/wnut17", name).write_text(Path("names.conll").read_text())

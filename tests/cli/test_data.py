@@ -59,6 +59,16 @@ def test_columns_settings_and_a_corpus(
     assert "fact: 80 train scores from " in out
 
 
+def test_long_texts_are_counted_as_they_are_read(
+    run: Run, write_csv: Callable[..., str], tiny: Path, tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "a.csv", {"text": ["the film was dull " * 9, "a play"] * 4, "label": ["a", "b"] * 4})
+    args = ["data", "check", "--train", path, "--model", tiny, "--max-length", "12"]
+    assert "50 % (4) will be cut at 12." in run(*args)[1]
+    assert "none will be cut at 12." in run(*args, "--long", "chunk-mean")[1]
+    assert "long = native reads as many pieces" in " ".join(run(*args, "--long", "native")[2].split())
+
+
 def test_a_mistake_is_one_paragraph(run: Run, csv_file: str) -> None:
     code, out, err = run("data", "check", "--train", csv_file, "--text", "txt")
     assert (code, out) == (2, "")
@@ -70,6 +80,6 @@ def test_its_help(run: Run) -> None:
     code, out, _ = run("data", "check", "--help")
     assert code == 0
     files, columns = ("train", "eval", "test", "corpus"), ("text", "pair", "label")
-    for name in (*files, *columns, "task", "model", "max-length", "set", "strict", "json"):
+    for name in (*files, *columns, "task", "model", "max-length", "long", "set", "strict", "json"):
         assert f"--{name} " in out
     assert "check" in run("data", "--help")[1]

@@ -382,5 +382,8 @@ def test_pieces_a_word(uncased: Tokenizer) -> None:
     assert by_split["test"].severity == "warning"
     assert "where prose has 1.1 to 1.5: code, tables, formulas, or another language" in by_split["test"].sentence
     assert by_split["train"].values["pieces_between_spaces"] == pytest.approx(1.0)
+    told = "train texts have 1.00 pieces a word, as spaces part them; 0 % of the pieces are unknown to the vocabulary."
+    assert by_split["train"].sentence == told
+    assert examine([prose, code], tokenizer=uncased).notes()[0] == told, "a run says it of what it learns from, always"
     assert _fragments._spaced("\u6f22\u5b57 and \u3042") == 4
     assert "pieces a word" not in kinds(examine([encoded(side("train", ["..."]), uncased)], tokenizer=None))

@@ -151,6 +151,73 @@ def test_a_run_keeps_what_was_seen_and_notes_the_warnings(tune: Callable[..., An
     assert len(grave) > 0
     assert [note for note in run.notes if note in grave] == grave[:5]
     assert json.loads((run.folder / "config.json").read_text())["notes"] == run.notes
+    (cut,) = (finding for finding in facts.findings if finding.kind == "pieces a word" and "train" in finding.sentence)
+    assert (cut.severity, run.notes.count(cut.sentence)) == ("fact", 1)
+    assert " pieces a word, as spaces part them; 0 % of the pieces are unknown to the vocabulary." in cut.sentence
+
+
+LONG = " ".join(["the film was wonderful"] * 6)
+
+
+def rows_of(kind: str, reviews: Reviews) -> tuple[dict[str, Any], Reviews]:
+    """How each kind of task is asked for, and rows of it, some of which are too long."""
+    texts = [*reviews["text"][:-2], LONG, LONG]
+    things = [text.split()[1] for text in texts]
+    match kind:
+        case "answer":
+            answers = [[thing] if i % 4 else [] for i, thing in enumerate(things)]
+            return {"task": "answer"}, {"question": ["the film"] * 80, "context": texts, "answers": answers}
+        case "choice":
+            choices = [[f"a {thing}", text] for thing, text in zip(things, reviews["other"], strict=True)]
+            return {"task": "choice"}, {"question": texts, "choices": choices, "label": ["A", "B"] * 40}
+        case "tagging":
+            tags = [["O", "B-thing", *["O"] * (len(text.split()) - 2)] for text in texts]
+            return {"task": "tagging"}, {"text": [text.split() for text in texts], "label": tags}
+        case "multi-label":
+            return {"task": kind}, {"text": texts, "label": [[x, "all"] for x in reviews["label"]]}
+        case "entailment":
+            labels = ["entailment", "neutral"] * 40
+            return {"task": kind}, {"premise": texts, "hypothesis": reviews["other"], "label": labels}
+        case "ordinal" | "regression":
+            return {"task": kind}, {"text": texts, "label": [i % 4 for i in range(80)]}
+    return {"long": kind}, {"text": texts, "label": reviews["label"]}
+
+
+KINDS = ["answer", "choice", "tagging", "multi-label", "entailment", "ordinal", "regression"]
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("kind", [*KINDS, "tail", "head-tail", "chunk-mean"])
+def test_what_is_looked_at_is_what_a_run_reads(
+    tune: Callable[..., Any], reviews: Reviews, tiny: Path, kind: str
+) -> None:
+    asked, rows = rows_of(kind, reviews)
+    sides = {"train": read(rows).select(range(50)), "eval": read(rows).select(range(40, 80))}
+    run = tune(**sides, **asked, max_length=16, settings={"train": {"epochs": 0.1}})
+    kept = json.loads((run.folder / "data.json").read_text())
+    facts = maskwright.check_data(**sides, **asked, model=tiny, max_length=16)
+    ours = [finding.plain() for finding in facts.findings if finding.kind != "reading"]
+    assert kept["findings"] == json.loads(json.dumps(ours))
+    cut = {f.values["split"]: f.count for f in facts.findings if f.kind == "lengths"}
+    assert cut["train"] == 0
+    assert cut["eval"] == (0 if kind in ("answer", "tagging", "chunk-mean") else 2)
+
+
+def test_without_labels_pieces_are_counted_as_a_run_reads_them(reviews: Reviews, tiny: Path) -> None:
+    for kind in KINDS:
+        asked, rows = rows_of(kind, reviews)
+        label = "answers" if kind == "answer" else "label"
+        bare = {name: cells for name, cells in rows.items() if name != label}
+        found = maskwright.check_data(**asked, train=bare, model=tiny, max_length=16)
+        whole = maskwright.check_data(**asked, train=rows, model=tiny, max_length=16)
+        assert told(found, "labels")
+        assert told(found, "lengths") == told(whole, "lengths"), kind
+
+
+def test_a_way_that_the_task_does_not_have_is_refused(reviews: Reviews) -> None:
+    asked, rows = rows_of("tagging", reviews)
+    with pytest.raises(UserError, match="reads long texts in windows"):
+        maskwright.check_data(**asked, train=rows, long="chunk-mean")
 
 
 def test_the_rows_of_a_run_are_looked_for_in_its_corpus(

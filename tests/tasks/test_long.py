@@ -10,17 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import tiny as tiny_config
 
 from maskwright.base.choice import names, resolve
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
+from maskwright.models import families, family, random_network
 from maskwright.nn import Batch
-from maskwright.tasks import Model, Task, load
+from maskwright.tasks import Model, Task, _stream, load
+from maskwright.tasks._given import Given
+from maskwright.tasks._objective import ExampleFeed, TaskObjective
 from maskwright.tasks.long import Long
 from maskwright.tasks.long.chunk_attention import Attention
 from maskwright.tasks.long.chunk_max import Max
 from maskwright.tasks.long.chunk_mean import Mean
 from maskwright.tasks.long.hierarchical import Hierarchy
+from maskwright.training.settings import Train
 
 WORDS = "the film was wonderful and the story was terrible but the song was lovely".split()
 LONG = " ".join(WORDS * 2)
@@ -144,10 +149,7 @@ def test_a_transformer_over_chunks_knows_their_order_and_no_other_text() -> None
 
 @pytest.mark.parametrize("long", JOINED)
 def test_saved_and_loaded_it_answers_alike(make: Build, long: str, tmp_path: Path) -> None:
-    made = make(long, max_length=12)
-    if made.network.combine is not None:
-        for parameter in made.network.combine.parameters():
-            torch.nn.init.normal_(parameter, std=0.3)
+    made = stirred(make(long, max_length=12))
     made.save(tmp_path / "model")
     assert (tmp_path / "model" / "maskwright.safetensors").exists() == (long in ("chunk-attention", "hierarchical"))
     again = load(tmp_path / "model")
@@ -158,6 +160,78 @@ def test_saved_and_loaded_it_answers_alike(make: Build, long: str, tmp_path: Pat
         (tmp_path / "model" / "maskwright.safetensors").unlink()
         with pytest.raises(UserError):
             load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("long", JOINED)
+def test_a_long_text_is_answered_some_chunks_at_a_time(make: Build, long: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it says is what all of its chunks at once say."""
+    made = stirred(make(long, max_length=12))
+    inputs = made.encode([" ".join(WORDS * 30), *TEXTS])
+    with torch.inference_mode():
+        at_once = Given.of(inputs, np.arange(len(inputs)), made.task.marks).scores(made.network).numpy()
+    sizes = computed(made)
+    monkeypatch.setattr(_stream, "TOKENS", 50)
+    np.testing.assert_allclose(made.outputs(inputs), at_once, atol=1e-5)
+    assert max(sizes) <= 50 < inputs.lengths.max()
+    assert sum(sizes) == len(inputs.ids)
+    assert made.outputs(inputs.select([])).shape == (0, 2)
+
+
+@pytest.mark.parametrize("long", JOINED)
+def test_a_long_text_is_learnt_some_chunks_at_a_time(make: Build, long: str) -> None:
+    """With the gradients of all of its chunks at once."""
+    made = stirred(make(long, max_length=12))
+    inputs, sizes = made.encode([" ".join(WORDS * 30), LONG]), computed(made)
+
+    def learnt(most: int) -> list[torch.Tensor]:
+        feed = ExampleFeed(inputs, np.array([1, 0]), Train(micro_tokens=most), 0, made.task.marks)
+        objective = TaskObjective(made.network, made.task)
+        objective.zero_grad()
+        sizes.clear()
+        for piece in feed.pieces(np.array([0, 1])):
+            objective(feed.fetch(piece, torch.device("cpu"))[0])[0].backward()
+        return [p.grad.clone() for p in objective.parameters() if p.grad is not None]
+
+    at_once = learnt(10_000)
+    assert max(sizes) > 400
+    in_parts = learnt(50)
+    assert max(sizes) <= 50
+    torch.testing.assert_close(in_parts, at_once, atol=1e-5, rtol=1e-4)
+
+
+def test_only_texts_in_chunks_go_through_the_network_a_number_of_times(make: Build) -> None:
+    """Which processes that share its weights must know."""
+    plain, chunks = make("head"), make("chunk-max")
+    assert TaskObjective(plain.network, plain.task).same_passes
+    assert not TaskObjective(chunks.network, chunks.task).same_passes
+
+
+@pytest.mark.parametrize("name", [name for name in families() if "classification" in family(name).HEADS])
+def test_the_halves_of_every_head_are_the_whole(name: str) -> None:
+    """What stands in front of the classifier, which chunks are joined at, and the rest."""
+    kind = family(name)
+    torch.manual_seed(0)
+    network = random_network(kind, tiny_config(kind), "classification", 3).eval()
+    batch = Batch.packed(torch.arange(5, 29), (12, 5, 7))
+    with torch.inference_mode():
+        vectors = network.vectors(batch)
+        assert len(vectors) == 3
+        torch.testing.assert_close(network.judged(vectors), network(batch))
+
+
+def stirred(made: Model) -> Model:
+    """New modules with weights far from zero."""
+    if made.network.combine is not None:
+        for parameter in made.network.combine.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return made
+
+
+def computed(made: Model) -> list[int]:
+    """Filled with how many tokens go through the encoder each time."""
+    sizes: list[int] = []
+    made.network.encoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0].ids)))
+    return sizes
 
 
 def test_what_means_nothing_is_refused(make: Build) -> None:

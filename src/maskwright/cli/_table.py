@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskwright.base.words import counted
+
+if TYPE_CHECKING:
+    from maskwright.evaluation.evaluate import Judgement
 
 COUNTS = {
     "texts_cut": "texts were cut",
@@ -48,6 +51,13 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     saved = summary["saved"]
     if len(summary["seeds"]) > 1:
         print(f"Saved: the model of seed {saved['seed']}, {saved['why']}.")
+
+
+def print_judgement(data: str, judged: Judgement) -> None:
+    """What a saved model is worth on the rows of a file."""
+    print_notes(judged.notes)
+    print_figures(f"{data}, {counted(judged.rows, 'row')}", {"": judged.figures})
+    print_counts(judged.plain())
 
 
 def print_counts(metrics: Mapping[str, Any]) -> None:

@@ -3,39 +3,119 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from maskwright.cli._answers import (
+    Columns,
+    DataFile,
+    Format,
+    Id,
+    Out,
+    Resume,
+    Strict,
+    Top,
+    answer_file,
+    go_with_data,
+    names_of,
+)
+from maskwright.cli._sets import SET, with_sets
+
+if TYPE_CHECKING:
+    from maskwright.tasks import Model
 
 TEXTS = "texts; -: lines of standard input"
 CLASSES = "the classes by comma, or name=sentence (repeat it), whose sentence stands for itself"
 TEMPLATE = "the sentence of a class, {} being its name"
+LABEL = "column of --data that holds the true classes: the answers are judged by them, and not given"
+ENTAILS = "the model's label that says that a sentence follows, where its name does not tell"
+DENIES = "its label that says that a sentence does not follow"
 
 
 def command(
     model: Annotated[str, typer.Argument(help="a model of entailment: a model folder or a run folder")],
-    texts: Annotated[list[str], typer.Argument(help=TEXTS)],
+    texts: Annotated[list[str] | None, typer.Argument(help=TEXTS)] = None,
+    *,
     classes: Annotated[list[str], typer.Option("--class", help=CLASSES)],
     template: Annotated[str, typer.Option("--template", help=TEMPLATE)] = "This text is about {}.",
     many: Annotated[bool, typer.Option("--many", help="a text may have several classes, or none")] = False,
+    entails: Annotated[str | None, typer.Option("--entails", help=ENTAILS)] = None,
+    denies: Annotated[str | None, typer.Option("--denies", help=DENIES)] = None,
+    data: DataFile = None,
+    label: Annotated[str | None, typer.Option("--label", help=LABEL)] = None,
+    format_: Format = None,
+    out: Out = None,
+    top: Top = None,
+    id_: Id = None,
+    columns: Columns = "",
+    resume: Resume = False,
+    strict: Strict = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=SET)] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Classify texts by classes that are only told in words, with a model of entailment.
 
     The answer is the class whose sentence follows from the text most surely; one JSON line a text. Such a model is made
-    by `maskwright finetune --task entailment`.
+    by `maskwright finetune --task entailment`. Files are answered as `maskwright predict` answers them: the column of
+    the texts is `text`, or what --set task.text= says.
     """
     from maskwright.base import runtime
     from maskwright.base.errors import UserError
-    from maskwright.tasks import ZeroShot, load, open_texts, texts_of
+    from maskwright.tasks import Bulk, ZeroShot, check_top, load, open_texts, texts_of
 
-    told = [one for one in classes if "=" in one]
-    plain = [name for one in classes if "=" not in one for name in one.split(",")]
+    if (data is None) == (not texts):
+        raise UserError("Give the texts either as arguments (-: lines of standard input) or as a file by --data.")
+    of_data = {"--format": format_, "--id": id_, "--columns": columns, "--resume": resume, "--strict": strict}
+    go_with_data(data, {"--out": out, "--label": label, **of_data})
+    if resume and out is None:
+        raise UserError("--resume goes with --out: what stdout took is not known.")
+    if label is not None and (given := [name for name, value in {"--out": out, **of_data}.items() if value]):
+        raise UserError(f"With --label the answers are judged and not given; {given[0]} has no part in it.")
+    runtime.set_threads()
+    judge = ZeroShot(load(model, device), _classes(classes), template, many, entails=entails, denies=denies)
+    told, settings = with_sets(judge.model, set_)
+    if data is not None and label is not None:
+        from maskwright.cli._table import print_judgement
+        from maskwright.evaluation import evaluate
+
+        told.task = told.task.model_copy(update={"label": label})
+        print_judgement(data, evaluate(told, data, settings))
+    elif data is not None:
+        answer_file(Bulk(told, data, settings, format_, id_, names_of(columns), top), out, resume, strict)
+    else:
+        check_top(told, top)
+        _print(told, (text for _, text in texts_of(open_texts("-"))) if texts == ["-"] else texts or [], top)
+
+
+def _classes(given: list[str]) -> dict[str, str] | list[str]:
+    """Names with their sentences, or names alone."""
+    from maskwright.base.errors import UserError
+
+    told = [one for one in given if "=" in one]
+    plain = [name for one in given if "=" not in one for name in one.split(",")]
     if told and plain:
         raise UserError(f"--class {told[0]} tells a sentence and --class {plain[0]} does not; tell all, or none.")
-    given = {name.strip(): sentence.strip() for name, _, sentence in (one.partition("=") for one in told)}
-    runtime.set_threads()
-    judge = ZeroShot(load(model, device), given or plain, template, many)
-    lines = (text for _, text in texts_of(open_texts("-"))) if texts == ["-"] else texts
-    for answer in judge.stream(lines):
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
+    out: dict[str, str] = {}
+    for name, _, sentence in (one.partition("=") for one in told):
+        if name.strip() in out:
+            raise UserError(f"The class {name.strip()!r} comes twice; give each once.")
+        out[name.strip()] = sentence.strip()
+    return out or plain
+
+
+def _print(model: Model, texts: Iterable[str], top: int | None) -> None:
+    """A JSON line a text, and how many of them were cut."""
+    from maskwright.cli._table import print_note
+    from maskwright.tasks import likeliest
+
+    count = cut = 0
+    for answer in model.stream(texts):
+        print(json.dumps(likeliest(answer, top), ensure_ascii=False), flush=True)
+        count, cut = count + 1, cut + ("pieces_cut" in answer)
+    if cut:
+        print_note(
+            f"{cut:,} of {count:,} texts are longer, with a sentence, than {model.max_length} pieces and were "
+            f"{model.long.told}; `pieces_cut` says by how much."
+        )

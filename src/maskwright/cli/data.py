@@ -52,6 +52,6 @@ def _check(
 _fields = {
     **{name: Data.model_fields[name] for name in FILES},
     **task_options(),
-    **{name: Finetune.model_fields[name] for name in ("task", "max_length")},
+    **{name: Finetune.model_fields[name] for name in ("task", "max_length", "long")},
 }
 app.command("check")(with_options(_check, _fields))

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from maskwright.base.words import counted
 from maskwright.cli._sets import SET, with_sets
 
 
@@ -23,7 +22,7 @@ def command(
     The file must name its columns as the training file did; others are said by --set task.text=..., task.label=...
     """
     from maskwright.base import runtime
-    from maskwright.cli._table import print_counts, print_figures, print_notes
+    from maskwright.cli._table import print_judgement
     from maskwright.evaluation import evaluate
     from maskwright.tasks import load
 
@@ -33,6 +32,4 @@ def command(
     if as_json:
         print(json.dumps({**judged.plain(), "intervals": judged.figures}))
         return
-    print_notes(judged.notes)
-    print_figures(f"{data}, {counted(judged.rows, 'row')}", {"": judged.figures})
-    print_counts(judged.plain())
+    print_judgement(data, judged)

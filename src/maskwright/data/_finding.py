@@ -10,6 +10,7 @@ import numpy as np
 
 from maskwright.data.table import Table
 from maskwright.text.encodings import Encodings
+from maskwright.text.several import Several
 
 Severity = Literal["error", "warning", "fact"]
 
@@ -49,8 +50,8 @@ class Side:
     """One split of B rows: its texts, and what became of them.
 
     targets: (B,) whole numbers are classes, (B,) other numbers are scores, (B, C) marks the classes of each row;
-    None, or anything else, where there is nothing to say of labels. encodings: B texts as pieces, cut to the length
-    that the encoder will see.
+    None, or anything else, where there is nothing to say of labels. encodings: B texts as pieces, as the encoder
+    will see them.
     """
 
     name: str  #: train, eval or test
@@ -58,7 +59,7 @@ class Side:
     texts: Sequence[str]
     pairs: Sequence[str] | None = None
     targets: np.ndarray | None = None
-    encodings: Encodings | None = None
+    encodings: Encodings | Several | None = None
 
     def __post_init__(self) -> None:
         for given in (self.table, self.pairs, self.encodings):

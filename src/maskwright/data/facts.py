@@ -16,6 +16,7 @@ from maskwright.data import _texts
 from maskwright.data._conflicts import conflicts
 from maskwright.data._corpus import in_corpus
 from maskwright.data._finding import SEVERITIES, Finding, Severity, Side
+from maskwright.data._fragments import KIND as FRAGMENTS
 from maskwright.data._fragments import fragments
 from maskwright.data._near import near_duplicates
 from maskwright.data._same import codes, duplicates
@@ -47,10 +48,11 @@ class Facts:
         return ["\n    ".join([f"{finding.severity}: {finding.sentence}", *finding.where]) for finding in self.findings]
 
     def notes(self, most: int = 5, said: Sequence[str] = ()) -> list[str]:
-        """The sentences of errors and warnings for the notes of a run, the first `most`; one more counts the rest.
-        said: kinds that the run notes itself."""
-        grave = [finding for finding in self.of_severity("error", "warning") if finding.kind not in said]
-        out = [finding.sentence for finding in grave[:most]]
+        """Sentences for the notes of a run: how the vocabulary cuts the training texts; errors and warnings, the first
+        `most`; and a count of the rest. said: kinds that the run notes itself."""
+        always = [one for one in self.findings if one.kind == FRAGMENTS and one.values["split"] == "train"]
+        grave = [one for one in self.of_severity("error", "warning") if one.kind not in said and one not in always]
+        out = [finding.sentence for finding in [*always, *grave[:most]]]
         if len(grave) > most:
             out.append(f"data.json in the folder of the run holds {counted(len(grave) - most, 'more warning')}.")
         return out

@@ -16,7 +16,8 @@ from maskwright.data.read import Source
 from maskwright.finetuning._rows import read_rows
 from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.models import locate, show
-from maskwright.tasks import Task, check_length
+from maskwright.tasks import Examples, Task, check_length
+from maskwright.tasks._joined import check_long
 from maskwright.text.tokenizer import Tokenizer
 
 
@@ -33,9 +34,10 @@ def check_data(
     """Facts on the rows that `finetune` would be given with the same arguments; any one split is enough.
 
     Repeats within and across splits, contradicting labels, class balance or the range of scores, and strange rows. With
-    `model`, also lengths in its pieces, what it would cut and what its vocabulary lacks. corpus: files of text that the
-    encoder was trained on, in which the rows are looked for; in a run it is the setting data.corpus. What the task
-    would refuse of labels is an error among the findings; what cannot be read at all raises UserError.
+    `model`, also lengths in its pieces, what would be cut, as the task and `long` read texts, and what its vocabulary
+    lacks. corpus: files of text that the encoder was trained on, in which the rows are looked for; in a run it is the
+    setting data.corpus. What the task would refuse of labels is an error among the findings; what cannot be read at all
+    raises UserError.
     """
     given = dict(zip(FILES, (train, eval, test), strict=True))
     if isinstance(corpus, str | Path) or len(corpus):
@@ -53,9 +55,11 @@ def check_data(
         raise UserError("There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them.")
     sides, labels, refused = _labelled(sides, task)
     findings += _doubtful(sides[0], labels)
+    check_long(asked.long, task)
     tokenizer, max_length = _tokenizer(asked)
-    if tokenizer is not None:
-        sides = [_encoded(side, task, tokenizer, max_length) for side in sides]
+    if tokenizer is not None and max_length is not None:
+        read = [task.inputs(tokenizer, _examples(side, task, labels), max_length, asked.long) for side in sides]
+        sides = [replace(side, encodings=inputs) for side, inputs in zip(sides, read, strict=True)]
     seen = examine(
         sides,
         names=labels.names if labels else (),
@@ -102,10 +106,14 @@ def _doubtful(side: Side, labels: Labels | None) -> list[Finding]:
     ]
 
 
-def _encoded(side: Side, task: Task, tokenizer: Tokenizer, max_length: int | None) -> Side:
-    """The side with its pieces, as the task reads them: cut where it cuts."""
-    length = None if task.windows else max_length
-    return replace(side, encodings=tokenizer.encode(side.texts, side.pairs, max_length=length))
+def _examples(side: Side, task: Task, labels: Labels | None) -> Examples:
+    """The rows as a run has them; where their labels were refused, without."""
+    if side.targets is not None:
+        return task.examples(side.table, labels)
+    names = side.table.columns
+    return task.gather(
+        [task.example(dict(zip(names, cells, strict=True))) for cells in zip(*names.values(), strict=True)]
+    )
 
 
 def _refusal(side: Side, problem: UserError) -> Finding:
@@ -119,4 +127,4 @@ def _tokenizer(asked: Finetune) -> tuple[Tokenizer | None, int | None]:
     folder = locate(asked.model)
     tokenizer, shown = Tokenizer.from_folder(folder, asked.normalise), show(folder)
     limit = None if asked.positions is not None else shown.limit
-    return tokenizer, check_length(asked.max_length, limit, shown.usual)
+    return tokenizer, check_length(asked.long.length(asked.max_length, shown.limit, shown.usual), limit, shown.usual)

@@ -7,7 +7,8 @@ the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.pooling.mean import Mean as _Mean
 
 Make = Callable[[Any, int], nn.Module]
+CLASSIFIER = "classifier"  #: the part that reads the vector of a text
 
 
 class Head(nn.Module):
@@ -38,48 +40,72 @@ class Head(nn.Module):
     def of(cls, architecture: str, **parts: Make) -> type[Self]:
         return type(architecture, (cls,), {"architecture": architecture, "parts": parts, "__doc__": cls.__doc__})
 
-    def through(self, x: Tensor, texts: Batch | None = None) -> Tensor:
-        """texts: the sequences are parts of texts, whose vectors `combine` makes one of in front of the classifier."""
-        for name in self.parts:
-            if texts is not None and name == "classifier":
-                assert self.combine is not None
-                x = self.combine(x, texts)
+    def through(self, x: Tensor, names: Iterable[str]) -> Tensor:
+        """These parts, one after the other."""
+        for name in names:
             x = getattr(self, name)(x)
+        return x
+
+
+class OneVector(Head):
+    """(B, ...) from one vector of each sequence, which `pool` makes of its states.
+
+    A text may stand in several sequences: `combine` makes one of their vectors, in front of the classifier. The two
+    halves of `forward` are there alone too, for texts whose sequences are not computed at once.
+    """
+
+    pooled = True
+
+    @abstractmethod
+    def pool(self, batch: Batch) -> Tensor:
+        """(B, H)."""
+
+    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
+        """texts: B texts as sequences whose tokens are the S sequences of `batch`."""
+        return self.judged(self.vectors(batch), texts)
+
+    def vectors(self, batch: Batch) -> Tensor:
+        """(B, H): what the classifier reads of each sequence; of a head without one, what it gives."""
+        return self.through(self.pool(batch), [name for name in self.parts if name != CLASSIFIER])
+
+    def judged(self, vectors: Tensor, texts: Batch | None = None) -> Tensor:
+        """(B, ...) of what `vectors` gave."""
+        if texts is not None:
+            assert self.combine is not None
+            vectors = self.combine(vectors, texts)
+        x = self.through(vectors, [CLASSIFIER] if CLASSIFIER in self.parts else [])
         return x if self.behind is None else self.behind(x)
 
 
-class First(Head):
+class First(OneVector):
     """(B, ...) from the state of each sequence's first token; without parts that state itself, (B, H)."""
 
-    pooled = True
+    def pool(self, batch: Batch) -> Tensor:
+        states: Tensor = self.encoder(batch, batch.first)
+        return states
 
-    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
-        return self.through(self.encoder(batch, batch.first), texts)
 
-
-class Last(Head):
+class Last(OneVector):
     """(B, ...) from the state of each sequence's last token: where no token looks right, it alone has seen all."""
 
-    pooled = True
+    def pool(self, batch: Batch) -> Tensor:
+        states: Tensor = self.encoder(batch, batch.last)
+        return states
 
-    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
-        return self.through(self.encoder(batch, batch.last), texts)
 
-
-class Mean(Head):
+class Mean(OneVector):
     """(B, ...) from the mean over each sequence's tokens."""
 
-    pooled = True
-
-    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
-        return self.through(_Mean().pool(self.encoder(batch), batch), texts)
+    def pool(self, batch: Batch) -> Tensor:
+        return _Mean().pool(self.encoder(batch), batch)
 
 
 class Tokens(Head):
     """(N, ...) from the state of every token, or (M, ...) of chosen ones."""
 
     def forward(self, batch: Batch, chosen: Chosen | None = None) -> Tensor:
-        return self.through(self.encoder(batch, chosen))
+        x = self.through(self.encoder(batch, chosen), self.parts)
+        return x if self.behind is None else self.behind(x)
 
 
 class Speaking(Head):

@@ -82,8 +82,13 @@ class _Marked:
     """A head that says which tokens see everything, unless the batch does."""
 
     def forward(self, batch: Batch, *more: Batch | None) -> Tensor:
-        marked = self.marks(batch) if batch.marked is None else batch.marked
-        return super().forward(replace(batch, marked=marked), *more)  # type: ignore[misc]
+        return super().forward(self._marked(batch), *more)  # type: ignore[misc]
+
+    def vectors(self, batch: Batch) -> Tensor:
+        return super().vectors(self._marked(batch))  # type: ignore[misc]
+
+    def _marked(self, batch: Batch) -> Batch:
+        return replace(batch, marked=self.marks(batch)) if batch.marked is None else batch
 
 
 class MarkedFirst(_Marked, First):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from maskwright.models import bert
 from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
-from maskwright.models._heads import First, Head, Tokens, Words
+from maskwright.models._heads import First, OneVector, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
 from maskwright.nn.batch import Batch
@@ -147,19 +147,18 @@ def drop(config: Config, classes: int) -> nn.Module:
     return Dropout(config.classifier_dropout)
 
 
-class Pooled(Head):
+class Pooled(OneVector):
     """(B, ...) from the first token or from the mean over all, as the config has it."""
-
-    pooled = True
 
     def __init__(self, config: Config, encoder: nn.Module, classes: int = 2) -> None:
         super().__init__(config, encoder, classes)
         self.pooling = config.classifier_pooling
 
-    def forward(self, batch: Batch, texts: Batch | None = None) -> Tensor:
-        if self.pooling == "cls":
-            return self.through(self.encoder(batch, batch.first), texts)
-        return self.through(Mean().pool(self.encoder(batch), batch), texts)
+    def pool(self, batch: Batch) -> Tensor:
+        if self.pooling == "mean":
+            return Mean().pool(self.encoder(batch), batch)
+        states: Tensor = self.encoder(batch, batch.first)
+        return states
 
 
 HEADS = {

@@ -6,7 +6,7 @@ each token that is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.base.ragged import blocks, flat, objects
+from maskwright.data import batching
 from maskwright.nn.batch import Batch, Chosen
+from maskwright.nn.recompute import recomputed
 from maskwright.text.encodings import Encodings
 from maskwright.text.groups import Grouped
 from maskwright.text.windows import Windowed
@@ -34,6 +36,7 @@ class Given:
     asked: Tensor | None = None
     counts: tuple[int, ...] | None = None
     texts: Batch | None = None  #: of sequences that are joined: as the tokens of a batch of texts
+    most: int | None = None  #: tokens at once, where a text has more in sequences that are joined; None: all of them
 
     @classmethod
     def of(cls, inputs: Inputs, rows: np.ndarray, marks: Callable[[Encodings], np.ndarray | None]) -> Given:
@@ -43,9 +46,8 @@ class Given:
         some = inputs.select(rows)
         batch = Batch.from_encodings(some.encodings, marks=marks)
         if isinstance(some, Grouped):
-            counts = tuple(some.counts.tolist())
-            texts = Batch.packed(torch.zeros(len(batch), dtype=torch.int64), counts) if some.joined else None
-            return cls(batch, None, counts, texts)
+            texts = as_tokens(some.counts) if some.joined else None
+            return cls(batch, None, tuple(some.counts.tolist()), texts)
         return cls(batch, torch.from_numpy(some.asked))
 
     def to(self, device: torch.device | str) -> Given:
@@ -55,8 +57,10 @@ class Given:
     def scores(self, network: nn.Module) -> Tensor:
         """(R, classes); where tokens are asked, behind them the rows that the head puts behind all, such as the moves
         of a chain of tags."""
+        if self.texts is not None:
+            return network.judged(self._vectors(network), self.texts)  # type: ignore[no-any-return, operator]
         if self.asked is None:
-            out: Tensor = network(self.batch) if self.texts is None else network(self.batch, self.texts)
+            out: Tensor = network(self.batch)
             return out
         if not len(self.asked):
             first = self.batch.first
@@ -65,6 +69,30 @@ class Given:
         counts = torch.bincount(self.batch.sequence[tokens], minlength=len(self.batch))
         found: Tensor = network(self.batch, Chosen(tokens, tuple(counts.tolist())))
         return torch.cat([found[back], found[len(tokens) :]])
+
+    def _vectors(self, network: nn.Module) -> Tensor:
+        """(S, H). What is too much at once is computed in parts, of which nothing is kept but the vectors: the backward
+        pass computes the rest again."""
+        vectors: Callable[[Batch], Tensor] = network.vectors  # type: ignore[assignment]
+        if self.most is None or len(self.batch.ids) <= self.most:
+            return vectors(self.batch)
+        parts = _parts(self.batch, self.most)
+        return torch.cat([recomputed(vectors, part) if torch.is_grad_enabled() else vectors(part) for part in parts])
+
+
+def _parts(batch: Batch, most: int) -> Iterator[Batch]:
+    """Its sequences one after the other, so many at once that they have `most` tokens, or one that has more."""
+    lengths = np.array(batch.lengths)
+    ends = np.cumsum(lengths)
+    for some in batching.by_tokens(np.arange(len(batch)), lengths, most):
+        own = slice(int(ends[some[0]] - lengths[some[0]]), int(ends[some[-1]]))
+        marked = None if batch.marked is None else batch.marked[own]
+        yield Batch.packed(batch.ids[own], lengths[some].tolist(), batch.segments[own], marked)
+
+
+def as_tokens(counts: np.ndarray) -> Batch:
+    """B texts as sequences whose tokens are their own sequences. counts: (B,) how many of these each has."""
+    return Batch.packed(torch.zeros(int(counts.sum()), dtype=torch.int64), counts.tolist())
 
 
 def portioned(inputs: Inputs) -> Inputs:
@@ -80,8 +108,8 @@ def arranged(
     (B, classes) fp32, or (B,) of one array an example, one row for each of its sequences, or of the tokens that were
     asked of it, and then the rows that the head puts `behind` all (M, classes)."""
     values = np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
-    if isinstance(inputs, Encodings) or (isinstance(inputs, Grouped) and inputs.joined):
-        out = np.empty((len(rows), classes), np.float32)
+    if isinstance(inputs, Encodings):
+        out = np.empty_like(values)
         out[rows] = values
         return out
     portions = portioned(inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,11 @@ class TaskObjective(Objective):
         super().__init__()
         self.network, self.task = network, task
 
+    @property
+    def same_passes(self) -> bool:  # type: ignore[override]
+        """Not of texts in chunks, where a long one takes several."""
+        return self.network.combine is None
+
     def forward(self, batch: Labelled) -> tuple[Tensor, int, dict[str, float]]:
         loss = self.task.loss(batch.given.scores(self.network), batch.targets, batch.given)
         return loss, len(batch.targets), {}
@@ -48,7 +53,8 @@ class ExampleFeed:
 
     Within a step the sequences stand by length: the sum of losses is the same in any order, and a step that is taken in
     pieces then has pieces of like lengths. Of texts in windows a step's rows are the windows of its texts; texts that
-    nothing is asked of, since they have no words, are left out.
+    nothing is asked of, since they have no words, are left out. Texts in chunks are whole, since one loss is of all of
+    a text's chunks; one with more tokens than fit at once goes through the network in parts (`Given.most`).
     """
 
     encodings: Inputs
@@ -85,7 +91,7 @@ class ExampleFeed:
         return np.unique(self.encodings.ids)
 
     def fetch(self, rows: np.ndarray, device: torch.device, at: Moment | None = None) -> tuple[Labelled, int]:
-        given = Given.of(self._portions, rows, self.marks).to(device)
+        given = replace(Given.of(self._portions, rows, self.marks).to(device), most=self.settings.micro_tokens)
         targets = torch.from_numpy(flat(self.targets[rows]))
         return Labelled(given, targets.to(device)), len(given.batch.ids)
 

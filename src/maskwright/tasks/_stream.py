@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,10 +19,12 @@ import torch
 
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
+from maskwright.base.ragged import blocks
 from maskwright.data import batching
 from maskwright.nn.precision import precision
-from maskwright.tasks._given import Given, Inputs, arranged, portioned
+from maskwright.tasks._given import Given, Inputs, arranged, as_tokens, portioned
 from maskwright.tasks._task import Example, Examples
+from maskwright.text.groups import Grouped
 
 if TYPE_CHECKING:
     from maskwright.tasks._model import Model
@@ -51,7 +54,7 @@ def stream(
     get without it, to the bit: windows stay where they are, and only those that hold nothing but such items are not
     computed.
     """
-    windows, rest = _behind(_windows(items, example, window or WINDOW), skip)
+    windows, rest = _behind(_windows(items, example, window or WINDOW, model.task.characters), skip)
     yield from islice(_answered(model, windows), rest, None)
 
 
@@ -64,26 +67,57 @@ def scores(model: Model, encodings: Inputs) -> np.ndarray:
 def outputs(model: Model, encodings: Inputs) -> np.ndarray:
     """The head's outputs for B encoded examples, in their order: (B, classes) fp32, or (B,) of one array a text, a row
     for each token that was asked, and the rows that the head puts behind all."""
-    device = next(model.network.parameters()).device
+    if isinstance(encodings, Grouped):
+        if encodings.joined:
+            return _joined(model, encodings)
+        return blocks(outputs(model, encodings.encodings), encodings.counts)
     portions = portioned(encodings)
     rows, parts = np.argsort(portions.lengths, kind="stable"), []
     behind: np.ndarray | None = None  # the same in all batches
-    was_training = model.network.training
-    model.network.eval()
-    try:
-        with torch.inference_mode(), precision(runtime.resolve_precision(model.precision, device), device):
-            for some in batching.by_tokens(rows, portions.lengths, TOKENS):
-                given = Given.of(portions, some, model.task.marks).to(device)
-                found = given.scores(model.network).float().cpu().numpy()
-                own = len(found) if given.asked is None else len(given.asked)
-                parts.append(found[:own])
-                behind = found[own:]
-    finally:
-        model.network.train(was_training)
+    with _computing(model) as device:
+        for some in batching.by_tokens(rows, portions.lengths, TOKENS):
+            given = Given.of(portions, some, model.task.marks).to(device)
+            found = given.scores(model.network).float().cpu().numpy()
+            own = len(found) if given.asked is None else len(given.asked)
+            parts.append(found[:own])
+            behind = found[own:]
     return arranged(parts, encodings, rows, model.task.classes(model.labels), behind)
 
 
-def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: int) -> Iterator[Window[Item]]:
+def _joined(model: Model, texts: Grouped) -> np.ndarray:
+    """(B, classes) of texts in chunks. These are computed some at a time whatever text they are of, so that a long one
+    does not have to be computed whole, and their vectors are joined afterwards."""
+    chunks, classes = texts.encodings, model.task.classes(model.labels)
+    if not len(texts):
+        return np.zeros((0, classes), np.float32)
+    rows, found, out = np.argsort(chunks.lengths, kind="stable"), [], []
+    with _computing(model) as device:
+        for some in batching.by_tokens(rows, chunks.lengths, TOKENS):
+            found.append(model.network.vectors(Given.of(chunks, some, model.task.marks).batch.to(device)))
+        vectors, places = torch.cat(found), torch.from_numpy(np.argsort(rows)).to(device)
+        for some in batching.by_tokens(np.arange(len(texts)), texts.counts, TOKENS):
+            own = places[texts.sequences[some[0]] : texts.sequences[some[-1] + 1]]
+            scores = model.network.judged(vectors[own], as_tokens(texts.counts[some]).to(device))
+            out.append(scores.float().cpu().numpy())
+    return np.concatenate(out)
+
+
+@contextmanager
+def _computing(model: Model) -> Iterator[torch.device]:
+    """Within it the network evaluates, on its device and in its precision; behind it, it is as it was."""
+    device, was_training = next(model.network.parameters()).device, model.network.training
+    model.network.eval()
+    try:
+        with torch.inference_mode(), precision(runtime.resolve_precision(model.precision, device), device):
+            yield device
+    finally:
+        model.network.train(was_training)
+
+
+def _windows(
+    items: Iterable[Item], example: Callable[[Item], Example], size: int, count: Callable[[Example], int]
+) -> Iterator[Window[Item]]:
+    """Of `size` items, or fewer of many characters, which `count` tells."""
     some: Window[Item] = []
     characters = 0
     for item in items:
@@ -92,7 +126,7 @@ def _windows(items: Iterable[Item], example: Callable[[Item], Example], size: in
         except UserError as problem:
             found = problem
         else:
-            characters += len(found.text) * len(found.choices or "1") + len(found.pair or "")
+            characters += count(found)
         some.append((item, found))
         if len(some) >= size or characters >= CHARACTERS:
             yield some

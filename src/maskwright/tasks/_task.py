@@ -115,6 +115,10 @@ class Task(Part):
         """The texts of one row. Raises UserError for a cell that is absent or no text."""
         return Example(worded.of_cells(cells, self.text), worded.of_cells(cells, self.pair) if self.pair else None)
 
+    def characters(self, example: Example) -> int:
+        """How many of them are encoded of an example."""
+        return len(example.text) * len(example.choices or "1") + len(example.pair or "")
+
     def gather(self, some: Sequence[Example]) -> Examples:
         """Rows without targets, as they come one by one."""
         pairs = [example.pair or "" for example in some] if self.pair else None

@@ -43,7 +43,7 @@ class Entailment(Classification):
         if follows is None:
             raise UserError(
                 f"None of the labels {', '.join(labels.names)} is known to say that the second text follows from the "
-                f"first. Name it: --set task.entails={labels.names[0]}."
+                f"first. Name it: --entails {labels.names[0]}."
             )
         return follows, _place(labels.names, self.denies, DENIES, "denies")
 
@@ -54,7 +54,7 @@ class Entailment(Classification):
 def _place(names: Sequence[str], given: str | None, usual: Sequence[str], option: str) -> int | None:
     if given is not None:
         if given not in names:
-            raise UserError(f"task.{option}={given} is none of the labels {', '.join(names)}.")
+            raise UserError(f"{option} = {given} is none of the labels {', '.join(names)}.")
         return names.index(given)
     small = [name.strip().lower() for name in names]
     return next((small.index(name) for name in usual if name in small), None)

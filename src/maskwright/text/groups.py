@@ -20,7 +20,7 @@ class Grouped(Several):
     encodings: Encodings
     sequences: np.ndarray
     joined: bool = False  #: whether a network says one thing of an example, and not one of each sequence
-    lost: np.ndarray | None = None  #: (B,) pieces that are in no sequence, where those of `encodings` were cut before
+    lost: np.ndarray | None = None  #: (B,) pieces of each that are in no sequence, where `encodings` do not tell them
     narrowed: tuple[int, int] | None = None  #: see `Several`
 
     @classmethod
@@ -47,8 +47,8 @@ class Grouped(Several):
     @property
     def cut(self) -> np.ndarray:
         """(B,): how many pieces of each example were cut off."""
-        if self.joined:
-            return np.zeros(len(self), np.int64) if self.lost is None else self.lost
+        if self.lost is not None:
+            return self.lost
         return np.add.reduceat(self.encodings.cut, self.sequences[:-1]) if len(self) else np.zeros(0, int)
 
     @property
