@@ -117,5 +117,5 @@ def _print(model: Model, texts: Iterable[str], top: int | None) -> None:
     if cut:
         print_note(
             f"{cut:,} of {count:,} texts are longer, with a sentence, than {model.max_length} pieces and were "
-            f"{model.long.told}; `pieces_cut` says by how much."
+            f"{model.task.shortened(model.long)}; `pieces_cut` says by how much."
         )
