@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from maskwright.base.errors import UserError
 from maskwright.data.read import read
 from maskwright.data.settings import Data
 
@@ -34,6 +35,14 @@ def test_rows_count_from_one(store, name):
     assert table.columns == ROWS
     assert table.where(2) == f"{path} row 3"
     assert table.notes == [f"{path}: Parquet, text (string), label (int64)."]
+
+
+def test_other_columns_are_read_for_a_whole_table(store):
+    path = store(ROWS)
+    assert list(read(path, needs=("label",)).columns) == ["label"]
+    assert read(path, needs=("label",), whole=True).columns == ROWS
+    with pytest.raises(UserError, match="topic"):
+        read(path, needs=("topic",), whole=True)
 
 
 cells = st.none() | st.text(st.characters(exclude_categories=("Cs",)), max_size=9)

@@ -23,17 +23,20 @@ def read(
     reader: Reader | str | Mapping[str, Any] | None = None,
     settings: Data | None = None,
     needs: Sequence[str] = (),
+    whole: bool = False,
 ) -> Table:
     """The rows of a file, a folder of texts, a mapping of columns, an iterable of mappings, or a frame.
 
     A file's format comes from `reader` (a name such as "tsv", or a reader with its settings), else from
     `settings.reader`, else from the suffix, behind which `.gz` may stand. `needs` names the columns that the caller
-    will ask for: each must be there, they help to tell a header from a row, and others need not be read. Frames are
-    those of pandas, polars, pyarrow and datasets. Raises UserError for whatever does not hold together.
+    will ask for: each must be there, they help to tell a header from a row, and others need not be read, unless the
+    table is to be `whole`. Frames are those of pandas, polars, pyarrow and datasets. Raises UserError for whatever does
+    not hold together.
     """
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
-        table = _from_path(reader_for(path, reader, settings or Data()), path, needs)
+        chosen = reader_for(path, reader, settings or Data())
+        table = _from_path(chosen, path, () if whole and chosen.sparing else needs)
     else:
         table = from_memory(source)
     if not len(table):

@@ -85,7 +85,7 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
 
     Raises UserError where a side has no answers, nothing says what is true, or rows are not the same.
     """
-    gold = None if data is None else read(data, needs=[label])
+    gold = None if data is None else read(data, needs=[label], whole=True)
     first, second = (read_answers(source, gold is not None, gold) for source in (a, b))
     notes = [*first.notes, *second.notes]
     if len(first.said) != len(second.said):

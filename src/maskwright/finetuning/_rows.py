@@ -73,7 +73,7 @@ def read_rows(asked: Finetune, source: Source, needs: Sequence[str]) -> Table:
     """The rows of one side, what is doubtful of them noted. A UserError for a column that is not there says by which
     option another one is named."""
     try:
-        table = read(source, settings=asked.data.reading(), needs=needs)
+        table = read(source, settings=asked.data.reading(), needs=needs, whole=asked.task.whole_rows)
     except NoColumn as problem:
         named = [option for option, columns in asked.task.by_option().items() if problem.column in columns]
         how = f"--{named[0]} NAME" if named else "--set data.group=NAME" if problem.column == asked.data.group else ""

@@ -76,6 +76,7 @@ class Task(Part):
     pairs: ClassVar[bool] = True  #: whether it takes a second text
     labelled: ClassVar[bool] = True  #: whether answers are labels of a set
     windows: ClassVar[bool] = False  #: whether long texts are read in windows, in the place of being cut
+    welcome: ClassVar[tuple[str, ...]] = ()  #: further columns that are used where rows have them
 
     text: str = Field("text", description="column of the text; or a template of columns, {a} and {b}; or * for all")
     pair: str | None = Field(None, description="column of the second text, for pairs")
@@ -96,6 +97,11 @@ class Task(Part):
         """The columns that a file must have."""
         named = self.by_option()
         return tuple(dict.fromkeys([*named["text"], *named["pair"], *(named["label"] if with_label else ())]))
+
+    @property
+    def whole_rows(self) -> bool:
+        """Whether it looks at more columns than those that it needs."""
+        return self.text == worded.ALL or bool(self.welcome)
 
     def spelled(self, table: Table) -> Self:
         """This task, its `text` a template where it stands for all columns of the training rows."""

@@ -15,7 +15,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.base.words import counted
 from maskwright.data.answered import answered
-from maskwright.data.doubts import empty, repeated_ids
+from maskwright.data.doubts import ID, empty, repeated_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.nn.segments import log_sum_exp
@@ -60,6 +60,7 @@ class Answer(Task):
     answers: ClassVar[Any] = "span"
     labelled: ClassVar[bool] = False
     windows: ClassVar[bool] = True
+    welcome: ClassVar[tuple[str, ...]] = (ID, TITLE)
 
     text: str = Field("question", description="column of the text")
     pair: str | None = Field("context", description="column of the second text, for pairs")

@@ -15,7 +15,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.base.words import counted
 from maskwright.data.choices import Choices, First, choices, counted_from, right
-from maskwright.data.doubts import empty, repeated_ids
+from maskwright.data.doubts import ID, empty, repeated_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.nn.segments import log_sum_exp
@@ -55,6 +55,7 @@ class Choice(Task):
     main: ClassVar[str] = "accuracy"
     answers: ClassVar[Any] = "choice"
     labelled: ClassVar[bool] = False
+    welcome: ClassVar[tuple[str, ...]] = (ID,)
 
     text: str = Field("question", description="column of the text")
     pair: str | None = Field("choices", description="column of the second text, for pairs")

@@ -18,6 +18,7 @@ class Reader(Part):
     """Reads one file format. A file that does not hold together raises UserError with its line."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()  # with the dot, lower case; FOLDER for what reads folders
+    sparing: ClassVar[bool] = False  # whether it reads no other columns than those that are asked for
 
     @abstractmethod
     def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:

@@ -18,6 +18,7 @@ class Parquet(Reader):
     name, as the answers of a question are."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+    sparing: ClassVar[bool] = True
 
     def read(self, path: str | Path, needs: Sequence[str] = ()) -> Table:
         import pyarrow as arrow  # only who has such a file waits for it
