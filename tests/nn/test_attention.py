@@ -290,3 +290,14 @@ def test_weights_in_bf16_are_the_rounded_probabilities(length: int) -> None:
     expected = exact.softmax(-1).view(6, length, length)
     torch.testing.assert_close(found.double(), expected, atol=2**-9, rtol=2**-5)
     assert not found[3:, :, -2:].any()
+
+
+def test_sure_heads_have_no_numbers_that_processors_are_slow_with() -> None:
+    """Of scores as far apart as a trained network's, none is left below a normal number, and no sum feels it."""
+    scores = torch.linspace(0, -110, 64).repeat(3, 5, 1)
+    plain, found = scores.softmax(-1), attention.shares(scores)
+    smallest = torch.finfo(torch.float32).tiny
+    assert ((plain > 0) & (plain < smallest)).any()
+    assert not ((found > 0) & (found < attention.DUST)).any()
+    assert (found - plain).abs().max() < attention.DUST
+    assert torch.equal(found.sum(-1), plain.sum(-1))

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from maskwright.nn.attention import shares
 from maskwright.nn.batch import Batch, Chosen
 from maskwright.nn.block import PostNormBlock
 from maskwright.nn.dropout import Dropout, noise
@@ -257,7 +258,7 @@ class _Attend(torch.autograd.Function):
             start = q.new_empty(count, q.shape[1], length, length).copy_(hidden).view(-1, length, length)
             near = fitted(terms[0], length), fitted(terms[1], length)
             s = _scores(mine, pair[0], near, count, scale, start)
-            p = s.float().softmax(-1)
+            p = shares(s)
             r = (p * noise.mask(tuple(p.shape), rate, p.device) if rate > 0 else p).to(q.dtype)
             torch.bmm(r, pair[1], out=out)
             if learns:
