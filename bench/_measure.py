@@ -282,11 +282,13 @@ def config_hash(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def source(*parts: str, comments: bool = True) -> str:
-    """Twelve hexadecimal digits that change with our source: with any file of these packages, or modules, of it.
-    comments: whether these and the form of the lines count too."""
-    places = [ROOT / "src" / "maskwright" / part for part in parts]
+def source(*parts: str, without: str | None = None, comments: bool = True) -> str:
+    """Twelve hexadecimal digits that change with our source: with any file of these packages, or modules, of it, but
+    those of the package `without`. comments: whether these and the form of the lines count too."""
+    ours = ROOT / "src" / "maskwright"
+    places = [ours / part for part in parts]
     files = sorted(file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place]))
+    files = [file for file in files if without is None or ours / without not in file.parents]
     read = (lambda file: file.read_text(encoding="utf-8")) if comments else code
     return config_hash({str(file.relative_to(ROOT)): read(file) for file in files})
 

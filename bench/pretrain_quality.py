@@ -3,10 +3,10 @@
     python -m bench.pretrain_quality [--minutes 20] [--seeds 3] [--arms "ours,ours a third,peer"] [--quick]
     python -m bench.pretrain_quality --shapes 3x192,4x256 --batches 4096,8192 --rates 2e-3 --minutes 5
 
-Every arm is a fresh process, and what came out of it is kept in results/quality by its config, our source and the
+Every arm is a fresh process, and what came out of it is kept in results/quality by its settings, our source and the
 machine: called again, a measurement that was ended goes on with the arm that it was at. `--minutes` may be 5, 20, 60 or
 any other budget; each has a place of its own in the results. `--shapes` tries our sizes, batches and rates, from which
-the recipe's are chosen.
+the recipe's are chosen; what it then chooses is an arm that is there already.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ ARMS = ("ours", "ours a third", "peer")
 JUDGED = 1000  #: held-out sequences, as a pre-training judges by itself
 EVALUATIONS = 20  #: on the way
 PAIRS = 100  #: of each of BLiMP's 67 paradigms
-#: what decides ours beside its recipe
-SOURCE = ("base", "nn", "text", "data", "models", "training", "pretraining", "tasks")
 #: what judges both sides, and all of ours that decides the peer's figures
 JUDGES = (
     "pretraining/held_out.py",
     *(f"tasks/_{name}.py" for name in ("masked_lm", "likelihood", "minimal_pairs")),
 )
+#: what decides ours beside its settings
+SOURCE = ("base", "nn", "text", "data", "models", "training", "pretraining", *JUDGES)
 KEPT = measure.RESULTS / "quality"  #: arms that were finished, each hours of work
 PEER_SEED = 1  #: the grid is searched with seed 0, so that the winner is not judged by the run that chose it
 #: The peer's grid: one setting after the other, the best so far kept. After five minutes no cell is far enough off the
 #: plateau to be told apart (4x256, 6x384 and dropout 0.1 among them, none of which is better than this one), so that
-#: rate, batch and warm-up are searched with as many minutes as the arms have, from here.
+#: rate, batch and warm-up are searched with as many minutes as the arms have, from here: the rate on both sides
+#: of the first, which is the better one of the three.
 FIRST: dict[str, Any] = {"size": "3x192", "lr": 1e-3, "warmup": 0.06, "batch": 32, "dropout": 0.0}
 STAGES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("lr", (2e-3, 5e-4)),
     ("batch", (16, 8)),
     ("warmup", (0.2,)),
 )
-FURTHER = ("lr", (2e-4, 4e-3))  #: where none of them has left the plateau
 
 
 def main(
@@ -137,25 +137,27 @@ class Bench:
             rows: list[dict[str, Any]] = grid.found(self.made, network, self.precision, self.quiet)["found"]
         return rows
 
-    def ours(self, minutes: float, seed: int, settings: dict[str, Any] | None = None, pairs: int | None = -1) -> Any:
+    def ours(self, minutes: float, seed: int, settings: dict[str, Any] | None = None) -> Any:
         """`maskwright.pretrain` by its recipe; settings: what is otherwise."""
         small = {"size": "2x128"} if self.quick else {}
         given = {**small, **(settings or {})}
         train = {"evaluations": EVALUATIONS, "checkpoint_minutes": "none", "device": "cpu", **given.get("train", {})}
         asked = {"side": "ours", "settings": {**given, "train": train}, "seed": seed, "minutes": minutes}
-        return self.arm({**asked, "pairs": self.pairs if pairs == -1 else pairs}, measure.source(*SOURCE))
+        asked |= {"pairs": self.pairs}
+        source = measure.source(*SOURCE, without="pretraining/recipes", comments=False)
+        return self.arm(asked, {"settings": settled(minutes, asked["settings"]), "source": source})
 
     def peer(
         self, cell: dict[str, Any], minutes: float, seed: int, pairs: int | None = -1, evaluations: int = EVALUATIONS
     ) -> Any:
         asked = {"side": "peer", "cell": cell, "switches": self.switches, "seed": seed, "minutes": minutes}
         asked |= {"evaluations": evaluations, "pairs": self.pairs if pairs == -1 else pairs}
-        return self.arm(asked, measure.source(*JUDGES))
+        return self.arm(asked, {"source": measure.source(*JUDGES)})
 
-    def arm(self, asked: dict[str, Any], source: str) -> dict[str, Any]:
-        """One training, from the cache where it was finished before."""
+    def arm(self, asked: dict[str, Any], decided: dict[str, Any]) -> dict[str, Any]:
+        """One training, from the cache where it was finished before. decided: what decides it beside what is asked."""
         asked = {**asked, "judged": self.judged}
-        key = {**asked, "source": source, "text": self.text, "sides": sides_hash()}
+        key = {**asked, **decided, "text": self.text, "sides": sides_hash()}
         out = measure.cache_folder("quality") / measure.config_hash(key)
 
         def train() -> dict[str, Any]:
@@ -195,9 +197,14 @@ class Bench:
         try_(FIRST)
         for stage in STAGES:
             improve(*stage)
-        if not _quality_told.has_left(best(rows)):
-            improve(*FURTHER)
         return rows
+
+
+def settled(minutes: float, settings: dict[str, Any]) -> dict[str, Any]:
+    """All settings of ours, so that a recipe which comes to the same is the same."""
+    from maskwright.pretraining.settings import gather
+
+    return gather({"text": "-", "budget": f"{60 * minutes:g}s"}, {}, settings).model_dump(mode="json")
 
 
 def fingerprint(made: novels.Novels) -> str:
@@ -234,18 +241,18 @@ def in_words(asked: dict[str, Any]) -> str:
 
 def shapes(
     sizes: list[str], batches: list[int | None], rates: list[float | None], minutes: float, sets: list[str],
-    quick: bool = False,
+    judged_pairs: int | None = PAIRS, quick: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Our recipe at each size, batch (pieces a step) and rate (None: the recipe's), for so many minutes: a table by
     loss. Rows are added to those that stand in the results."""
     from maskwright.base.config import merge, pairs
 
-    bench, more = Bench(minutes, 0, quick), pairs(sets)
+    bench, more = Bench(minutes, judged_pairs, quick), pairs(sets)
     rows = []
     for size, batch, rate in product(sizes, batches, rates):
         given: dict[str, Any] = {"size": size, **({"phases": phases_of(minutes, batch)} if batch else {})}
         given = merge(given, {"train": {"lr": rate}} if rate else {})
-        told = bench.ours(minutes, 0, merge(given, more), pairs=0)
+        told = bench.ours(minutes, 0, merge(given, more))
         kept = ("final", "tokens", "steps", "parameters", "phases", "date")
         row = {"minutes": minutes, "size": size, "batch": batch, "lr": rate, "sets": sets}
         rows.append({**row, **{name: told[name] for name in kept}})
@@ -301,7 +308,7 @@ def asked(given: argparse.Namespace) -> dict[str, Any]:
         return main(given.minutes, given.seeds, given.arms, given.pairs, given.tune_minutes, given.quick)
     batches: list[int | None] = [int(value) for value in given.batches.split(",")] if given.batches else [None]
     rates: list[float | None] = [float(value) for value in given.rates.split(",")] if given.rates else [None]
-    return shapes(given.shapes.split(","), batches, rates, given.minutes, given.set, given.quick)
+    return shapes(given.shapes.split(","), batches, rates, given.minutes, given.set, given.pairs, given.quick)
 
 
 if __name__ == "__main__":
