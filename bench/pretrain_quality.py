@@ -139,13 +139,12 @@ class Bench:
 
     def ours(self, minutes: float, seed: int, settings: dict[str, Any] | None = None) -> Any:
         """`maskwright.pretrain` by its recipe; settings: what is otherwise."""
-        small = {"size": "2x128"} if self.quick else {}
-        given = {**small, **(settings or {})}
+        given = {**({"size": "2x128"} if self.quick else {}), **(settings or {})}
         train = {"evaluations": EVALUATIONS, "checkpoint_minutes": "none", "device": "cpu", **given.get("train", {})}
-        asked = {"side": "ours", "settings": {**given, "train": train}, "seed": seed, "minutes": minutes}
-        asked |= {"pairs": self.pairs}
+        given = {**given, "train": train}
+        asked = {"side": "ours", "settings": given, "seed": seed, "minutes": minutes, "pairs": self.pairs}
         source = measure.source(*SOURCE, without="pretraining/recipes", comments=False)
-        return self.arm(asked, {"settings": settled(minutes, asked["settings"]), "source": source})
+        return self.arm(asked, {"settings": settled(minutes, given), "source": source})
 
     def peer(
         self, cell: dict[str, Any], minutes: float, seed: int, pairs: int | None = -1, evaluations: int = EVALUATIONS
