@@ -267,12 +267,8 @@ def shapes(
 
 
 def phases_of(minutes: float, batch: int) -> list[dict[str, Any]]:
-    """The recipe's phase with other batches, which grow as its own do."""
-    from maskwright.pretraining.settings import gather
-
-    phase = gather({"text": "-", "budget": f"{60 * minutes:g}s"}, {}, {}).phases[0]
-    first = phase.batch_from and round(phase.batch_from * batch / phase.batch_tokens)
-    return [{**phase.model_dump(exclude_none=True), "batch_tokens": batch, **({"batch_from": first} if first else {})}]
+    """The recipe's phase with other batches."""
+    return [{**settled(minutes, {})["phases"][0], "batch_tokens": batch}]
 
 
 def section(result: dict[str, Any]) -> str:

@@ -310,7 +310,9 @@ def test_options_that_do_not_fit_are_refused(capsys: pytest.CaptureFixture[str])
         assert words in capsys.readouterr().err
 
 
-def test_batches_of_another_size_grow_as_the_recipes_do() -> None:
-    own, other = pretrain_quality.phases_of(20, 4096)[0], pretrain_quality.phases_of(20, 8192)[0]
-    assert other["batch_tokens"] == 8192
-    assert other["batch_from"] * own["batch_tokens"] == own["batch_from"] * other["batch_tokens"]
+def test_a_recipe_that_chooses_what_was_tried_has_its_arm() -> None:
+    own = pretrain_quality.settled(20, {})
+    tried = {"size": own["size"], "phases": pretrain_quality.phases_of(20, own["phases"][0]["batch_tokens"])}
+    assert pretrain_quality.settled(20, tried) == own
+    assert pretrain_quality.phases_of(20, 512)[0] == {**own["phases"][0], "batch_tokens": 512}
+    assert pretrain_quality.settled(20, {**tried, "size": "1x64"}) != own

@@ -65,8 +65,10 @@ def test_the_recipe_holds_where_nothing_is_said() -> None:
 
 
 def test_a_budget_in_pieces_or_steps_has_the_size_that_fits_it() -> None:
-    sizes = [told(budget=text).size for text in ("5M tokens", "1000 steps", "20M tokens", "137B tokens", "1M steps")]
-    assert sizes == ["3x192", "3x192", "4x256", "8x512", "8x512"]
+    like = {"5M tokens": "5m", "1000 steps": "5m", "20M tokens": "20m", "137B tokens": "99h", "1M steps": "99h"}
+    for amount, minutes in like.items():
+        assert told(budget=amount).size == told(budget=minutes).size, amount
+        assert told(budget=amount).phases == told(budget=minutes).phases, amount
 
 
 def test_a_tenth_of_berts_steps_is_long_whatever_the_budget_counts() -> None:
@@ -96,7 +98,9 @@ def test_another_objective_has_its_own_papers_numbers() -> None:
 def test_one_length_is_one_phase() -> None:
     (phase,) = told(recipe="bert-2018", length="256", batch_tokens="2048").phases
     assert (phase.length, phase.batch_tokens, phase.share) == (256, 2048, 1.0)
-    assert told(batch_tokens=512).phases[0].batch_from is None
+    growing = "phases=[{batch_tokens=2048, batch_from=512}]"
+    assert told([growing]).phases[0].batch_from == 512
+    assert told([growing], batch_tokens=512).phases[0].batch_from is None
 
 
 @pytest.mark.parametrize(

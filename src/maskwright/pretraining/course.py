@@ -6,6 +6,7 @@ follow the phase, the pass, the sequence and its masks, so that any step can be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -41,6 +42,18 @@ class Phase(Config):
         if self.batch_from is None:
             return self.batch_tokens
         return self.batch_from + (self.batch_tokens - self.batch_from) * min(1.0, progress / self.ramp)
+
+    @property
+    def grows(self) -> bool:
+        return self.batch_from not in (None, self.batch_tokens)
+
+    @property
+    def steps_a_piece(self) -> float:
+        """The mean of 1 / batch over the phase's pieces."""
+        if self.batch_from is None or not self.grows:
+            return 1 / self.batch_tokens
+        first, last = self.batch_from, self.batch_tokens
+        return self.ramp * math.log(last / first) / (last - first) + (1 - self.ramp) / last
 
 
 @dataclass(frozen=True)

@@ -45,15 +45,30 @@ def rates(
     train: Steps,
     world: World = ALONE,
 ) -> list[float]:
-    """Pieces a second of each phase's whole steps, forward, backward and optimizer. Nothing of it is kept."""
+    """Pieces a second of each phase, forward, backward and optimizer. Nothing of it is kept.
+
+    A step takes a time of its own and one for each of its pieces, so that the small steps of a phase whose batches grow
+    read fewer pieces a second: both are told by steps of its first and of its last size.
+    """
+
+    def seconds(phase: Phase, batch: int, most: float) -> float:
+        """Of a step of so many pieces."""
+        alone = phase.model_copy(update={"share": 1.0, "batch_from": None, "batch_tokens": batch})
+        steps = course([alone])
+        first, _ = _timed(build(), steps, train, WARM, world)
+        count = max(WARM, round(most / max(first / WARM, 1e-3)))
+        found, tokens = _timed(build(), steps, train, count, world)
+        return batch * found / tokens
+
     found = []
     for phase in phases:
-        alone = phase.model_copy(update={"share": 1.0, "batch_from": None})
-        steps = course([alone])
-        seconds, _ = _timed(build(), steps, train, WARM, world)
-        count = max(WARM, round(SECONDS / max(seconds / WARM, 1e-3)))
-        seconds, tokens = _timed(build(), steps, train, count, world)
-        found.append(tokens / seconds)
+        last = phase.batch_tokens
+        if phase.batch_from is None or not phase.grows:
+            found.append(last / seconds(phase, last, SECONDS))
+            continue
+        small, large = (seconds(phase, batch, SECONDS / 2) for batch in (phase.batch_from, last))
+        a_piece = (large - small) / (last - phase.batch_from)
+        found.append(1 / (a_piece + (large - a_piece * last) * phase.steps_a_piece))
     return found
 
 

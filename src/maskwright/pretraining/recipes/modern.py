@@ -31,9 +31,9 @@ class Preset:
 
 
 PRESETS = (
-    Preset(10, 8e6, "3x192", 8192, 2048),
-    Preset(40, 25e6, "4x256", 8192, 4096),
-    Preset(180, 80e6, "6x320", 8192, 8192),
+    Preset(10, 8e6, "3x192", 8192, 3072),
+    Preset(40, 25e6, "3x192", 8192, 4096),
+    Preset(180, 80e6, "4x256", 8192, 4096),
     Preset(math.inf, math.inf, "8x512", 16_384, 16_384),
 )
 
@@ -62,17 +62,10 @@ class Modern(Recipe):
             "size": chosen.size,
             "vocabulary": chosen.vocabulary,
             "objective": {"name": "mlm", "masking": {"name": "token", "rate": rate, "masked": 1.0, "random": 0.0}},
-            "phases": [
-                {
-                    "length": chosen.length,
-                    "batch_tokens": chosen.batch_tokens,
-                    "batch_from": chosen.batch_tokens // 4,
-                    "ramp": 0.1,
-                }
-            ],
+            "phases": [{"length": chosen.length, "batch_tokens": chosen.batch_tokens}],
             "train": {
                 "lr": chosen.lr,
-                "optimizer": {"name": "muon", "hidden_lr": 10.0, "weight_decay": 0.01},
+                "optimizer": {"name": "muon", "hidden_lr": 5.0, "weight_decay": 0.01},
                 "schedule": {"name": "stable-decay", "warmup": 0.02, "decay": 0.5},
                 "averaging": {"name": "ema", "start": 0.9},
             },
