@@ -59,7 +59,7 @@ def train(books: Path, tmp_path: Path) -> Train:
 
 def test_a_run_leaves_a_proved_model_and_a_page(train: Train, tmp_path: Path) -> None:
     said: list[str] = []
-    run = train(say=said.append, budget="150 steps")
+    run = train(say=said.append, budget="300 steps")
     loss = run.summary["figures"]["loss"]
     assert loss["low"] < loss["value"] < loss["high"]
     plateau = run.summary["baselines"][0]["figures"]["loss"]["value"]

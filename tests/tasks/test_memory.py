@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -48,7 +49,8 @@ def made(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Model]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_does_not_grow_with_the_file(made: Callable[[str], Model], kind: str, tmp_path: Path) -> None:
-    """Peaks over four windows each, in one file; the first hold what is made once."""
+    """Peaks over four windows each, in one file: the first hold what is made once, and some more than others, as a
+    thread that reads ahead is further or not."""
     texts = (f"the film was wonderful and the play number {i} was dull" for i in range(40 * WINDOW))
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     bulk, peaks = Bulk(made(kind), tmp_path / "rows.jsonl"), []
@@ -61,4 +63,4 @@ def test_it_does_not_grow_with_the_file(made: Callable[[str], Model], kind: str,
     finally:
         tracemalloc.stop()
     assert len(peaks) == 10
-    assert max(peaks[-2:]) < peaks[4] + 2**16, "answers of so many rows would take more"
+    assert median(peaks[-4:]) < median(peaks[2:6]) + 2**16, "answers of so many rows would take more"
