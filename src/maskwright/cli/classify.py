@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from maskwright.cli._answers import (
-    Columns,
-    DataFile,
-    Format,
-    Id,
-    Out,
-    Resume,
-    Strict,
-    Top,
-    answer_file,
-    go_with_data,
-    names_of,
-)
+from maskwright.cli import _answers
 from maskwright.cli._sets import SET, with_sets
 
 if TYPE_CHECKING:
@@ -43,15 +31,15 @@ def command(
     many: Annotated[bool, typer.Option("--many", help="a text may have several classes, or none")] = False,
     entails: Annotated[str | None, typer.Option("--entails", help=ENTAILS)] = None,
     denies: Annotated[str | None, typer.Option("--denies", help=DENIES)] = None,
-    data: DataFile = None,
+    data: _answers.DataFile = None,
     label: Annotated[str | None, typer.Option("--label", help=LABEL)] = None,
-    format_: Format = None,
-    out: Out = None,
-    top: Top = None,
-    id_: Id = None,
-    columns: Columns = "",
-    resume: Resume = False,
-    strict: Strict = False,
+    format_: _answers.Format = None,
+    out: _answers.Out = None,
+    top: _answers.Top = None,
+    id_: _answers.Id = None,
+    columns: _answers.Columns = "",
+    resume: _answers.Resume = False,
+    strict: _answers.Strict = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=SET)] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda")] = "auto",
 ) -> None:
@@ -68,7 +56,7 @@ def command(
     if (data is None) == (not texts):
         raise UserError("Give the texts either as arguments (-: lines of standard input) or as a file by --data.")
     of_data = {"--format": format_, "--id": id_, "--columns": columns, "--resume": resume, "--strict": strict}
-    go_with_data(data, {"--out": out, "--label": label, **of_data})
+    _answers.go_with_data(data, {"--out": out, "--label": label, **of_data})
     if resume and out is None:
         raise UserError("--resume goes with --out: what stdout took is not known.")
     if label is not None and (given := [name for name, value in {"--out": out, **of_data}.items() if value]):
@@ -83,7 +71,9 @@ def command(
         told.task = told.task.model_copy(update={"label": label})
         print_judgement(data, evaluate(told, data, settings))
     elif data is not None:
-        answer_file(Bulk(told, data, settings, format_, id_, names_of(columns), top), out, resume, strict)
+        _answers.answer_file(
+            Bulk(told, data, settings, format_, id_, _answers.names_of(columns), top), out, resume, strict
+        )
     else:
         check_top(told, top)
         _print(told, (text for _, text in texts_of(open_texts("-"))) if texts == ["-"] else texts or [], top)

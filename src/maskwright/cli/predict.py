@@ -8,19 +8,7 @@ from typing import Annotated
 
 import typer
 
-from maskwright.cli._answers import (
-    Columns,
-    DataFile,
-    Format,
-    Id,
-    Out,
-    Resume,
-    Strict,
-    Top,
-    answer_file,
-    go_with_data,
-    names_of,
-)
+from maskwright.cli import _answers
 from maskwright.cli._sets import SET, with_sets
 
 BELOW = "withhold labels whose probability is lower, e.g. 0.8"
@@ -31,16 +19,16 @@ def command(
     model: Annotated[str, typer.Argument(help="a model folder or a run folder")],
     text: Annotated[list[str] | None, typer.Option("--text", help="a text (repeat it for several)")] = None,
     pair: Annotated[list[str] | None, typer.Option("--pair", help="second text of a pair, one a --text")] = None,
-    data: DataFile = None,
-    format_: Format = None,
-    out: Out = None,
-    top: Top = None,
+    data: _answers.DataFile = None,
+    format_: _answers.Format = None,
+    out: _answers.Out = None,
+    top: _answers.Top = None,
     below: Annotated[float | None, typer.Option("--abstain-below", help=BELOW)] = None,
     coverage: Annotated[float | None, typer.Option("--coverage", help=COVERAGE)] = None,
-    id_: Id = None,
-    columns: Columns = "",
-    resume: Resume = False,
-    strict: Strict = False,
+    id_: _answers.Id = None,
+    columns: _answers.Columns = "",
+    resume: _answers.Resume = False,
+    strict: _answers.Strict = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=SET)] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda")] = "auto",
 ) -> None:
@@ -61,7 +49,7 @@ def command(
     if data is not None and pair:
         raise UserError("--pair goes with --text; in a file the second texts are a column.")
     of_data = {"--format": format_, "--id": id_, "--columns": columns, "--resume": resume, "--strict": strict}
-    go_with_data(data, of_data)
+    _answers.go_with_data(data, of_data)
     if resume and out is None:
         raise UserError("--resume goes with --out: what stdout took is not known.")
     runtime.set_threads()
@@ -69,7 +57,9 @@ def command(
     if below is not None or coverage is not None:
         loaded = loaded.hedged(abstain_below=below, coverage=coverage)
     if data is not None:
-        answer_file(Bulk(loaded, data, settings, format_, id_, names_of(columns), top), out, resume, strict)
+        _answers.answer_file(
+            Bulk(loaded, data, settings, format_, id_, _answers.names_of(columns), top), out, resume, strict
+        )
         return
     check_top(loaded, top)
     answers = [likeliest(answer, top) for answer in loaded.predict(list(text or []), list(pair) if pair else None)]

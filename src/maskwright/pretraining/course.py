@@ -45,6 +45,7 @@ class Phase(Config):
 
     @property
     def grows(self) -> bool:
+        """Whether its batches are not all of one size."""
         return self.batch_from not in (None, self.batch_tokens)
 
     @property

@@ -52,7 +52,7 @@ def rates(
     """
 
     def seconds(phase: Phase, batch: int, most: float) -> float:
-        """Of a step of so many pieces."""
+        """Of a step of so many pieces; such steps are timed for `most` seconds."""
         alone = phase.model_copy(update={"share": 1.0, "batch_from": None, "batch_tokens": batch})
         steps = course([alone])
         first, _ = _timed(build(), steps, train, WARM, world)
