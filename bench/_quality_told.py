@@ -51,6 +51,7 @@ def targets(one: dict[str, Any]) -> list[measure.Target]:
     ours, third, peer = ([a["final"]["loss"] for a in of(one["arms"], n)] for n in ("ours", "ours, a third", "peer"))
     reaching = shares(one)
     gain = peer[0] - mean(ours) if peer and ours else None
+    left = [arm["unigram"] - arm["final"]["loss"] for arm in of(one["arms"], "peer")]
     behind = third[0] - peer[0] if peer and third else None
     minutes = f"{one['minutes']:g} minutes"
     return [
@@ -63,6 +64,12 @@ def targets(one: dict[str, Any]) -> list[measure.Target]:
         measure.Target(f"nats below the peer after {minutes}, mean of seeds", gain, "at least", 0.4),
         measure.Target(
             f"nats above the peer's last loss, ours planned for a third of {minutes}", behind, "at most", 0.0
+        ),
+        measure.Target(
+            f"nats of the tuned peer below the plateau of frequencies after {minutes}",
+            left[0] if left else None,
+            "at least",
+            PLATEAU,
         ),
     ]
 

@@ -254,13 +254,14 @@ def budget() -> dict[str, Any]:
 
 
 def test_targets_of_quality() -> None:
-    share, gain, third = _quality_told.targets(budget())
+    share, gain, third, left = _quality_told.targets(budget())
     assert share.value == pytest.approx((90 + 60 * (1 + 0.7 / 1.2)) / 2 / 180)
     assert gain.value == pytest.approx(4.5 - 3.1)
     assert third.value == pytest.approx(-0.1)
+    assert left.value == pytest.approx(6.4 - 4.5)
     alone = budget()
     alone["arms"] = alone["arms"][:2]
-    assert [target.value for target in _quality_told.targets(alone)] == [None] * 3
+    assert [target.value for target in _quality_told.targets(alone)] == [None] * 4
 
 
 def test_section_of_quality_says_every_figure() -> None:

@@ -33,6 +33,24 @@ def test_settings_and_json(run: Run, minilm: Path) -> None:
     assert run("mask", TEXT, "--model", minilm, "--set", "masking.masked=0", "--seed", 3)[0] == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--masking", "span"),
+        ("--set", "masking.name=span"),
+        ("--set", "masking=span"),
+        ("--masking", "whole-word", "--set", "masking.name=span"),
+    ],
+)
+def test_the_rate_holds_however_the_masking_is_named(words: tuple[str, ...], run: Run, minilm: Path) -> None:
+    asked = ("mask", TEXT, "--model", minilm, "--trials", 9)
+    wanted = run(*asked, "--masking", "span", "--set", "masking.rate=0.6")
+    assert wanted[0] == 0
+    assert run(*asked, *words, "--rate", 0.6) == wanted
+    assert run(*asked, *words) != wanted
+    assert run(*asked, *words, "--rate", 0.2, "--set", "masking.rate=0.6") == wanted
+
+
 def test_a_phrase_file(run: Run, minilm: Path, tmp_path: Path) -> None:
     (tmp_path / "phrases.txt").write_text("quick brown fox\nlazy dog\n")
     where = ("--masking", "phrase", "--set", f"masking.file={tmp_path / 'phrases.txt'}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 import typer
 from pydantic import Field
+from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 from maskwright.base.choice import Choice
@@ -109,3 +110,22 @@ def test_cells() -> None:
 def test_notes_do_not_end_up_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     print_notes(["one", "two"])
     assert capsys.readouterr() == ("", "note: one\nnote: two\n")
+
+
+def test_a_number_that_may_be_nothing_reads_none() -> None:
+    """Which is another value than not to be typed."""
+    fields = {"limit": FieldInfo.from_annotated_attribute(int | None, 100), "share": FieldInfo(annotation=float | None)}
+    calls: list[dict[str, Any]] = []
+
+    def command(**options: Any) -> None:
+        """Do it."""
+        calls.append(given(options))
+
+    made = typer.Typer()
+    made.command()(with_options(command, fields))
+    for words in ([], ["--limit", "none", "--share", "0.5"], ["--limit", "7", "--share", "none"]):
+        assert runner.invoke(made, words).exit_code == 0
+    assert calls == [{}, {"limit": "none", "share": 0.5}, {"limit": 7, "share": "none"}]
+    refused = runner.invoke(made, ["--limit", "2.5"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert refused.exit_code == 2
+    assert "'2.5' is neither an integer nor none." in refused.output

@@ -15,7 +15,7 @@ from tokenizers.models import WordLevel
 
 from maskwright.base.errors import UserError
 from maskwright.data.corpus import blocks, cleaning
-from maskwright.data.corpus.cleaning import clean, limited, neutralise, paragraphs, special_pattern
+from maskwright.data.corpus.cleaning import clean, limited, neutralise, paragraphs, special_pattern, unbroken
 from maskwright.data.corpus.settings import SPECIALS
 from maskwright.data.corpus.statistics import repeated_share, words_of_sentences
 
@@ -91,6 +91,25 @@ def test_a_sentence_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limited("aaa bbb ccc ddd") == ["aaa bbb", "ccc ddd"]
     assert limited("a" * 25) == ["a" * 10, "a" * 10, "a" * 5]
     assert limited("short") == ["short"]
+
+
+def test_a_run_without_a_blank_is_given_to_the_splitter_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "LONGEST", 10)
+    assert unbroken("some words, none of them long") == (["some words, none of them long"], 0)
+    assert unbroken(f"so {'x' * 25} it is") == (["so xxxxxxxxxx", "xxxxxxxxxx", "xxxxx it is"], 2)
+    assert unbroken("一二三四五六七。「八九十百千。」万") == (["一二三四五六七。", "「八九十百千。」", "万"], 0), (
+        "no cut"
+    )
+
+
+@given(st.lists(st.text(alphabet="ab?。」", min_size=1, max_size=30), min_size=1, max_size=6))
+def test_parts_of_a_run_hold_all_of_it(words: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaning, "LONGEST", 7)
+        parts, cuts = unbroken(" ".join(words))
+    assert "".join(parts) == " ".join(words)
+    assert all(len(word) <= 7 for part in parts for word in part.split())
+    assert cuts >= sum(-(-len(word) // 7) - 1 for word in words if "。" not in word)
 
 
 def test_a_language_filter_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from maskwright.base.errors import UserError
+from maskwright.data.corpus import duplicates
 from maskwright.data.corpus.duplicates import WORDS, near_repeats, repeats, shingles, signatures, similarity
 from maskwright.data.corpus.held_out import draw, named
 
@@ -39,6 +40,14 @@ def test_shingles_are_runs_of_words() -> None:
     assert similarity(sets[0], sets[4]) == len(one & other) / len(one | other)
     assert np.array_equal(hashes[: offsets[1]], shingles(keys[:1])[0]), "neighbours do not matter"
     assert similarity(*(shingles([key])[0] for key in ("ab c", "a bc"))) == 0
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_words_are_hashed_in_pieces_of_any_size_alike(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [text(200, 0), "a b", "one", "字" * 300, text(50, 1)]
+    whole = signatures(keys)
+    monkeypatch.setattr(duplicates, "_PIECE", size)
+    assert np.array_equal(signatures(keys), whole)
 
 
 def test_planted_near_repeats_are_found_and_others_are_not() -> None:

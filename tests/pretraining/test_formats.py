@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maskwright.base.choice import names, resolve
 from maskwright.base.errors import UserError
-from maskwright.pretraining.encoded import Encoded, join
-from maskwright.pretraining.formats import Format, Sequences
+from maskwright.pretraining.encoded import Encoded, encode, join
+from maskwright.pretraining.formats import Format, Sequences, _pairs
+from maskwright.pretraining.formats._pairs import Pairs
+from maskwright.text.tokenizer import Tokenizer
 
 ALL = names(Format)
 PAIRS = [name for name in ALL if resolve(Format, name).pairs]
@@ -189,3 +196,52 @@ def test_a_pair_is_cut_between_any_two_sentences() -> None:
     assert places.mean() == pytest.approx(0.5, abs=3 * 0.32 / np.sqrt(len(places)))
     assert (places == 0).any()
     assert (places == 1).any()
+
+
+def with_empty(text: Encoded, at: list[int]) -> Encoded:
+    """The same, with a document that has no sentence at each of these places."""
+    return replace(text, documents=np.insert(text.documents, at, text.documents[at]))
+
+
+@given(st.sampled_from(PAIRS), st.integers(0, 9), st.lists(st.integers(0, 12), max_size=9))
+def test_documents_without_a_sentence_change_no_pair(name: str, seed: int, at: list[int]) -> None:
+    text = corpus(documents=12, seed=seed)
+    for epoch in range(3):
+        one, other = (made(name, some, seed=seed, epoch=epoch) for some in (text, with_empty(text, at)))
+        assert (other.ends > other.starts).all(), "no text is empty"
+        assert other.starts.tolist() == one.starts.tolist()
+        assert other.ends.tolist() == one.ends.tolist()
+        assert other.labels.tolist() == one.labels.tolist()
+        assert (other.single, other.cut) == (one.single, one.cut)
+
+
+@pytest.mark.parametrize("name", [n for n in PAIRS if n != "sentence-order"])
+def test_a_partner_is_drawn_by_its_number_among_the_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every document has a sentence: a run that is resumed by a later version sees the same pairs."""
+
+    def plain(self: Pairs, document: int, place: int, pieces: int) -> tuple[int, int]:
+        other = self.below(len(self.documents) - 2, _pairs._DOCUMENT, place)
+        other += other >= document
+        start, end = self.documents[other], self.documents[other + 1]
+        first = start + self.below(end - start, _pairs._SENTENCE, place)
+        return self.bounds[first], self.bounds[self.reach(first, end, pieces)]
+
+    found = [made(name, corpus(seed=seed), epoch=seed) for seed in range(4)]
+    monkeypatch.setattr(Pairs, "elsewhere", plain)
+    for seed, now in enumerate(found):
+        assert now.starts.tolist() == made(name, corpus(seed=seed), epoch=seed).starts.tolist()
+
+
+def test_marks_that_a_tokenizer_drops_are_no_second_text(tiny: Path) -> None:
+    """A document of such a mark alone is one to the corpus, which knows no tokenizer."""
+    few = [["\u200e"], ["a lovely book", "the play was dull"], ["\u200e", "\u200e"], ["the song", "a story", "a film"]]
+    text = encode([*few, *few], Tokenizer.from_folder(tiny))
+    assert np.diff(text.documents).tolist() == [0, 2, 0, 3] * 2
+    for name in PAIRS:
+        for epoch in range(20):
+            found = made(name, text, epoch=epoch)
+            assert (found.ends > found.starts).all()
+    alone = encode(few[:3], Tokenizer.from_folder(tiny))
+    for name in (n for n in PAIRS if n != "sentence-order"):
+        with pytest.raises(UserError, match="but the corpus has 1 with text"):
+            made(name, alone)

@@ -135,6 +135,20 @@ def test_the_ends_of_spans() -> None:
     assert last.tolist() == [2, 2, 2, 3, 5, 5]
 
 
+@pytest.mark.parametrize("name", [name for name in families() if "masked-lm" in family(name).HEADS])
+def test_every_family_is_trained_by_boundaries(
+    name: str, network: Make, pieces: Pieces, vocabulary: Vocabulary
+) -> None:
+    """Some have states that are wider than their config says, or score words in another width than they read them."""
+    objective = SpanBoundary()
+    net, kind, config = network(name)
+    built = objective.build(net, kind, config)
+    loss, *_ = built(ask(objective, pieces, vocabulary))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert float(built.boundary.one.weight.grad.abs().sum()) > 0
+
+
 def test_a_span_is_told_from_its_boundary(network: Make, pieces: Pieces, vocabulary: Vocabulary) -> None:
     """Equation 2, piece by piece."""
     objective = SpanBoundary(places=3)

@@ -20,7 +20,9 @@ from maskwright.base.config import merge
 from maskwright.base.errors import UserError
 from maskwright.base.files import alone
 from maskwright.data.corpus import Corpus, build
+from maskwright.pretraining import judging
 from maskwright.pretraining import run as runs
+from maskwright.pretraining.judging import Judging
 from maskwright.pretraining.objectives.mlm import MaskedWords, Mlm
 from maskwright.pretraining.reading import learn, pieces_of
 from maskwright.pretraining.run import Pretrained, pretrain
@@ -117,6 +119,11 @@ def test_a_model_of_next_words_fills_no_mask(train: Train) -> None:
         ),
         ({"family": "electra", "objective": "replaced-tokens"}, "ElectraForPreTraining", None),
         pytest.param({"family": "roberta"}, "RobertaForMaskedLM", None, marks=pytest.mark.slow),
+        (
+            {"family": "deberta-v2", "objective": "replaced-tokens", "settings": {"objective": {"width": 1.0}}},
+            None,
+            "no class for the network 'replaced-tokens'",
+        ),
         ({"settings": {"objective": {"shift": True}}}, "ModernBertForMaskedLM", "off by one place"),
         ({"objective": "causal"}, "ModernBertForMaskedLM", "trained to look left alone"),
         ({"family": "left-to-right", "objective": "causal"}, None, "is an arm of ours"),
@@ -129,6 +136,7 @@ def test_it_loads_in_their_class_or_says_what_differs(
     run = train(say=notes.append, **options)
     told = [note for note in notes if "transformers library" in note]
     assert len(told) == (said is not None)
+    assert json.loads((run.model / "maskwright.json").read_text())["transformers"] == told
     assert said is None or said in told[0]
     if kind is None:
         return
@@ -178,15 +186,15 @@ def test_minutes_leave_room_for_all_the_judging_in_the_end(
     ]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     taken: list[tuple[float, float]] = []
-    real = runs.Run._judging_takes
+    real = Judging.takes
 
     def spied(self: Any, *given: Any) -> tuple[float, float]:
         taken.append(real(self, *given))
         return taken[-1]
 
     clock = iter(range(0, 10**6, 1))
-    monkeypatch.setattr(runs, "_seconds", lambda work: (work(), float(next(clock) or 1))[1])
-    monkeypatch.setattr(runs.Run, "_judging_takes", spied)
+    monkeypatch.setattr(judging, "_seconds", lambda work: (work(), float(next(clock) or 1))[1])
+    monkeypatch.setattr(Judging, "takes", spied)
     with pytest.raises(UserError, match="judging and saving take"):
         train(budget="20s", pairs=tmp_path / "pairs.jsonl", judge_sequences=20)
     ((way, ending),) = taken  # one second for the loss, one for sequences one by one, two for the ten pairs
@@ -276,7 +284,7 @@ def test_a_death_at_any_writing_changes_nothing(books: Path, tmp_path: Path, mon
             shutil.rmtree(tmp_path / name / "books" / made, ignore_errors=True)
 
     def outcome(name: str) -> dict[str, bytes]:
-        kept = ("model/model.safetensors", "seeds/0/log.jsonl", "model/vocab.txt")
+        kept = ("model/model.safetensors", "seeds/0/log.jsonl", "model/vocab.txt", "metrics.json")
         return {file: (tmp_path / name / "run" / file).read_bytes() for file in kept}
 
     real, count = os.replace, 0

@@ -11,7 +11,9 @@ from maskwright.base.config import pairs
 from maskwright.base.errors import UserError
 from maskwright.models import families, family
 from maskwright.pretraining.budget import Budget
+from maskwright.pretraining.masking.whole_word import WholeWord
 from maskwright.pretraining.objectives.causal import Causal
+from maskwright.pretraining.objectives.next_sentence import NextSentence
 from maskwright.pretraining.objectives.span_boundary import SpanBoundary
 from maskwright.pretraining.settings import Pretrain, command, gather
 from maskwright.pretraining.sizes import sized
@@ -79,20 +81,80 @@ def test_a_tenth_of_berts_steps_is_long_whatever_the_budget_counts() -> None:
     assert steps[1] / sum(steps) == pytest.approx(0.1)
 
 
-def test_a_masking_named_alone_keeps_the_rates_of_the_recipe() -> None:
-    for asked in (told(masking="span"), told(["masking=span"]), told(["masking.name=span"])):
-        masking = asked.objective.masking  # type: ignore[attr-defined]
-        assert (masking.name, masking.masked, masking.rate.name) == ("span", 1.0, "linear")
-    kept = told(["masking.rate=0.4"]).objective.masking  # type: ignore[attr-defined]
+def masking(sets: list[str] | None = None, **options: Any) -> Any:
+    return told(sets, **options).objective.masking  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("sets", "options"),
+    [
+        ([], {"masking": "span"}),
+        (["masking=span"], {}),
+        (["masking.name=span"], {}),
+        (["objective.masking=span"], {}),
+        (["objective.masking.name=span"], {}),
+        (["objective.masking.name=span"], {"objective": "mlm"}),
+        ([], {"objective": {"masking": "span"}}),
+        (["masking.longest=10"], {"objective": {"name": "mlm", "masking": {"name": "span"}}}),
+        (["masking.name=token", "objective.masking.name=span"], {}),
+        (["objective.masking.name=span"], {"masking": "whole-word"}),
+    ],
+)
+def test_a_masking_named_alone_keeps_the_rates_of_the_recipe(sets: list[str], options: dict[str, Any]) -> None:
+    """However it is spelt."""
+    found = masking(sets, **options)
+    assert (found.name, found.masked, found.rate.name) == ("span", 1.0, "linear")
+
+
+def test_settings_of_a_masking_change_what_stays_else() -> None:
+    kept = masking(["masking.rate=0.4"])
     assert (kept.name, kept.rate.start, kept.masked) == ("token", 0.4, 1.0)
+    assert kept == masking(["objective.masking.rate=0.4"])
+    with_model = masking(["masking.rate=0.4"], model="minilm")
+    assert (with_model.name, with_model.rate.start, with_model.masked) == ("token", 0.4, 0.8)
+    assert masking(["masking.copies=none"], recipe="bert-2018").copies is None
+    assert masking(recipe="bert-2018", masking="span").copies == 10
+    with pytest.raises(UserError, match="given: 5"):
+        told(["masking=5"])
+
+
+def test_a_rate_that_was_given_stays_with_another_masking() -> None:
+    file: dict[str, Any] = {"objective": {"masking": {"name": "span", "rate": 0.4, "p": 0.5}}}
+    for options, sets in (({"masking": "n-gram"}, {}), ({}, {"objective": {"masking": {"name": "n-gram"}}})):
+        found: Any = gather({"text": "books", **file}, options, sets)
+        assert (found.objective.masking.name, found.objective.masking.rate.start) == ("n-gram", 0.4)
+
+
+def test_another_objectives_masking_starts_from_that_objectives_numbers() -> None:
+    spans = masking(["masking.rate=0.2"], objective="span-boundary")
+    assert (spans.name, spans.rate.start, spans.masked, spans.random) == ("span", 0.2, 0.8, 0.1)
+    words = masking(["objective.masking.name=whole-word"], objective="replaced-tokens")
+    assert (words.name, words.masked, words.random) == ("whole-word", 0.85, 0.0)
+
+
+def test_the_way_that_corpus_phrases_names_keeps_the_recipes_rates() -> None:
+    from maskwright.cli.corpus import phrases
+
+    *_, option, name, _, setting = str(phrases.__doc__).partition("Use them by ")[2].partition(". ")[0].split()
+    assert option == "--masking"
+    found = masking([setting], masking=name)
+    assert (found.name, found.file, found.masked, found.rate.name) == ("pmi", "OUT", 1.0, "linear")
+
+
+def test_none_means_all_of_them() -> None:
+    assert told(["pairs_limit=none", "judge_sequences=none"]).pairs_limit is None
+    assert told(pairs_limit=5).pairs_limit == 5
+    with pytest.raises(UserError, match="pairs_limit = 0"):
+        told(pairs_limit=0)
 
 
 def test_another_objective_has_its_own_papers_numbers() -> None:
     assert told(objective="span-boundary").objective == SpanBoundary()
     assert told(objective="causal").objective == Causal()
     assert told(["objective.z=1e-4"]).objective.masking.masked == 1.0  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="'causal' masks nothing"):
-        told(objective="causal", masking="span")
+    for wrong in ({"masking": "span"}, {"sets": ["objective.masking.name=span"]}):
+        with pytest.raises(UserError, match="'causal' masks nothing"):
+            told(objective="causal", **wrong)  # type: ignore[arg-type]
 
 
 def test_one_length_is_one_phase() -> None:
@@ -126,6 +188,10 @@ def test_the_command_repeats_the_settings() -> None:
         told(["phases=[{length = 64, batch_tokens = 512}]", "train.clip=none", "dropout=none"]),
         told(model="minilm", extend_vocabulary=10),
         told(objective="mixture"),
+        told(["pairs_limit=none", "objective.masking=n-gram"], pairs="blimp"),
+        told(["masking.copies=none"], recipe="bert-2018"),
+        told(objective=NextSentence(masking=WholeWord(masked=0.9)), recipe="bert-2018"),
+        told(objective="replaced-tokens", masking="span", family="electra"),
     ]
     for asked in given:
         _, verb, text, *words = shlex.split(command(asked))

@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 
 from maskwright.base.choice import Part
 
+NONE = "none"  #: typed for an option that may be nothing
+
 
 def option(name: str, field: FieldInfo) -> inspect.Parameter:
     """One optional `--name`; unless it is given, its value is None and the model's default holds."""
@@ -23,9 +25,27 @@ def option(name: str, field: FieldInfo) -> inspect.Parameter:
     known = shown is not None and not field.is_required()
     words = f"{field.description or ''}{f' (default: {shown})' if known else ''}"
     kind, flag = _plain(name, field.annotation), f"--{name.replace('_', '-')}"
-    typed = typer.Option(f"{flag}/--no-{flag[2:]}" if kind is bool else flag, help=words)
+    flags = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
+    number = kind in (int, float) and type(None) in typing.get_args(field.annotation)
+    more = {"parser": _number_or_none(kind), "metavar": f"<{kind.__name__}>"} if number else {}
+    typed = typer.Option(flags, help=words, **more)
     annotation = Annotated[kind | None, typed]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _number_or_none(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    """Of an option that may be nothing, which is another value than not to be typed: the settings read "none"."""
+
+    def read(typed: str) -> Any:
+        if typed == NONE:
+            return NONE
+        try:
+            return kind(typed)
+        except ValueError:
+            what = "an integer" if kind is int else "a number"
+            raise typer.BadParameter(f"{typed!r} is neither {what} nor {NONE}.") from None
+
+    return read
 
 
 def _plain(name: str, annotation: Any) -> Any:

@@ -97,8 +97,8 @@ def phrases(
 ) -> None:
     """Find collocations, runs of 2 to 5 words that come together more often than by chance, for the masking pmi.
 
-    Use them by --set objective.masking.name=pmi --set objective.masking.file=OUT. The paper keeps 800,000 of 3 billion
-    words; keep fewer of a smaller corpus.
+    Use them by --masking pmi --set masking.file=OUT. The paper keeps 800,000 of 3 billion words; keep fewer of a
+    smaller corpus.
     """
     from maskwright.data.corpus import Corpus
     from maskwright.pretraining.phrases import lines

@@ -33,8 +33,10 @@ def _command(
     from maskwright.pretraining.show import lines, trials
 
     typed = given(options)
-    masking = {"name": typed.get("masking", Shown().masking.name), **given({"rate": rate})}
-    settings = merge({**typed, "masking": masking}, pairs(set_ or []))
+    settings = merge({**typed, "masking": {"name": typed.get("masking", Shown().masking.name)}}, pairs(set_ or []))
+    if isinstance(settings["masking"], str):
+        settings["masking"] = {"name": settings["masking"]}
+    settings = merge({"masking": given({"rate": rate})}, settings)  # last, since another masking takes nothing over
     found = trials(text, parse(Shown, settings, "maskwright mask"))
     width = shutil.get_terminal_size((100, 24)).columns
     for line in (json.dumps(asdict(trial), ensure_ascii=False) for trial in found) if as_json else lines(found, width):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
-from maskwright.base.files import write_folder
+from maskwright.base.files import read_json, write_folder, write_json
 from maskwright.data.corpus import Corpus
 from maskwright.nn.dropout import noise
 from maskwright.pretraining.course import Course, Phase
@@ -16,9 +17,10 @@ from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.fitting import TRAIN as FITTING
 from maskwright.pretraining.fitting import fit_head
 from maskwright.pretraining.held_out import HeldOut
+from maskwright.pretraining.judging import Text
 from maskwright.pretraining.new_words import domain_words
 from maskwright.pretraining.objectives.mlm import Mlm
-from maskwright.pretraining.reading import beside, learn, pieces_of, tokenizer_of
+from maskwright.pretraining.reading import beside, corpus_of, learn, pieces_of, tokenizer_of
 from maskwright.pretraining.settings import Pretrain
 from maskwright.pretraining.start import Start, fresh, further
 from maskwright.pretraining.vocabulary import vocabulary_of
@@ -47,35 +49,44 @@ class Material:
         return Tokenizer.from_folder(self._kept)
 
     def _keep_tokenizer(self, corpus: Corpus) -> None:
-        if self._kept.is_dir():
-            return
-        asked = self.asked
-        named = asked.tokenizer or asked.model
-        found = tokenizer_of(named) if named else self._learnt(corpus)
-        if asked.extend_vocabulary:
-            found = self._extended(corpus, found)
-        vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
-        write_folder(self._kept, lambda into: found.save(into))  # whole or not at all
+        self._once(self._kept, lambda: self._make_tokenizer(corpus))
 
-    def _learnt(self, corpus: Corpus) -> Tokenizer:
+    def _once(self, place: Path, make: Callable[[], tuple[list[str], Callable[[], None]]]) -> None:
+        """Make what stands at `place`, unless it was made before a kill, and tell what there was to say of it: then as
+        now. make: what to say, and how to write it."""
+        said = place.with_suffix(".notes.json")
+        if not place.exists():
+            notes, write = make()
+            write_json(said, notes)
+            write()
+        self.notes.tell(read_json(said) if said.exists() else [])
+
+    def _make_tokenizer(self, corpus: Corpus) -> tuple[list[str], Callable[[], None]]:
+        asked, notes = self.asked, list[str]()
+        named = asked.tokenizer or asked.model
+        found = tokenizer_of(named) if named else self._learnt(corpus, notes)
+        if asked.extend_vocabulary:
+            found = self._extended(corpus, found, notes)
+        vocabulary_of(found)  # that there is a [MASK] is asked before hours are spent
+        return notes, lambda: write_folder(self._kept, lambda into: found.save(into))  # whole or not at all
+
+    def _learnt(self, corpus: Corpus, notes: list[str]) -> Tokenizer:
         asked, bar = self.asked, not self.quiet and sys.stderr.isatty()
         found = learn(corpus, asked.vocabulary, asked.cased, beside(corpus, self.folder), bar)
         if found.size < asked.vocabulary:
-            self.notes.tell(
-                [
-                    f"The text gives a vocabulary of {found.size:,} pieces, not {asked.vocabulary:,}: no other pair of "
-                    "pieces comes twice."
-                ]
+            notes.append(
+                f"The text gives a vocabulary of {found.size:,} pieces, not {asked.vocabulary:,}: no other pair of "
+                "pieces comes twice."
             )
         return found
 
-    def _extended(self, corpus: Corpus, tokenizer: Tokenizer) -> Tokenizer:
+    def _extended(self, corpus: Corpus, tokenizer: Tokenizer, notes: list[str]) -> Tokenizer:
         documents = (document.sentences for document in corpus.documents("train"))
         words = domain_words(documents, tokenizer, self.asked.extend_vocabulary)
         some, saved = ", ".join(word.word for word in words[:5]), sum(word.saved for word in words)
         fewer = "" if len(words) == self.asked.extend_vocabulary else ", all that are cut and come often enough"
-        self.notes.tell(
-            [f"{len(words):,} words become pieces{fewer} ({some} ...): the text has {saved:,} pieces fewer with them."]
+        notes.append(
+            f"{len(words):,} words become pieces{fewer} ({some} ...): the text has {saved:,} pieces fewer with them."
         )
         return tokenizer.extended([word.word for word in words])
 
@@ -91,28 +102,49 @@ class Material:
     def again(self) -> Start:
         return self.start(Tokenizer.from_folder(self._kept))
 
-    def pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Encoded]:
+    def pieces(self, corpus: Corpus, tokenizer: Tokenizer) -> tuple[Encoded, Text]:
         """Of the training text, and of what is held out. Raises UserError for text without words."""
-        kept = self.world.first(lambda: beside(corpus, self.folder))
+        train = self._pieces(corpus, "train", tokenizer, self.folder, "training")
+        return train, self._held(corpus, tokenizer, self.folder, self.asked.text)
+
+    def known(self, tokenizer: Tokenizer) -> Text | None:
+        """Held-out pieces of the corpus that is to be remembered, where one was named."""
+        asked, place = self.asked, self.folder / "remembered"
+        if asked.remember is None:
+            return None
+        name = asked.remember
+        corpus = self.world.first(lambda: corpus_of(name, place / "corpus", self.notes.say, self.quiet))
+        return self._held(corpus, tokenizer, place, name)
+
+    def _held(self, corpus: Corpus, tokenizer: Tokenizer, out: Path, given: str) -> Text:
+        pieces = self._pieces(corpus, "held-out", tokenizer, out, "held-out")
+        return Text(pieces, Path(given).resolve().name, corpus.facts["splits"]["held-out"]["documents"])
+
+    def _pieces(self, corpus: Corpus, split: str, tokenizer: Tokenizer, out: Path, name: str) -> Encoded:
+        kept = self.world.first(lambda: beside(corpus, out))
 
         def written() -> None:
-            for split in ("train", "held-out"):
-                pieces_of(corpus, split, tokenizer, kept)
+            pieces_of(corpus, split, tokenizer, kept)
 
         self.world.first(written)
-        train, held = (pieces_of(corpus, split, tokenizer, kept) for split in ("train", "held-out"))
-        for name, of in (("training", train), ("held-out", held)):
-            if not len(of.ids):
-                raise UserError(f"The {name} text of {corpus.folder} holds no words. Build the corpus from more text.")
-            share = of.unknown / len(of.ids)
-            if share > UNKNOWN:
-                self.notes.tell([f"{share:.1%} of the {name} pieces are unknown to the vocabulary."])
-        return train, held
+        found = pieces_of(corpus, split, tokenizer, kept)
+        if not len(found.ids):
+            raise UserError(f"The {name} text of {corpus.folder} holds no words. Build the corpus from more text.")
+        share = found.unknown / len(found.ids)
+        if share > UNKNOWN:
+            self.notes.tell([f"{share:.1%} of the {name} pieces are unknown to the vocabulary."])
+        return found
 
     def fit(self, start: Start, train: Encoded, questions: HeldOut) -> None:
         """A masked-LM head for an encoder that has none, kept for the training and for what goes on with it."""
-        if not start.new_head or self.world.first(self._fitted.exists):
+        if not start.new_head:
             return
+        fitted = self.world.first(self._fitted.exists)
+        notes = [] if fitted else [self._fit(start, train, questions)]
+        kept = notes, lambda: save_weights(self._fitted, start.network)
+        self.world.first(lambda: self._once(self._fitted, lambda: kept))
+
+    def _fit(self, start: Start, train: Encoded, questions: HeldOut) -> str:
         asked, specials = self.asked, (start.tokenizer.cls_id, start.tokenizer.sep_id)
         phases = [Phase(length=asked.phases[0].length, batch_tokens=FIT_TOKENS)]
         vocabulary = vocabulary_of(start.tokenizer)
@@ -124,8 +156,7 @@ class Material:
             start.network, start.kind, start.config, course, questions, place, settings,
             quiet=self.quiet, world=self.world,
         )  # fmt: skip
-        self.world.first(lambda: save_weights(self._fitted, start.network))
-        self.notes.tell([fitted.note])
+        return fitted.note
 
     @property
     def _kept(self) -> Path:

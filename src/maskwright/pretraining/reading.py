@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.base.files import alone, read_json, room, write_folder, write_json
 from maskwright.data.corpus import Corpus, build
+from maskwright.data.corpus.held_out import EmptySide
 from maskwright.data.corpus.shards import DERIVED, FACTS, Document
 from maskwright.data.corpus.texts import Texts
 from maskwright.models import locate
@@ -26,13 +28,15 @@ TOKENIZERS, PIECES = DERIVED
 def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bool) -> Corpus:
     """The corpus in a folder, or one that is made of text in `out`, of which 1 % of the documents is held out.
 
-    Raises UserError where nothing is held out, by which the run would be judged.
+    Raises UserError where nothing is held out, by which the run would be judged, and for text of which nothing can be.
     """
     if (Path(text) / FACTS).is_file() or not Path(text).exists():
         corpus = Corpus.open(text)
     else:
-        settings = {"held_out": HELD_OUT}
-        corpus = build(text, out, settings, resume=True, quiet=quiet, note=say)
+        try:
+            corpus = build(text, out, {"held_out": HELD_OUT}, resume=True, quiet=quiet, note=say)
+        except EmptySide:  # its message tells of options that are those of `corpus build`
+            raise UserError(_too_few(text)) from None
     if not corpus.shards("held-out"):
         raise UserError(
             f"{text} has no held-out documents, by which the run is judged. Build the corpus with some: maskwright "
@@ -40,6 +44,14 @@ def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bo
             "--documents blank-lines makes a document of each part."
         )
     return corpus
+
+
+def _too_few(text: str) -> str:
+    return (
+        f"{text} has too few documents to hold one out, by which the run is judged: a text file is one document. Give "
+        "more files; or make a document of each part between blank lines, and train on that corpus: maskwright corpus "
+        f"build {shlex.quote(text)} --out corpus/ --documents blank-lines --held-out {HELD_OUT}"
+    )
 
 
 def beside(corpus: Corpus, out: Path) -> Path:

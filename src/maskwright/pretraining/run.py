@@ -19,13 +19,14 @@ from maskwright.pretraining import _saved
 from maskwright.pretraining.budget import Budget
 from maskwright.pretraining.course import Course, Phase
 from maskwright.pretraining.encoded import Encoded
-from maskwright.pretraining.held_out import TOKENS, HeldOut, frozen, judge, judge_each, unigram
+from maskwright.pretraining.held_out import unigram
+from maskwright.pretraining.judging import Before, Judging
 from maskwright.pretraining.material import Material
 from maskwright.pretraining.probe import enough, rates, tokens_in
 from maskwright.pretraining.reading import corpus_of
 from maskwright.pretraining.settings import Pretrain, command, gather
-from maskwright.pretraining.start import Start, outside
-from maskwright.pretraining.summary import Judged, facts, summary
+from maskwright.pretraining.start import Start, check, outside
+from maskwright.pretraining.summary import facts, summary
 from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.pretraining.zero_shot import ZeroShot
 from maskwright.runs import RunFolder
@@ -33,7 +34,6 @@ from maskwright.runs.card import write_card
 from maskwright.runs.curves import elsewhere
 from maskwright.runs.notes import Notes
 from maskwright.runs.report import write_report
-from maskwright.text.tokenizer import Tokenizer
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
 from maskwright.training.parallel import ALONE, World, joined
@@ -41,7 +41,6 @@ from maskwright.training.tracking import Tracking
 
 JUDGING = 0.05  #: share of a budget of minutes that judging on the way may take
 SAVING = 5.0  #: seconds kept for the last evaluation's bootstrap, the page and the proof
-TIMED = 50  #: held-out sequences by which the judging in the end is timed
 PROOF = 4  #: sequences on which a saved model must repeat the trained one's outputs
 
 
@@ -93,9 +92,10 @@ def pretrain(
             if resume and folder.complete:
                 return folder
             held.enter_context(folder.held())
+            folder.mend(told, resume)
             folder = RunFolder.open(asked.out, told, resume, overwrite)
             if not (resume and folder.complete):
-                folder.start({**told, "notes": []})
+                folder.start({**told, "notes": []}, preparing=True)
             return folder
 
         folder = world.first(begin)
@@ -118,12 +118,12 @@ class Run:
     world: World = ALONE  #: of several processes all go this way; the first reads, decides, judges and writes
 
     def all(self) -> Pretrained:
-        """To the end. A mistake that is found before the steps are fixed leaves nothing in the folder, so that the
-        mended command is not told that a run is there already."""
+        """To the end. A mistake that is found before the steps are fixed leaves no run in the folder but an earlier
+        one, so that the mended command is not told that a run is there already."""
         try:
             return self._all()
         except UserError:
-            if self.world.leads and not self.folder.resumed and "frozen" not in self.told:
+            if self.world.leads and self.folder.preparing:
                 self.folder.clear()
             raise
 
@@ -131,45 +131,36 @@ class Run:
         asked = self.asked
         self.device = runtime.device(asked.train.device)
         self.format = runtime.resolve_precision(asked.train.precision, self.device)
-        self.zero_shot = ZeroShot(asked.pairs, asked.pairs_limit) if asked.pairs else None
-        self.notes.tell(self.zero_shot.notes if self.zero_shot else [])
+        zero_shot = ZeroShot(asked.pairs, asked.pairs_limit) if asked.pairs else None
+        self.notes.tell(zero_shot.notes if zero_shot else [])
+        self.world.first(lambda: check(asked))
         place = self.folder.path
         corpus = self.world.first(lambda: corpus_of(asked.text, place / "corpus", self.notes.say, self.quiet))
         self.notes.tell(corpus.facts["notes"])
         material = self.material = Material(asked, place, self.notes, self.quiet, self.world)
         start = material.start(material.tokenizer(corpus))
         self.objective = asked.objective.prepared(start.tokenizer)
-        self.notes.tell([*start.notes, *outside(asked, start), *self.objective.notes])
+        self.outside = outside(asked, start)
+        self.notes.tell([*start.notes, *self.outside, *self.objective.notes])
         train, held = material.pieces(corpus, start.tokenizer)
-        questions = self._questions(held, start.tokenizer)
-        material.fit(start, train, questions)
-        before = None
-        if asked.model:
-            before = self.world.first(lambda: self._judge(self._build(start), start, questions))
-        course = self._course(train, held, start, corpus, questions)
-        start, built, seconds = self._train(course, questions)
-        done = self.world.first(lambda: self._finish(start, built, course, corpus, held, before, seconds))
+        known = material.known(start.tokenizer)
+        self.judging = Judging(
+            asked, self.objective, start.tokenizer, held, known, zero_shot, self.device, self.format
+        )  # fmt: skip
+        self.world.first(lambda: self.judging.check(start))
+        material.fit(start, train, self.judging.questions)
+        before = self.world.first(lambda: self.judging.before(self._build(start), start)) if asked.model else None
+        course = self._course(train, start, corpus)
+        start, built, seconds = self._train(course)
+        done = self.world.first(lambda: self._finish(start, built, course, corpus, before, seconds))
         return replace(done, leads=self.world.leads)
 
     def _build(self, start: Start) -> Objective:
         return self.objective.build(start.network, start.kind, start.config)
 
-    def _questions(self, held: Encoded, tokenizer: Tokenizer, tokens: int = TOKENS) -> HeldOut:
-        asked = self.asked
-        return frozen(
-            held,
-            tokenizer,
-            vocabulary_of(tokenizer),
-            asked.phases[-1].length,
-            asked.judge_sequences,
-            0,  # the same questions for every seed
-            self.objective.questions(),
-            tokens,
-        )
-
     # ------------------------------------------------------------ budget and steps
 
-    def _course(self, train: Encoded, held: Encoded, start: Start, corpus: Corpus, questions: HeldOut) -> Course:
+    def _course(self, train: Encoded, start: Start, corpus: Corpus) -> Course:
         """The steps that fit into the budget: counted once, and kept in config.json."""
         specials = start.tokenizer.cls_id, start.tokenizer.sep_id
         vocabulary, asked = vocabulary_of(start.tokenizer), self.asked
@@ -184,12 +175,12 @@ class Run:
         )
         self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
         was = self.world.first(self._was_frozen)
-        fixed = was or self.world.each(self._frozen(make, held, questions))[0]
+        fixed = was or self.world.each(self._frozen(make))[0]
         course = make(amount=fixed["amount"], unit=fixed["unit"], phases=asked.phases)
         enough(course, asked.budget)
         if was is None:
             self.told |= {"frozen": fixed, "notes": self.notes.told}
-            self.world.first(lambda: write_json(self.folder.config, self.told))
+            self.world.first(lambda: self.folder.begin(self.told))
         self.train = asked.train.model_copy(update={"evaluations": fixed["evaluations"]})
         return course
 
@@ -201,7 +192,7 @@ class Run:
         found: dict[str, Any] | None = was.get("frozen")
         return found
 
-    def _frozen(self, make: Callable[..., Course], held: Encoded, questions: HeldOut) -> dict[str, Any]:
+    def _frozen(self, make: Callable[..., Course]) -> dict[str, Any]:
         asked, budget = self.asked, Budget.read(self.asked.budget)
         if budget.minutes is None:
             return {"amount": budget.amount, "unit": budget.unit, "evaluations": asked.train.evaluations}
@@ -210,15 +201,16 @@ class Run:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
 
         measured = rates(lambda: self._build(self.material.again()), few, asked.phases, asked.train, self.world)
-        judging, ending = self._judging_takes(held, questions)
+        start = self.material.again()
+        judging, ending = self.judging.takes(self._build(start), start)
         evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
         reserved, spent = judging * evaluations + ending + SAVING, time.monotonic() - self.began
         left = 60 * budget.minutes - spent - reserved
         if left <= 0:
+            kept = "" if self.folder.replaces else " What was read is kept, and a second run starts sooner."
             raise UserError(
                 f"A budget of {asked.budget} is used up before the first step: reading and probing took {spent:,.0f} "
-                f"seconds here, judging and saving take {reserved:,.0f}. Give more. What was read is kept, and a "
-                "second run starts sooner."
+                f"seconds here, judging and saving take {reserved:,.0f}. Give more.{kept}"
             )
         amount = int(tokens_in(left, asked.phases, measured))
         return {
@@ -229,34 +221,9 @@ class Run:
             "tokens_per_second": [round(rate, 1) for rate in measured],
         }
 
-    def _judging_takes(self, held: Encoded, questions: HeldOut) -> tuple[float, float]:
-        """Seconds of judging once on the way, and in the end: every sequence by itself, of which some are timed, and
-        all of the minimal pairs."""
-        start = self.material.again()
-        built = self._build(start)
-        answers = self.objective.answers(built)
-        way = _seconds(lambda: judge(answers, questions, self.device, self.format))
-        each = self._questions(held, start.tokenizer, tokens=1)
-        some = replace(each, asked=each.asked[:: max(1, len(each.asked) // TIMED)])
-        ending = _seconds(lambda: judge_each(answers, some, self.device, self.format))
-        ending *= len(each.asked) / len(some.asked)
-        shot = self.zero_shot
-        if shot is not None:
-            few = _seconds(lambda: shot.judge(self.objective, built, start, self.format, few=True))
-            way, ending = way + few, ending + few * len(shot.pairs) / len(shot.few)
-        return way, ending
+    # ------------------------------------------------------------ training and what comes out
 
-    # ------------------------------------------------------------ training and judging
-
-    def _judge(self, built: Objective, start: Start, questions: HeldOut) -> dict[str, float]:
-        """On the way: the held-out loss, and a few of the minimal pairs."""
-        found = judge(self.objective.answers(built), questions, self.device, self.format)
-        if self.zero_shot is not None:
-            pairs = self.zero_shot.judge(self.objective, built, start, self.format, few=True)
-            found |= {} if pairs is None else {"minimal_pairs": pairs.overall.accuracy.value}
-        return found
-
-    def _train(self, course: Course, questions: HeldOut) -> tuple[Start, Objective, float]:
+    def _train(self, course: Course) -> tuple[Start, Objective, float]:
         asked = self.asked
         start = self.material.again()
         built = self._build(start)
@@ -269,7 +236,7 @@ class Run:
                 course,
                 self.train,
                 place,
-                lambda: self._judge(built, start, questions),
+                lambda: self.judging.on_the_way(built, start),
                 {"steps": course.total, "tokens": course.tokens, "parameters": start.parameters},
                 self.quiet,
                 self.allow_drift,
@@ -284,19 +251,28 @@ class Run:
         return start, built, progress.seconds
 
     def _finish(
-        self,
-        start: Start,
-        built: Any,
-        course: Course,
-        corpus: Corpus,
-        held: Encoded,
-        before: dict[str, float] | None,
-        seconds: float,
+        self, start: Start, built: Any, course: Course, corpus: Corpus, before: Before | None, seconds: float
     ) -> Pretrained:
+        """The model is kept before it is judged, so that no fault in that costs the training."""
         asked, folder = self.asked, self.folder
-        each = self._questions(held, start.tokenizer, tokens=1)
-        losses, counts, right = judge_each(self.objective.answers(built), each, self.device, self.format)
-        pairs = self.zero_shot and self.zero_shot.judge(self.objective, built, start, self.format)
+        self._save(start, built)
+        judged = self.judging.in_the_end(built, start, before)
+        plateau = unigram([course.corpus], judged.held, start.tokenizer.size)
+        told = summary(judged, start, course, corpus, asked.objective, plateau, asked.seed)
+        told["facts"] = [shape.plain() for shape in facts(judged, start, course, corpus)]
+        told["metrics"] = {"held-out": {name: figure["value"] for name, figure in told["figures"].items()}}
+        # A repeat writes the same metrics.json to the byte, so clocks stand elsewhere.
+        clocks = {"seconds": round(seconds, 1), "tokens_per_second": round(course.tokens / max(seconds, 1e-9), 1)}
+        write_json(folder.path / "timings.json", clocks)
+        told |= elsewhere(folder.path, told)
+        write_json(folder.metrics, told)
+        write_report(folder.path)
+        write_card(folder.path)
+        return Pretrained(folder.path, told, self.notes.told)
+
+    def _save(self, start: Start, built: Any) -> None:
+        """Write the model, and keep it once it is proved."""
+        asked, folder = self.asked, self.folder
         if hasattr(built, "finished"):
             start.network = built.finished()
         start.network.eval()
@@ -305,31 +281,13 @@ class Run:
             "answers": asked.objective.spoken,
             "max_length": start.network.encoder.limit or start.config.positions,
             "precision": asked.train.precision,
+            "transformers": self.outside,
             "provenance": {"base": asked.model, "seed": asked.seed, "data": self.told["data"], **self.told["start"]},
         }
         _saved.save(folder.unproved, start, described)
-        _saved.prove(folder.unproved, start, asked.objective.head_of(start.kind), each.asked[:PROOF])
-        plateau = unigram([course.corpus], each, start.tokenizer.size)
-        documents = corpus.facts["splits"]["held-out"]["documents"]
-        judged = Judged(each, losses, counts, right, plateau, documents, before, pairs)
-        told = summary(judged, start, course, corpus, asked.objective.name, asked.seed)
-        told["facts"] = [shape.plain() for shape in facts(judged, start, course, corpus)]
-        told["metrics"] = {"held-out": {name: figure["value"] for name, figure in told["figures"].items()}}
-        # A repeat writes the same metrics.json to the byte, so clocks stand elsewhere.
-        clocks = {"seconds": round(seconds, 1), "tokens_per_second": round(course.tokens / max(seconds, 1e-9), 1)}
-        write_json(folder.path / "timings.json", clocks)
-        told |= elsewhere(folder.path, told)
+        head = asked.objective.head_of(start.kind)
+        _saved.prove(folder.unproved, start, head, self.judging.each.asked[:PROOF])
         folder.accept()
-        write_json(folder.metrics, told)
-        write_report(folder.path)
-        write_card(folder.path)
-        return Pretrained(folder.path, told, self.notes.told)
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
 
 
 def _done(folder: RunFolder, notes: Notes, leads: bool) -> Pretrained:
@@ -340,7 +298,7 @@ def _done(folder: RunFolder, notes: Notes, leads: bool) -> Pretrained:
 def _keep_sources(asked: Pretrain, overwrite: bool) -> None:
     """Raises UserError where overwriting the folder would delete what the run reads."""
     out = Path(asked.out).resolve()
-    for name in (asked.text, asked.model, asked.tokenizer):
+    for name in (asked.text, asked.model, asked.tokenizer, asked.remember):
         place = Path(name).resolve() if name else None
         if overwrite and place is not None and place.exists() and out in (place, *place.parents):
             raise UserError(f"{name} lies in {asked.out}, which --overwrite would empty. Give another --out.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from maskwright.base.choice import Choice, dump, find, resolve
+from maskwright.base.choice import Choice, Part, dump, find, resolve
 from maskwright.base.command import is_word, sets
 from maskwright.base.config import Config, elsewhere, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
@@ -52,11 +52,16 @@ class Pretrain(Config):
     phases: list[Phase] = Field([Phase()], min_length=1, description="lengths and batches, one after another")
     train: Train = Field(Train(), description="how to train")
     judge_sequences: int | None = Field(1000, ge=1, description="held-out sequences that are judged; none: all")
-    pairs: str | None = Field(None, description="minimal pairs (BLiMP's files) that are judged at the end")
-    pairs_limit: int = Field(100, ge=1, description="pairs of each of their files")
+    remember: str | None = Field(
+        None, description="with --model: a corpus like what it knew, whose held-out text says what was forgotten"
+    )
+    pairs: str | None = Field(None, description="minimal pairs (BLiMP's files) to judge on the way and in the end")
+    pairs_limit: int | None = Field(
+        100, ge=1, description="most pairs of a paradigm: all are judged in the end, ten on the way; none: no limit"
+    )
     seed: int = Field(0, ge=0, description="fixes masks, order, new weights and dropout")
 
-    @field_validator("dropout", "judge_sequences", mode="before")
+    @field_validator("dropout", "judge_sequences", "pairs_limit", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
         return None if value == "none" else value
@@ -69,9 +74,9 @@ class Pretrain(Config):
 
     @model_validator(mode="after")
     def _of_a_model(self) -> Pretrain:
-        for name in ("extend_vocabulary", "positions"):
+        for name in ("extend_vocabulary", "positions", "remember"):
             if getattr(self, name) and self.model is None:
-                raise ValueError(f"{name} changes a model that is gone on with; give --model, or leave it away")
+                raise ValueError(f"{name} is of a model that is gone on with; give --model, or leave it away")
         return self
 
 
@@ -89,8 +94,9 @@ def gather(
 ) -> Pretrain:
     """One `Pretrain` from the recipe, a run file, options and `--set` tables, later ones winning.
 
-    An option may be a field of `Pretrain` or one of `SHORT`. What `masking` says holds within the objective; of another
-    masking than the recipe's, what all maskings have (rate, masked, random, copies) stays as the recipe has it.
+    An option may be a field of `Pretrain` or one of `SHORT`. `masking` is short for `objective.masking`, which holds
+    where a layer has both. Where another masking is named, what all maskings have (rate, masked, random,
+    copies) stays as it was: as the recipe has it, or the objective where that is another than the recipe's.
     """
     source = "pretrain" if config is None or isinstance(config, Mapping) else str(config)
     table = dict(config) if isinstance(config, Mapping) else {} if config is None else read_toml(config)
@@ -101,17 +107,19 @@ def gather(
             path = elsewhere(Pretrain, name, allowed)
             how = f" It is a setting: {path} in a run file and behind --set, nested in `settings` in Python."
             raise UserError(unknown("option", name, allowed, path) + (how if path else ""))
-    layers = [_told(layer) for layer in (table, given, sets)]
-    said: dict[str, Any] = {}
-    for layer in layers:
-        said = merge(said, layer)
+    said, maskings = dict[str, Any](), list[dict[str, Any]]()
+    for layer in (table, given, sets):
+        told, own = _told(layer)
+        said, maskings = merge(said, told), [*maskings, *own]
     recipe = resolve(Recipe, said.get("recipe") or Pretrain.model_fields["recipe"].default)
     budget = Budget.read(str(said.get("budget") or Pretrain.model_fields["budget"].default))
     goes_on = bool(said.get("model"))
     if goes_on:
         _refuse_new(said)
     whole = merge(_defaults(), recipe.settings(budget, goes_on))
-    whole = _with_masking(merge(whole, {n: v for n, v in said.items() if n not in SHORT}), said.get("masking"))
+    whole = merge(whole, {n: v for n, v in said.items() if n not in SHORT})
+    for masking in maskings:
+        whole = _with_masking(whole, masking)
     changes = {name: said[name] for name in ("length", "batch_tokens") if name in said}
     whole["phases"] = _phases(whole["phases"], changes)
     if "lr" in said:
@@ -125,6 +133,9 @@ def command(asked: Pretrain) -> str:
     first = {"recipe": settings["recipe"]["name"], "budget": asked.budget}
     first |= {"model": asked.model} if asked.model else {}
     usual = gather({"text": asked.text, **first}, {}, {}).model_dump(mode="json")
+    for one in (settings, usual):  # what is not said of another masking stays as the recipe has it
+        if masking := one["objective"].get("masking"):
+            masking["copies"] = masking["copies"] or "none"
     words = ["maskwright", "pretrain", asked.text]
     plain = {n: v for n, v in settings.items() if n not in ("text", *first) and is_word(v)}
     for name, value in [*first.items(), *((n, v) for n, v in plain.items() if v != usual[n])]:
@@ -137,29 +148,31 @@ def _defaults() -> dict[str, Any]:
     return {"train": {"optimizer": {"name": "adamw"}, "schedule": {"name": "linear"}}, "objective": {"name": "mlm"}}
 
 
-def _told(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer whose parts are tables."""
-    out = dict(layer)
-    for name, contract in (("objective", PretrainingObjective), ("masking", Masking)):
-        if name in out:
-            given = out[name]
-            out[name] = {"name": given} if isinstance(given, str) else given
-            if isinstance(given, contract):
-                out[name] = dump(given)
-    return out
+def _told(layer: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A layer without what it says of the masking, and that, both spellings of it; parts as tables."""
+    rest, objective = dict(layer), dict[str, Any]()
+    if "objective" in rest:
+        objective = rest["objective"] = _table(PretrainingObjective, rest["objective"])
+    return rest, [_table(Masking, said.pop("masking")) for said in (rest, objective) if "masking" in said]
 
 
-def _with_masking(whole: dict[str, Any], masking: Mapping[str, Any] | None) -> dict[str, Any]:
+def _table(contract: type[Part], given: Any) -> dict[str, Any]:
+    """A part as a table. Raises UserError for what is no part."""
+    if isinstance(given, str):
+        return {"name": given}
+    return dict(given) if isinstance(given, Mapping) else dump(resolve(contract, given))
+
+
+def _with_masking(whole: dict[str, Any], masking: Mapping[str, Any]) -> dict[str, Any]:
     """The objective with what was said of its masking."""
-    if masking is None:
-        return whole
-    objective = dict(whole["objective"])
-    if "masking" not in find(PretrainingObjective, objective["name"]).model_fields:
+    objective = _table(PretrainingObjective, whole["objective"])
+    field = find(PretrainingObjective, objective["name"]).model_fields.get("masking")
+    if field is None:
         raise UserError(
             f"The objective {objective['name']!r} masks nothing, so that masking has no place. Leave it away; of a "
             "mixture, name it in the part: objective.parts."
         )
-    was = objective.get("masking", {})
+    was = _table(Masking, objective.get("masking", {} if field.is_required() else field.default))
     if masking.get("name", was.get("name")) != was.get("name"):
         was = {name: value for name, value in was.items() if name in Masking.model_fields}
     objective["masking"] = merge(was, masking)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
+from maskwright.base.config import parse
 from maskwright.base.errors import UserError
-from maskwright.models import Loaded, family, lengthen, load_network, random_network
-from maskwright.models._family import name_of
+from maskwright.base.files import read_json
+from maskwright.models import Loaded, describe, family, lengthen, load_network, locate, random_network
+from maskwright.models._family import name_of, reference_heads
 from maskwright.pretraining.reading import tokenizer_of
 from maskwright.pretraining.resize import extend_vectors, swap_vectors
 from maskwright.pretraining.settings import Pretrain
-from maskwright.pretraining.sizes import sized
+from maskwright.pretraining.sizes import shape, sized
+from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.text.tokenizer import Tokenizer
+
+ANSWERED = {"at": "at its place", "before": "from the piece before it"}
 
 
 @dataclass
@@ -34,6 +40,25 @@ class Start:
         return sum(p.numel() for p in self.network.parameters())
 
 
+def check(asked: Pretrain) -> None:
+    """Raises UserError for what no text can mend, before any is read: a tokenizer without a mask, a network that the
+    family does not have, a size that it cannot have, sequences that are longer than it reads."""
+    if named := asked.tokenizer or asked.model:
+        vocabulary_of(tokenizer_of(named))
+    if asked.model:
+        described = describe(locate(asked.model))
+        kind, config = described.kind, described.config
+    else:
+        kind = family(asked.family)
+        table = {**shape(kind, asked.size), **asked.network}
+        config = parse(kind.Config, table, f"network of the family {name_of(kind)!r}")
+    asked.objective.head_of(kind)
+    if asked.positions is None:
+        with torch.device("meta"):  # nothing is drawn
+            encoder = kind.build(config)
+        _check_length(asked, encoder.limit, config.positions)
+
+
 def fresh(asked: Pretrain, tokenizer: Tokenizer) -> Start:
     """A network of the family and size that was asked for, with random weights."""
     kind = family(asked.family)
@@ -41,7 +66,7 @@ def fresh(asked: Pretrain, tokenizer: Tokenizer) -> Start:
     config = sized(kind, asked.size, tokenizer, asked.network, asked.dropout)
     network = random_network(kind, config, head)
     out = Start(network, kind, config, tokenizer, f"{asked.family}, {asked.size}, from random weights")
-    _check_length(asked, network.encoder.limit)
+    _check_length(asked, network.encoder.limit, config.positions)
     return out
 
 
@@ -50,7 +75,7 @@ def further(asked: Pretrain, tokenizer: Tokenizer) -> Start:
     assert asked.model is not None
     kind = load_network(asked.model, "bare").family
     loaded = load_network(asked.model, asked.objective.head_of(kind))
-    notes = [*_lengthened(asked, loaded), *_resized(asked, loaded, tokenizer)]
+    notes = [*_lengthened(asked, loaded), *_resized(asked, loaded, tokenizer), *_asked_elsewhere(asked)]
     new = sorted({name.split(".")[0] for name in loaded.new})
     if new:
         others = [part for part in new if part != "masked_lm"]  # of that it is said that it was fitted
@@ -75,13 +100,19 @@ def outside(asked: Pretrain, start: Start) -> list[str]:
             "comes out is read by maskwright alone."
         ]
     said = asked.objective.outside(start.kind)
+    head = asked.objective.head_of(start.kind)
+    if head not in reference_heads(start.kind):
+        said = (
+            f"The transformers library has no class for the network {head!r} of the family {name_of(start.kind)!r}: "
+            f"there AutoModel reads the encoder of what comes out, without that head. {said}"
+        ).strip()
     return [said] if said else []
 
 
 def _lengthened(asked: Pretrain, loaded: Loaded) -> list[str]:
     longest = max(phase.length for phase in asked.phases)
     if asked.positions is None:
-        _check_length(asked, loaded.limit)
+        _check_length(asked, loaded.limit, loaded.config.positions)
         return []
     done = lengthen(loaded, asked.positions, longest)
     if not done:
@@ -103,16 +134,33 @@ def _resized(asked: Pretrain, loaded: Loaded, tokenizer: Tokenizer) -> list[str]
     return [note]
 
 
-def _check_length(asked: Pretrain, limit: int | None) -> None:
-    longest = max(phase.length for phase in asked.phases)
-    if limit is None or longest <= limit:
+def _asked_elsewhere(asked: Pretrain) -> list[str]:
+    """Where the model has learnt to answer at another place than the objective asks."""
+    assert asked.model is not None
+    described = locate(asked.model) / "maskwright.json"
+    was = str(read_json(described).get("answers", "at")) if described.exists() else "at"
+    now = asked.objective.spoken
+    if was == now or "none" in (was, now):
+        return []
+    remedy = "Give objective.shift=true" if was == "before" else "Leave shift away"
+    return [
+        f"{asked.model} names a masked piece {ANSWERED[was]}, and this objective asks for it {ANSWERED[now]}: its head "
+        f"begins one place off, and what is said of before means little. {remedy} to go on as it was trained."
+    ]
+
+
+def _check_length(asked: Pretrain, limit: int | None, usual: int) -> None:
+    """limit: rows of a table of positions, None where there is none; usual: what the config says."""
+    longest, most = max(phase.length for phase in asked.phases), limit or usual
+    if longest <= most:
         return
-    remedy = (
-        "interpolate, tile or extend its table by --positions"
-        if asked.model
-        else "a longer table by --set network.positions"
-    )
+    if asked.model and limit is None:
+        remedy = "write a larger max_position_embeddings into its config.json"
+    elif asked.model:
+        remedy = "interpolate, tile or extend its table by --positions"
+    else:
+        remedy = f"a longer reach by --set network.positions={longest}"
     raise UserError(
-        f"A phase reads sequences of {longest:,} pieces, but the network has {limit:,} positions. Give at most "
-        f"{limit:,}, or {remedy}."
+        f"A phase reads sequences of {longest:,} pieces, but the network has {most:,} positions. Give at most "
+        f"{most:,}, or {remedy}."
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from maskwright.data.corpus import Corpus
 from maskwright.data.corpus.statistics import REPEATED
 from maskwright.pretraining.course import Course
 from maskwright.pretraining.held_out import HeldOut
+from maskwright.pretraining.judging import Forgotten, Judged
+from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.start import Start
 from maskwright.pretraining.zero_shot import tables
 from maskwright.runs.shapes import Shape, Table
@@ -22,40 +24,29 @@ from maskwright.stats.intervals import bootstrap
 PLATEAU = 0.2  #: nats below the plateau of word frequencies, from which on a network has left it
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """The trained network on held-out text: of each of S sequences its loss, how many pieces were asked, and how many
-    answers were right. unigram: nats a piece of knowing how often each comes; before: of the network at the start,
-    where it was a trained one."""
-
-    held: HeldOut
-    losses: np.ndarray
-    counts: np.ndarray
-    right: np.ndarray
-    unigram: float
-    documents: int
-    before: dict[str, float] | None = None
-    pairs: Any = None  #: `tasks.MaskedLM.judge` of minimal pairs, where there are some
-
-    @property
-    def loss(self) -> float:
-        return float(self.losses.sum() / self.counts.sum())
-
-
-def summary(judged: Judged, start: Start, course: Course, corpus: Corpus, objective: str, seed: int) -> dict[str, Any]:
-    """As JSON, for metrics.json."""
+def summary(
+    judged: Judged,
+    start: Start,
+    course: Course,
+    corpus: Corpus,
+    objective: PretrainingObjective,
+    unigram: float,
+    seed: int,
+) -> dict[str, Any]:
+    """As JSON, for metrics.json. unigram: nats a piece of knowing how often each comes."""
     figures = _figures(judged)
     read = course.text / max(1, len(course.corpus.ids))
     return {
         "task": "pre-training",
-        "base": f"{start.words} ({objective})",
+        "base": f"{start.words} ({objective.name})",
         "main": "loss",
         "reported": {"split": "held-out", "source": str(corpus.folder), "rows": len(judged.counts), "of": "sequence"},
         "seeds": [seed],
         "saved": {"seed": seed, "why": "the last step's"},
         "figures": figures,
-        "baselines": [_unigram(judged, figures)],
-        "verdict": _verdict(judged, figures, read, corpus),
+        "baselines": [_unigram(judged, unigram)],
+        "verdict": _verdict(judged, figures, read, corpus, objective, unigram),
+        "questions": _asked(judged.held),
         "parameters": start.parameters,
         "read": {"tokens": course.tokens, "steps": course.total, "passes": read},
     }
@@ -98,46 +89,76 @@ def _figures(judged: Judged) -> dict[str, dict[str, Any]]:
         "accuracy": lambda counts: (counts @ right) / (counts @ asked),
     }
     found = {name: {**bootstrap(of, len(asked)).plain(), "over": "sequences"} for name, of in measures.items()}
+    for name, (sums, of) in judged.beside.items():
+        found[name] = _share(sums, of)
+    if judged.forgotten is not None:
+        known = judged.forgotten
+        found["forgotten"] = _share(known.after - known.before, known.counts)
     if judged.pairs is not None:
         found["minimal_pairs"] = {**judged.pairs.overall.accuracy.plain(), "over": "pairs"}
     return found
 
 
-def _unigram(judged: Judged, figures: Mapping[str, Any]) -> dict[str, Any]:
+def _share(sums: np.ndarray, of: np.ndarray) -> dict[str, Any]:
+    """Of sums and counts of sequences, the quotient with its interval."""
+    return {**bootstrap(lambda counts: (counts @ sums) / (counts @ of), len(of)).plain(), "over": "sequences"}
+
+
+def _asked(held: HeldOut) -> dict[str, Any]:
+    """Which questions these were: two figures are comparable where this is the same."""
+    digest = hashlib.sha256()
+    for one in held.asked:
+        for part in (one.batch.ids, one.chosen.tokens, one.labels):
+            digest.update(part.numpy().tobytes())
+    longest = max(max(one.batch.lengths) for one in held.asked)
+    return {"sequences": len(held.asked), "pieces": held.count, "longest": longest, "sha256": digest.hexdigest()}
+
+
+def _unigram(judged: Judged, unigram: float) -> dict[str, Any]:
     nothing = {"low": None, "high": None, "level": 0.95, "over": "sequences"}
     return {
         "name": "how often each piece comes",
         "metric": "loss",
-        "figures": {"loss": {"value": judged.unigram, **nothing}},
-        "sentence": _plateau(judged),
+        "figures": {"loss": {"value": unigram, **nothing}},
+        "sentence": _plateau(judged, unigram),
     }
 
 
-def _plateau(judged: Judged) -> str:
-    gain = judged.unigram - judged.loss
+def _plateau(judged: Judged, unigram: float) -> str:
+    gain = unigram - judged.loss
     if gain > PLATEAU:
-        return f"Knowing how often each piece comes gives {judged.unigram:.2f} nats; the network is {gain:.2f} below."
+        return f"Knowing how often each piece comes gives {unigram:.2f} nats; the network is {gain:.2f} below."
     return (
-        f"Knowing how often each piece comes gives {judged.unigram:.2f} nats: the network has learnt no more than "
+        f"Knowing how often each piece comes gives {unigram:.2f} nats: the network has learnt no more than "
         "that yet. Give it a larger budget, or a smaller size, with which it sees more text."
     )
 
 
-def _verdict(judged: Judged, figures: Mapping[str, Any], read: float, corpus: Corpus) -> list[str]:
+def _verdict(
+    judged: Judged,
+    figures: Mapping[str, Any],
+    read: float,
+    corpus: Corpus,
+    objective: PretrainingObjective,
+    unigram: float,
+) -> list[str]:
     loss, bits, right = (figures[name] for name in ("loss", "bits_per_byte", "accuracy"))
     said = [
         f"On held-out text ({counted(judged.documents, 'document')}, {counted(len(judged.counts), 'sequence')}, "
         f"{judged.held.count:,} pieces asked for) it needs {loss['value']:.3f} nats a piece{_reach(loss)}, "
         f"{bits['value']:.3f} bits a byte, and its likeliest piece is right for {right['value']:.1%}.",
-        _plateau(judged),
+        _plateau(judged, unigram),
+        *objective.explained(figures),
         f"It read the training text {read:.2f} times.",
     ]
     if judged.before is not None:
-        change = judged.loss - judged.before["loss"]
+        change = judged.loss - judged.before.loss
         said.append(
-            f"Before, it needed {judged.before['loss']:.3f} nats a piece: {abs(change):.3f} "
+            f"Before, it needed {judged.before.loss:.3f} nats a piece: {abs(change):.3f} "
             f"{'less' if change < 0 else 'more'} now."
         )
+    if judged.forgotten is not None:
+        said.append(_forgotten(judged.forgotten, figures["forgotten"]))
     if judged.pairs is not None:
         found = judged.pairs.overall
         said.append(
@@ -151,6 +172,15 @@ def _verdict(judged: Judged, figures: Mapping[str, Any], read: float, corpus: Co
             "look at."
         )
     return said
+
+
+def _forgotten(known: Forgotten, figure: Mapping[str, Any]) -> str:
+    was, now = (float(losses.sum() / known.counts.sum()) for losses in (known.before, known.after))
+    return (
+        f"On the held-out text of {known.text.source} ({counted(known.text.documents, 'document')}) it needed "
+        f"{was:.3f} nats a piece before and {now:.3f} now: {abs(now - was):.3f}{_reach(figure)} "
+        f"{'were forgotten' if now > was else 'fewer, so that nothing was forgotten'}."
+    )
 
 
 def _reach(figure: Mapping[str, Any]) -> str:

@@ -12,12 +12,17 @@ from typing import Any
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import can_lock, check_room, lock, read_json, room, write_json
+from maskwright.runs import _earlier
+
+PREPARING = "preparing"  #: in config.json, until the first step of training can be made
+READ = ("corpus", "corpus.part")  #: what is made of text before that, and outlives a mistake in all else
 
 
 @dataclass(frozen=True)
 class RunFolder:
     path: Path
     resumed: bool = False
+    anew: bool = False  #: whether what was read of the same text is to be read again too
 
     @staticmethod
     def open(path: str | Path, config: dict[str, Any], resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -25,7 +30,8 @@ class RunFolder:
         where nothing can be written.
 
         config: all that is needed to repeat the run, as plain values. A resumed run must have the same settings.
-        Nothing is written or deleted before `start`, so that a mistake found in between costs no earlier run.
+        Nothing is written or deleted before `start`, so that a mistake found in between costs no earlier run. A run
+        that was only preparing holds nothing that was trained, so that neither need be said of it.
         """
         path = Path(path)
         folder = RunFolder(path)
@@ -39,13 +45,17 @@ class RunFolder:
             raise UserError("Say either --resume or --overwrite, not both.")
         if not held:
             return folder
-        if not folder.is_run:
+        waits = _earlier.waits(path)
+        if not folder.is_run and not waits:
             kept = "; --overwrite will not delete it" if overwrite else ""
             raise UserError(
                 f"{path} already holds something that is not a run of maskwright{kept}. Give another --out."
             )
+        if folder.preparing and (resume or overwrite or not waits):
+            return RunFolder(path, resumed=resume and folder._asks(config), anew=overwrite)
         if resume:
-            folder._same(config)
+            if not waits:  # else what is here is not known before `mend`
+                folder._same(config)
             return RunFolder(path, resumed=True)
         if not overwrite:
             raise UserError(
@@ -54,10 +64,12 @@ class RunFolder:
             )
         return folder
 
-    def start(self, config: dict[str, Any]) -> None:
+    def start(self, config: dict[str, Any], preparing: bool = False) -> None:
         """Replace what the folder held by `config`; a run that is resumed keeps everything.
 
-        The old config.json goes last, so that a kill in between leaves something that --overwrite may replace.
+        preparing: mistakes may yet be found. A run that is replaced then waits inside of the folder until `begin`, and
+        `clear` brings it back; what was read of the same text stays. Else the old config.json goes last, so that a
+        kill in between leaves something that --overwrite may replace.
         """
         if self.resumed:
             for torn in self.path.rglob(".*.part"):  # half a file, from a kill in the middle of a write
@@ -65,21 +77,39 @@ class RunFolder:
             return
         with room(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            self._empty()
+            if preparing and self.is_run and not self.preparing:
+                _earlier.put_away(self.path)
+            else:
+                same = not self.anew and self._was().get("data") == config.get("data")
+                kept = (_earlier.EARLIER, *(READ if same else ())) if preparing else ()
+                _earlier.empty(self.path, (self.config.name, *kept))
+        write_json(self.config, {**config, PREPARING: True} if preparing else config)
+
+    def mend(self, config: dict[str, Any], resume: bool) -> None:
+        """Go on with what a kill ended while a run waited to be replaced: it goes where the new one had begun, waits
+        where that is resumed by what it was asked for, and else comes back. Only within `held`."""
+        if not _earlier.waits(self.path):
+            return
+        whole = _earlier.whole(self.path)
+        if whole and self.config.exists() and not self.preparing:
+            _earlier.forget(self.path)
+        elif not (whole and self.preparing and resume and self._asks(config)):
+            _earlier.bring_back(self.path)
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """The steps are fixed, and `config` says so: what the run replaces is given up."""
         write_json(self.config, config)
+        _earlier.forget(self.path)
 
     def clear(self) -> None:
-        """Take out what `start` and those after it put into the folder, of a run that could not begin."""
-        self._empty()
-        self.config.unlink(missing_ok=True)
-
-    def _empty(self) -> None:
-        """All but config.json, which says that the rest is ours."""
-        for held in self.path.iterdir():
-            if held.is_dir() and not held.is_symlink():
-                shutil.rmtree(held)
-            elif held != self.config:
-                held.unlink()
+        """Take out what `start` and those after it put into the folder, of a run that could not begin, but for what was
+        read of the text; the run that it was to replace comes back."""
+        if _earlier.waits(self.path):
+            _earlier.bring_back(self.path)
+            return
+        _earlier.empty(self.path, (self.config.name, *READ))
+        if not any((self.path / name).exists() for name in READ):
+            self.config.unlink(missing_ok=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -107,6 +137,25 @@ class RunFolder:
         cannot be read."""
         found = read_json(self.config) if self.config.is_file() else None
         return isinstance(found, dict) and {"settings", "data"} <= found.keys()
+
+    @property
+    def replaces(self) -> bool:
+        """Whether an earlier run waits here, which comes back if this one cannot begin."""
+        return _earlier.waits(self.path)
+
+    @property
+    def preparing(self) -> bool:
+        """Whether the run that is here ended before its first step could be made."""
+        return bool(self._was().get(PREPARING))
+
+    def _was(self) -> dict[str, Any]:
+        found = read_json(self.config) if self.config.is_file() else {}
+        return found if isinstance(found, dict) else {}
+
+    def _asks(self, config: dict[str, Any]) -> bool:
+        """Whether the run that is here was asked for the same."""
+        was = self._was()
+        return not _differences(_bare(was.get("settings")), _bare(config.get("settings")))
 
     def _same(self, config: dict[str, Any]) -> None:
         was = read_json(self.config)
@@ -140,7 +189,7 @@ class RunFolder:
 
     @property
     def complete(self) -> bool:
-        return self.metrics.exists() and self.model.exists()
+        return self.metrics.exists() and self.model.exists() and not _earlier.waits(self.path)
 
     @property
     def model(self) -> Path:

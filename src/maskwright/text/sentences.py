@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 
-# Chinese and Japanese; Devanagari; Arabic and Urdu; Armenian; Ethiopic; Burmese. Behind a stop its quote may close.
+# Chinese and Japanese; Devanagari; Arabic and Urdu; Armenian; Ethiopic; Burmese. Behind a stop its quote may close;
+# BEHIND is where a sentence begins.
 _STOPS = "。！？।॥؟۔։።။"
 _CLOSING = "」』”’）"
-_BEHIND = re.compile(f"(?<=[{_STOPS}])(?![{_STOPS}{_CLOSING}])|(?<=[{_STOPS}][{_CLOSING}])(?![{_CLOSING}])")
+BEHIND = re.compile(f"(?<=[{_STOPS}])(?![{_STOPS}{_CLOSING}])|(?<=[{_STOPS}][{_CLOSING}])(?![{_CLOSING}])")
 _HAS_STOP = re.compile(f"[{_STOPS}]")
 
 
@@ -25,7 +26,7 @@ def split(text: str) -> list[str]:
     Every character of the text but white space is in one of them. A line feed is white space like a blank: who has
     lines that are sentences of their own splits them first.
     """
-    parts = _BEHIND.split(text) if _HAS_STOP.search(text) else [text]
+    parts = BEHIND.split(text) if _HAS_STOP.search(text) else [text]
     return [stripped for part in parts for sentence in _tokenize()(part) if (stripped := sentence.strip())]
 
 

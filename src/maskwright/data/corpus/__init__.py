@@ -1,8 +1,8 @@
 """Text for pre-training: files and folders become documents of sentences, cleaned, each once, in Arrow shards.
 
 `build` writes a corpus, `Corpus.open` reads one. The way of the text: `sources` finds files, `reading` takes documents
-from them, `cleaning` and `blocks` make sentences of each on all cores, `duplicates` and `held_out` decide what stays
-and where, `shards` holds it, `statistics` tells of it.
+from them, `cleaning` and `blocks` make sentences of each on all cores, `columns` gathers what is known of each,
+`duplicates` and `held_out` decide what stays and where, `shards` holds it, `statistics` tells of it.
 """
 
 from maskwright.data.corpus.building import build

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from pyarrow import compute
 
 from maskwright.base.errors import UserError
 from maskwright.base.files import write_json
-from maskwright.data._near import BANDS
-from maskwright.data._same import key
 from maskwright.data.corpus.blocks import REASONS, column, hash64, read_block
+from maskwright.data.corpus.columns import Columns
 from maskwright.data.corpus.duplicates import near_repeats, repeats
 from maskwright.data.corpus.held_out import draw, named, places
 from maskwright.data.corpus.settings import CorpusSettings
@@ -55,7 +55,7 @@ def assemble(
         "words_per_sentence": words_of_sentences(tally.histogram),
         "duplicates": decided.duplicates,
         "filtered": decided.filtered,
-        "repeated_sentences": repeated_share(np.concatenate(tally.hashes)),
+        "repeated_sentences": repeated_share(np.frombuffer(tally.hashes, np.uint64)),
         "specials": tally.counts["specials"],
         "control": tally.counts["control"],
         "cut": {"documents": len(tally.parted), "sentences": tally.counts["cut"]},
@@ -69,7 +69,8 @@ def decide(paths: Sequence[Path], settings: CorpusSettings) -> Sides:
     """The side of each document: filters first, then equal documents, then near ones, then what is held out."""
     if not paths:
         raise UserError("The input holds no text: its files are empty, or hold white space alone.")
-    reasons, keys = _gathered(paths, "reason"), _gathered(paths, "key")
+    known = Columns(paths)
+    reasons = known.numbers("reason")
     filtered = {name: int((reasons == i).sum()) for i, name in enumerate(REASONS) if name}
     stays = np.flatnonzero(reasons == 0)
     if not len(stays):
@@ -78,7 +79,7 @@ def decide(paths: Sequence[Path], settings: CorpusSettings) -> Sides:
             f"No document is left of {len(reasons):,}: {told}. Lower --min-words ({settings.min_words}), raise "
             "--max-words, drop --language, or give other text."
         )
-    first = repeats(keys[stays])
+    first = repeats(known.numbers("key")[stays])
     owns = first == np.arange(len(stays))
     duplicates = {"exact": int((~owns).sum()), "near": 0, "crowded": 0}
     if settings.duplicates == "keep":
@@ -86,24 +87,26 @@ def decide(paths: Sequence[Path], settings: CorpusSettings) -> Sides:
     else:
         lead = stays = stays[owns]
     if settings.duplicates == "near":
-        owner, duplicates["crowded"] = near_repeats(_bands(paths, stays), _key_reader(paths, stays))
+        owner, duplicates["crowded"] = near_repeats(known.bands(stays), known.key_reader(stays))
         owns = owner == np.arange(len(stays))
         duplicates["near"] = int((~owns).sum())
         lead = stays = stays[owns]
     sides = np.full(len(reasons), _GONE, np.int8)
-    sides[stays] = np.where(_held_out(paths, lead, settings), _HELD_OUT, _TRAIN)
+    sides[stays] = np.where(_held_out(known, lead, settings), _HELD_OUT, _TRAIN)
     return Sides(sides, duplicates, filtered)
 
 
-def _held_out(paths: Sequence[Path], lead: np.ndarray, settings: CorpusSettings) -> np.ndarray:
+def _held_out(known: Columns, lead: np.ndarray, settings: CorpusSettings) -> np.ndarray:
     """(K,) bool: which of K documents are held out; `lead` (K,) says which document of all blocks speaks for each."""
     if not settings.held_out and not settings.held_out_names:
         return np.zeros(len(lead), bool)
-    origins = _texts(paths, "origin")
-    if settings.held_out_names:
-        sources = _texts(paths, "source")
-        return named([(origins[i], sources[i]) for i in lead], settings.held_out_names)
-    return draw(places(origins, settings.seed)[lead], settings.held_out)
+    if not settings.held_out_names:
+        return draw(places(known.texts("origin"), settings.seed)[lead], settings.held_out)
+    speaks, chosen = np.zeros(len(known), bool), np.zeros(len(known), bool)
+    speaks[lead] = True
+    documents = compress(zip(known.texts("origin"), known.texts("source"), strict=True), speaks)
+    chosen[speaks] = named(documents, settings.held_out_names)
+    return chosen[lead]
 
 
 class _Tally:
@@ -113,7 +116,7 @@ class _Tally:
         self.counts: Counter[str] = Counter()
         self.splits: dict[Split, Counter[str]] = {split: Counter() for split in SPLITS}
         self.histogram = np.zeros(1, np.int64)  #: how many sentences have 0, 1, ... words
-        self.hashes: list[np.ndarray] = [np.empty(0, np.uint64)]
+        self.hashes = array("Q")  #: of all sentences; it grows in place, where a list of arrays would be joined
         self.parted: set[int] = set()  #: hashes of the names of documents that stand in parts
 
     def add(self, split: Split, batch: pa.RecordBatch) -> None:
@@ -129,7 +132,7 @@ class _Tally:
         found = np.bincount(words, minlength=len(self.histogram))
         found[: len(self.histogram)] += self.histogram
         self.histogram = found
-        self.hashes.append(column(batch, "hashes").copy())
+        self.hashes.frombytes(column(batch, "hashes").tobytes())
         self.parted.update(map(hash64, batch.filter(batch.column("part")).column("origin").to_pylist()))
 
 
@@ -149,32 +152,3 @@ def _write(
                     writer.add(some.select(SHARD.names))
                     tally.add(writer.split, some)
     return tally, {writer.split: writer.written for writer in writers}
-
-
-def _gathered(paths: Sequence[Path], name: str) -> np.ndarray:
-    """(K,) a number of each document of all blocks."""
-    return np.concatenate([column(read_block(path), name).copy() for path in paths])
-
-
-def _texts(paths: Sequence[Path], name: str) -> list[str]:
-    return [text for path in paths for text in read_block(path).column(name).to_pylist()]
-
-
-def _bands(paths: Sequence[Path], stays: np.ndarray) -> np.ndarray:
-    """(len(stays), BANDS) uint64. Documents that a filter took have none: the others are counted through."""
-    whole = _gathered(paths, "bands").reshape(-1, BANDS)
-    rank = np.cumsum(_gathered(paths, "reason") == 0) - 1
-    return whole[rank[stays]]
-
-
-def _key_reader(paths: Sequence[Path], stays: np.ndarray) -> Callable[[int], str]:
-    """What reads the key of one of the documents that stay from its block."""
-    starts = np.cumsum([0, *(len(read_block(path)) for path in paths)])
-    block = lru_cache(maxsize=8)(read_block)
-
-    def read(document: int) -> str:
-        place = int(np.searchsorted(starts, stays[document], side="right")) - 1
-        sentences = block(paths[place]).column("sentences")[int(stays[document] - starts[place])]
-        return key(" ".join(sentences.as_py()))
-
-    return read

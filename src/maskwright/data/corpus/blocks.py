@@ -19,7 +19,7 @@ import pyarrow as pa
 from maskwright.base.errors import UserError, unknown
 from maskwright.base.files import write_bytes
 from maskwright.data._same import key
-from maskwright.data.corpus.cleaning import clean, limited, neutralise, paragraphs, special_pattern
+from maskwright.data.corpus.cleaning import clean, limited, neutralise, paragraphs, special_pattern, unbroken
 from maskwright.data.corpus.duplicates import signatures
 from maskwright.data.corpus.reading import Raw
 from maskwright.data.corpus.settings import CorpusSettings
@@ -91,8 +91,10 @@ def _document(raw: Raw, settings: CorpusSettings) -> dict[str, Any]:
     """A row of `SCHEMA`, and the key's text; one that is left out has no sentences."""
     text, control = clean(raw.text)
     text, specials = neutralise("\n".join(paragraphs(text)), special_pattern(settings.specials))
-    whole = [sentence for paragraph in text.split("\n") for sentence in split(paragraph)]
+    parts = [unbroken(paragraph) for paragraph in text.split("\n")]
+    whole = [sentence for paragraph, _ in parts for part in paragraph for sentence in split(part)]
     sentences = [part for sentence in whole for part in limited(sentence)]
+    cut = len(sentences) - len(whole) + sum(cuts for _, cuts in parts)
     words = [len(sentence.split()) for sentence in sentences]
     reason = _reason(sentences, sum(words), settings)
     row = {"name": raw.name, "reason": REASONS.index(reason), "part": raw.name != raw.origin, "key": 0}
@@ -102,7 +104,7 @@ def _document(raw: Raw, settings: CorpusSettings) -> dict[str, Any]:
         return row
     joined = key(" ".join(sentences))
     row |= {"sentences": sentences, "words": words, "hashes": [hash64(s.lower()) for s in sentences]}
-    row |= {"specials": specials, "control": control, "cut": len(sentences) - len(whole)}
+    row |= {"specials": specials, "control": control, "cut": cut}
     return row | {"key": hash64(joined), "text": joined}
 
 

@@ -9,7 +9,7 @@ true sets, as in the removal of near duplicates from web text (Lee et al. 2022, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,7 @@ WORDS = 5  #: of a shingle
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # the golden ratio's bits, odd
 _BLANK, _END = 32, 10
+_PIECE = 1 << 18  # characters hashed at once: eight bytes of each are held, several times over
 
 
 def signatures(keys: Sequence[str]) -> np.ndarray:
@@ -50,6 +51,19 @@ def shingles(keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _words(text: str) -> np.ndarray:
     """(W,) uint64, a hash of each word: the sum over its characters of a hash of character and place in the word."""
+    return np.concatenate([_word_hashes(piece) for piece in _pieces(text)])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in pieces of `_PIECE` characters and what is left of the last word; the blank at a cut is in none."""
+    start = 0
+    while len(text) - start > _PIECE and (end := text.find(" ", start + _PIECE)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
+def _word_hashes(text: str) -> np.ndarray:
     points = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint64)
     between = (points == _BLANK) | (points == _END)
     starts = np.flatnonzero(np.concatenate([[True], between[:-1]]))

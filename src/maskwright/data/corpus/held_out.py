@@ -9,6 +9,12 @@ import numpy as np
 from maskwright.base.errors import UserError, nearest
 from maskwright.data.corpus.blocks import hash64
 
+HINTED = 10_000  #: documents among whose names one is looked for that is like a name nobody has
+
+
+class EmptySide(UserError):
+    """A share or a count of the documents that would leave one of the sides without any."""
+
 
 def draw(places: np.ndarray, held_out: float) -> np.ndarray:
     """(K,) bool: the documents that are held out, by a share of all or a count.
@@ -16,20 +22,20 @@ def draw(places: np.ndarray, held_out: float) -> np.ndarray:
     places (K,) uint64: a hash of each document's name and the seed; parts of one document have one place and go
     together. Of a share, those whose place is below that share of 2^64, so that a document's side does not depend on
     the others; where there is none, the one with the lowest place. Of a count, the lowest places.
-    Raises UserError where one of the sides would be empty.
+    Raises EmptySide where one of the sides would be empty.
     """
     if not held_out:
         return np.zeros(len(places), bool)
     order = np.unique(places)
     if len(order) < 2:
-        raise UserError(
+        raise EmptySide(
             f"held_out = {held_out:g}, but there is one document only, and it cannot be on both sides. Give more, "
             "say what a document is (--documents blank-lines, or lines), or hold nothing out."
         )
     below = int(np.searchsorted(order, np.uint64(held_out * 2.0**64))) if held_out < 1 else int(held_out)
     chosen = max(below, 1)
     if chosen >= len(order):
-        raise UserError(
+        raise EmptySide(
             f"held_out = {held_out:g} takes all of the {len(order):,} documents, and nothing is left to train on. "
             "Hold out fewer."
         )
@@ -41,26 +47,28 @@ def places(origins: Iterable[str], seed: int) -> np.ndarray:
     return np.fromiter((hash64(f"{seed}:{origin}") for origin in origins), np.uint64)
 
 
-def named(documents: Sequence[tuple[str, str]], names: Sequence[str]) -> np.ndarray:
+def named(documents: Iterable[tuple[str, str]], names: Sequence[str]) -> np.ndarray:
     """(K,) bool: the documents that `names` name. documents: the name of each, and of its file.
 
     A name is that of a document or a file, with or without its folders and suffixes. Raises UserError for a name that
     no document has, and where all documents are named.
     """
-    wanted, met = set(names), set[str]()
-    out = np.zeros(len(documents), bool)
-    for number, pair in enumerate(documents):
-        if called := wanted.intersection(spelling for name in pair for spelling in spellings(name)):
-            met |= called
-            out[number] = True
+    wanted, met, known = set(names), set[str](), set[str]()
+    taken = bytearray()
+    for pair in documents:
+        own = {spelling for name in pair for spelling in spellings(name)}
+        met |= own & wanted
+        if len(taken) < HINTED:
+            known |= own
+        taken.append(not wanted.isdisjoint(own))
     if absent := [name for name in names if name not in met]:
-        known = {spelling for name, _ in documents[:10_000] for spelling in spellings(name)}
         close = nearest(absent[0], known)
         hint = f" Did you mean {close!r}?" if close else ""
         raise UserError(
             f"held_out_names: no document that stays in the corpus is called {absent[0]!r}.{hint} Names are those of "
             "files below the input folder, or, of rows, FILE#NUMBER."
         )
+    out = np.frombuffer(taken, bool)
     if out.all():
         raise UserError("held_out_names takes all documents, and nothing is left to train on. Name fewer.")
     return out

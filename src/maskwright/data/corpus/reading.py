@@ -199,21 +199,22 @@ def _units(
 
 
 def _parts(text: str, limit: int) -> list[str]:
-    out = []
-    while len(text) > limit:
-        at = _cut(text, limit)
-        out.append(text[:at])
-        text = text[at:]
-    return [*out, text]
+    out, start = [], 0
+    while len(text) - start > limit:
+        end = _cut(text, start, limit)
+        out.append(text[start:end])
+        start = end
+    return [*out, text[start:]]
 
 
-def _cut(text: str, limit: int) -> int:
-    """Where to cut a long text: behind its last blank line, line or blank in the second half, or at the limit."""
+def _cut(text: str, start: int, limit: int) -> int:
+    """Where to end a part of a long text: behind its last blank line, line or blank in the second half, or at the
+    limit."""
     for end in ("\n\n", "\n", " "):
-        at = text.rfind(end, limit // 2, limit)
+        at = text.rfind(end, start + limit // 2, start + limit)
         if at >= 0:
             return at + len(end)
-    return limit
+    return start + limit
 
 
 def _unpacked(file: IO[bytes], where: str) -> IO[bytes]:

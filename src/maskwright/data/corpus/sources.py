@@ -27,7 +27,7 @@ ALLOWED = "text (.txt or no suffix), .jsonl, .ndjson, the same with .gz behind, 
 _NAMED = 3  # files that a note names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """One file: where it is, what its documents are named after, its size in bytes and when it was written."""
 

@@ -69,7 +69,7 @@ class Estimate:
     vocabulary: int
     parameters: int
     objective: str
-    rate: float
+    rate: float  #: share of the pieces that is masked, of the texts in which some are; 1 where none are in any
     phases: tuple[PhaseEstimate, ...]
     tokens: float
     steps: float

@@ -35,7 +35,8 @@ MOST = 4096  #: devices beyond which nobody looks
 @dataclass(frozen=True)
 class Step:
     """What one device does at once. number: bytes of one in a product; kernel: whether attention is of variable length,
-    if it does not drop; every: whether all words are scored at once, everywhere."""
+    if it does not drop; every: whether all words are scored at once, everywhere; scorings: how often they are in a
+    pass."""
 
     tokens: int
     length: int
@@ -45,6 +46,7 @@ class Step:
     every: bool = False
     recompute: bool = False
     shards: int = 1
+    scorings: int = 1
 
 
 def memory(networks: list[Trained], optimizer: Any, step: Step) -> Memory:
@@ -114,8 +116,8 @@ def probabilities(attention: Any, step: Step) -> float:
 
 def scores(one: Trained, step: Step) -> float:
     """Bytes that scoring words takes: a portion of scores and of their slopes, the word vectors in the products'
-    format, and two gradients of them; all scores and slopes at once, where every token is scored as a dense
-    implementation does."""
+    format, and a gradient of them for each scoring and one more; all scores and slopes at once, where every token is
+    scored as a dense implementation does."""
     if not hasattr(one.network, "masked_lm"):
         return 0.0
     vectors = one.network.encoder.embeddings.word.weight
@@ -124,7 +126,7 @@ def scores(one: Trained, step: Step) -> float:
         return float(step.tokens * words * (2 * FP32 + step.number))
     rows = min(PORTION, step.scored)
     cast = step.number if step.number < FP32 else 0
-    return float(rows * words * (FP32 + step.number) + words * width * (2 * FP32 + cast))
+    return float(rows * words * (FP32 + step.number) + words * width * ((1 + step.scorings) * FP32 + cast))
 
 
 def devices_needed(networks: list[Trained], optimizer: Any, step: Step, capacity: float, sharded: bool) -> int | None:

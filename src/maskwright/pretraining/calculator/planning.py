@@ -55,7 +55,7 @@ def plan(corpus: str | Path | None = None, **settings: Any) -> Estimate:
         vocabulary=config.vocabulary,
         parameters=sum(weight.numel() for _, weight in work.weights(case.networks)),
         objective=asked.objective.name,
-        rate=case.question.rate,
+        rate=case.rate,
         phases=phases,
         tokens=tokens,
         steps=tokens / asked.batch_tokens,
@@ -110,7 +110,7 @@ class Case:
         """Raises UserError for a length that the network has no positions for."""
         self.asked, self.kind, self.config = asked, kind, config
         self.of_text = cache(self._of_text)
-        self.question = work.question(asked.objective, asked.rate)
+        self.questions = work.questions(asked.objective, asked.rate)
         self.networks = work.trained(kind, config, asked.objective)
         self.phases = phases_of(asked.length)
         self.longest = max(length for length, _ in self.phases)
@@ -124,13 +124,20 @@ class Case:
 
     def _of_text(self, length: int, every: bool) -> dict[str, float]:
         """FLOPs of one text, forward and backward, by part."""
-        forward = work.forward(self.networks, self.question, length, every)
+        forward = work.forward(self.networks, self.questions, length, every)
         return work.training(forward, self.asked.recompute)
 
     def of_token(self, every: bool) -> float:
         """FLOPs of one piece, the phases by their shares, with its part of the optimizer's step."""
         each = (sum(self.of_text(length, every).values()) / length * share for length, share in self.phases)
         return sum(each) + self.update
+
+    @property
+    def rate(self) -> float:
+        """Share of the pieces that is masked, of the texts in which some are; 1 where none are in any."""
+        masking = [one for one in self.questions if one.rate < 1]
+        texts = sum(one.share for one in masking)
+        return sum(one.share * one.rate for one in masking) / texts if masking else 1.0
 
     def parts(self, tokens: float) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -144,7 +151,8 @@ class Case:
         between = sum(count for part, count in cost.items() if part.endswith(BETWEEN))
         texts = tokens / length
         flops = texts * sum(cost.values())
-        return PhaseEstimate(length, tokens, texts * self.question.scored(length), flops, between * texts / flops)
+        scored = texts * sum(one.share * one.scored(length) for one in self.questions)
+        return PhaseEstimate(length, tokens, scored, flops, between * texts / flops)
 
     def signals(self, tokens: float) -> tuple[Signal, ...]:
         """Masked words at 15 and 30 %, next words and replaced tokens over the same pieces, by the same network."""
@@ -157,18 +165,18 @@ class Case:
         networks = {kind: work.trained(self.kind, self.config, kind()) for kind in {type(one) for _, one, _ in asked}}
         found = []
         for name, objective, rate in asked:
-            question = work.question(objective, rate)
+            (question,) = work.questions(objective, rate)
             share = flops = 0.0
             for length, part in self.phases:
                 share += question.scored(length) / length * part
-                forward = work.forward(networks[type(objective)], question, length)
+                forward = work.forward(networks[type(objective)], [question], length)
                 flops += sum(work.training(forward, False).values()) / length * part
             found.append(Signal(name, share, share * tokens, flops * tokens, flops / share))
         return tuple(found)
 
     def step(self, rate: Reached, recompute: bool, shards: int = 1) -> memory.Step:
         tokens = max(self.asked.micro_tokens, self.longest)
-        scored = tokens // self.longest * self.question.masked(self.longest)
+        scored = tokens // self.longest * max(one.masked(self.longest) for one in self.questions)
         every = self.asked.scores == "every"
         return memory.Step(
             tokens,
@@ -179,6 +187,7 @@ class Case:
             every,
             recompute,
             shards,
+            work.scorings(self.asked.objective),
         )
 
     def memory(self, rate: Reached, recompute: bool) -> Memory:

@@ -58,7 +58,6 @@ _A100 = "NVIDIA DeepLearningExamples, PyTorch BERT, README (pytorch:21.11), pre-
 _SMALL = {"family": "electra", "size": "small"}
 _WORDS = {"objective": "mlm", "rate": 0.15625}
 _REPLACED = {"objective": "replaced-tokens", "rate": 0.15625}
-_THIRD = {"objective": {"name": "replaced-tokens", "width": 1 / 3}, "rate": 0.15625}
 _BERT = _phases((900_000, 256, 128), (100_000, 256, 512))
 _LARGE = {"preset": "bert-large", "objective": "next-sentence"}
 _STEPS_OF_LAMB = _phases((7038, 65_536, 128), (1563, 32_768, 512))
@@ -77,7 +76,7 @@ PUBLISHED: Sequence[Published] = (
         "preset": "albert-xxlarge", **_WORDS, **_phases((1.5e6, 4096, 512))}),
     Published("ELECTRA-small", "FLOPs", 1.4e18, _ELECTRA, {**_SMALL, **_REPLACED, **_phases((1e6, 128, 128))}),
     Published("ELECTRA-base", "FLOPs", 6.4e19, _ELECTRA, {
-        "preset": "electra-base", **_THIRD, **_phases((766_000, 256, 512))}),
+        "preset": "electra-base", **_REPLACED, **_phases((766_000, 256, 512))}),
     Published("ELECTRA-large, 400K steps", "FLOPs", 7.1e20, _ELECTRA, {
         "preset": "electra-large", **_REPLACED, **_phases((400_000, 2048, 512))}),
     Published("ELECTRA-large, 1.75M steps", "FLOPs", 3.1e21, _ELECTRA, {
@@ -111,7 +110,7 @@ PUBLISHED: Sequence[Published] = (
     ),
     Published(
         "ELECTRA-base, 16 TPU v3", "hours", 96, "Clark et al. 2020, table 1",
-        {"preset": "electra-base", **_THIRD, **_phases((766_000, 256, 512)), "machine": "tpu-v3", "gpus": 16},
+        {"preset": "electra-base", **_REPLACED, **_phases((766_000, 256, 512)), "machine": "tpu-v3", "gpus": 16},
         "the paper gives no rate to tell more; a step gives 8 sequences to a core",
     ),
     Published(

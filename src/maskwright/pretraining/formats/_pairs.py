@@ -27,6 +27,7 @@ class Pairs:
         """room: the most pieces of both texts together, without special ones."""
         self.bounds: list[int] = corpus.sentences.tolist()
         self.documents: list[int] = corpus.documents.tolist()
+        self.filled: list[int] = _filled(corpus).tolist()
         self.room, self.key = room, (seed, epoch)
         self.found: list[tuple[int, int, int, int]] = []
         self.labels: list[int] = []
@@ -69,9 +70,12 @@ class Pairs:
         return start + 1 + self.below(end - start - 1, _CUT, start) if end - start > 1 else end
 
     def elsewhere(self, document: int, place: int, pieces: int) -> Span:
-        """Sentences of another document, from any of its sentences on, until they come to so many pieces."""
-        other = self.below(len(self.documents) - 2, _DOCUMENT, place)
-        other += other >= document
+        """Sentences of another document, from any of its sentences on, until they come to so many pieces.
+
+        A document of which no sentence is left, such as one of marks that the tokenizer drops, is none to draw.
+        """
+        drawn = self.below(len(self.filled) - 1, _DOCUMENT, place)
+        other = self.filled[drawn + (self.filled[drawn] >= document)]
         start, end = self.documents[other], self.documents[other + 1]
         first = start + self.below(end - start, _SENTENCE, place)
         return self.bounds[first], self.bounds[self.reach(first, end, pieces)]
@@ -121,8 +125,14 @@ class Pairs:
 
 def two_documents(corpus: Encoded) -> None:
     """Raises UserError where no pair could be of two documents."""
-    if len(corpus) < 2:
+    count = len(_filled(corpus))
+    if count < 2:
         raise UserError(
-            f"Half of the pairs take their second text from another document, but the corpus has {len(corpus)}. Give "
-            "more documents, or build the corpus with documents = blank-lines or lines."
+            f"Half of the pairs take their second text from another document, but the corpus has {count} with text. "
+            "Give more documents, or build the corpus with documents = blank-lines or lines."
         )
+
+
+def _filled(corpus: Encoded) -> np.ndarray:
+    """The numbers of documents that have a sentence."""
+    return np.flatnonzero(np.diff(corpus.documents))

@@ -6,6 +6,7 @@ Shapes: N pieces of B sequences, M of them scored.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -87,6 +88,17 @@ class PretrainingObjective(Part):
         from maskwright.pretraining.objectives.mlm import MaskedWords
 
         return MaskedWords(self.speaks(built))
+
+    def beside(
+        self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Figures of held-out text that its questions do not ask for, by name: of each of S sequences a sum and a
+        count. held: `held_out.HeldOut`, every sequence by itself."""
+        return {}
+
+    def explained(self, figures: Mapping[str, Any]) -> list[str]:
+        """What a person should know of the figures, one sentence each, for the verdict."""
+        return []
 
     def outside(self, kind: Any) -> str:
         """In a sentence, what the transformers library does not have of the trained model; "" where it has all."""

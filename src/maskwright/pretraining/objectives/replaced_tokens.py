@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -17,10 +19,14 @@ from maskwright.nn.batch import Batch
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.nn.embeddings import Embeddings
 from maskwright.nn.lookup import Lookup
+from maskwright.nn.precision import precision
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.masking.token import Token
 from maskwright.pretraining.objectives._objective import Asked, Masks, facts
 from maskwright.training.objective import Objective
+
+#: width of ELECTRA's discriminator -> its generator's as a share of that (Clark et al. 2020, table 6); of all others
+BASE_WIDTH, BASE_SHARE, SHARE = 768, 1 / 3, 1 / 4
 
 Sharing = Literal["all", "gradient-disentangled", "none"]
 
@@ -38,7 +44,9 @@ class ReplacedTokens(Masks):
         Token(masked=0.85, random=0.0),  # as in ELECTRA's code; the paper says [MASK] in the place of all
         description="which pieces the generator is asked for, and what stands in their place",
     )
-    width: float = Field(0.25, gt=0, le=1, description="width of the generator as a share; 1/3 in ELECTRA-base")
+    width: float | None = Field(
+        None, gt=0, le=1, description="width of the generator as a share; none: ELECTRA's, 1/3 at 768 wide and else 1/4"
+    )
     depth: float = Field(1.0, gt=0, le=1, description="layers of the generator as a share; 1/2 in DeBERTa-v3, width 1")
     weight: float = Field(50.0, gt=0, description="weight of the discriminator's loss")
     sharing: Sharing = Field(
@@ -57,9 +65,34 @@ class ReplacedTokens(Masks):
         """The generator: the discriminator names no words."""
         return built.generator
 
+    @torch.inference_mode()
+    def beside(
+        self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The discriminator on the same masks, filled by the generator: for how many pieces it tells rightly whether
+        they were replaced, and how many were."""
+        training = built.training
+        built.to(device).eval()
+        with precision(format, device):
+            found = [built.told(one.to(device)) for one in held.asked]
+        built.train(training)
+        right, replaced, pieces = (np.array(column, float) for column in zip(*found, strict=True))
+        return {"found": (right, pieces), "replaced": (replaced, pieces)}
+
+    def explained(self, figures: Mapping[str, Any]) -> list[str]:
+        found, replaced = figures["found"], figures["replaced"]["value"]
+        return [
+            "Nats, bits and likeliest pieces are those of the generator, which is trained beside the model and not "
+            "kept.",
+            f"The model itself tells for {found['value']:.1%} of the pieces ({found['low']:.1%} to "
+            f"{found['high']:.1%}) whether the generator replaced them; to say of none that it was is right for "
+            f"{1 - replaced:.1%}.",
+        ]
+
     def smaller(self, config: Any) -> Any:
         """The generator's size: as many heads less as width, and word vectors of the same width."""
-        heads = max(1, round(config.heads * self.width))
+        share = self.width or (BASE_SHARE if config.width == BASE_WIDTH else SHARE)
+        heads = max(1, round(config.heads * share))
         each = config.width // config.heads
         changes = {
             "heads": heads,
@@ -96,6 +129,16 @@ class GeneratorAndDiscriminator(Objective):
             right = ((scores > 0) == (replaced > 0.5)).sum() * share
         said = facts(words=words, found=found.detach(), found_accuracy=right, replaced=replaced.sum() * share)
         return loss + self.weight * found, len(asked.labels), said
+
+    def told(self, asked: Asked) -> tuple[int, int, int]:
+        """Of some sequences: pieces of which the discriminator is right, that the generator replaced, and all."""
+        assert asked.lots is not None
+        x, vectors, bias = self.generator.before(asked.batch, asked.chosen)
+        drawn = cross_entropy(x, vectors, bias, asked.labels, 0.0, asked.lots)[3]
+        assert drawn is not None
+        scores = self.network(corrupted(asked.batch, asked.chosen.tokens, drawn))
+        replaced = torch.zeros_like(scores, dtype=torch.bool).index_copy(0, asked.chosen.tokens, drawn != asked.labels)
+        return int(((scores > 0) == replaced).sum()), int(replaced.sum()), len(asked.batch.ids)
 
     def finished(self) -> nn.Module:
         """The discriminator with plain word vectors."""

@@ -29,7 +29,7 @@ class SpanBoundary(Masks):
     places: int = Field(20, ge=1, description="places in a span that have a vector; those behind share the last")
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
-        return SpansAndBoundaries(network, config.width, config.initial_std, self.places, self.z)
+        return SpansAndBoundaries(network, config.initial_std, self.places, self.z)
 
 
 class Boundary(nn.Module):
@@ -43,6 +43,12 @@ class Boundary(nn.Module):
         for weight in (self.place.weight, self.one.weight, self.two.weight):
             nn.init.normal_(weight, std=std)
 
+    @classmethod
+    def of(cls, network: Any, std: float, places: int) -> Boundary:
+        """In a network's sizes: its states may be wider than its config says, and its words scored in another width
+        than they are read in."""
+        return cls(network.encoder.width, network.masked_lm.dense.out_features, places, std)
+
     def forward(self, before: Tensor, behind: Tensor, place: Tensor) -> Tensor:
         """before, behind: (M, H) states; place: (M,) int64 from 0 -> (M, E)."""
         x = torch.cat([before, behind, self.place(place.clamp(max=len(self.place.weight) - 1))], -1)
@@ -53,10 +59,10 @@ class Boundary(nn.Module):
 class SpansAndBoundaries(Objective):
     """The boundary's layers are trained here and not part of the model, as SpanBERT's are not."""
 
-    def __init__(self, network: nn.Module, width: int, std: float, places: int, z: float = 0.0) -> None:
+    def __init__(self, network: nn.Module, std: float, places: int, z: float = 0.0) -> None:
         super().__init__()
         self.network, self.z = network, z
-        self.boundary = Boundary(width, network.encoder.embeddings.word.weight.shape[1], places, std)
+        self.boundary = Boundary.of(network, std, places)
 
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         assert asked.units is not None

@@ -1,0 +1,207 @@
+"""What the card of a pre-trained model says of itself: what it learnt from which text, how it is used, and its limits.
+
+Most name masked pieces, where these stand or from the piece before. Those trained to name the next piece, and the
+discriminators, which tell the pieces that a generator replaced, name none: they are encoders to fine-tune.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from maskwright.base.words import counted
+from maskwright.runs import _card_facts as facts
+from maskwright.runs import shapes
+from maskwright.runs._card_facts import TEXT, architecture, described, is_arm, outside
+from maskwright.runs._markdown import code, fence, grid
+from maskwright.runs.record import Record, listed, table
+
+#: What an encoder learns by each objective, and which pieces each masking chooses; one's own goes by its name.
+OBJECTIVES = {
+    "mlm": "masked language modelling",
+    "next-sentence": "masked language modelling and whether the second text of a pair follows the first",
+    "sentence-order": "masked language modelling and whether two texts stand in their order",
+    "span-boundary": "masked language modelling, each masked piece also from the two neighbours of its span",
+    "replaced-tokens": "finding the pieces that a generator, trained beside it by masked language modelling, replaced",
+    "causal": "naming each piece from those before it",
+}
+MASKINGS = {
+    "token": "each by itself",
+    "whole-word": "whole words",
+    "span": "spans of words",
+    "n-gram": "runs of a few words",
+    "phrase": "phrases of a list and words",
+    "pmi": "collocations and words",
+}
+SHIFTED = "masked language modelling, each masked piece from the one before it"
+SPEAKING = ("MaskedLM", "ForPreTraining")  #: ends of the architectures that name pieces ...
+DISCRIMINATORS = ("ElectraForPreTraining", "WithReplacedTokens")  #: ... but for these
+OWN = ("found",)  #: the figures of a discriminator itself; all others are its generator's
+READ = "What was read"  #: the table of a pre-training's facts
+MASKED = "A [MASK] of your own."
+
+
+def pipeline(record: Record) -> str | None:
+    return "fill-mask" if _names_masked(record) else None
+
+
+def same_there(record: Record) -> bool:
+    """Whether a pipeline of transformers gives the model's own answers."""
+    return _names_masked(record) and described(record)["answers"] == "at" and not (outside(record) or is_arm(record))
+
+
+def base(record: Record) -> str:
+    """The trained model that it started from; "" where there was none."""
+    return str(record.settings.get("model") or "")
+
+
+def judged(record: Record) -> list[tuple[str, Mapping[str, Any]]]:
+    """Whose the figures are, and they."""
+    if not _discriminates(record):
+        return [("this model", record.figures)]
+    own = {name: figure for name, figure in record.figures.items() if name in OWN}
+    others = {name: figure for name, figure in record.figures.items() if name not in OWN}
+    return [("this model", own), ("its generator, which is not kept", others)]
+
+
+def _names_masked(record: Record) -> bool:
+    """Whether `maskwright fill` and `score` take it."""
+    speaks = architecture(record).endswith(SPEAKING) and not _discriminates(record)
+    return speaks and described(record).get("answers") in ("at", "before")
+
+
+def _discriminates(record: Record) -> bool:
+    return architecture(record).endswith(DISCRIMINATORS)
+
+
+def what(record: Record) -> str:
+    asked, by = record.settings, facts.made_by(record)
+    text = code(facts.reported(record)[1])
+    if base(record):
+        said = f"The encoder {facts.model_name(base(record))}, pre-trained further on the text {text} by {by}."
+    else:
+        network = f"{code(asked.get('family'))}, {code(asked.get('size'))}"
+        said = f"An encoder ({network}), pre-trained from random weights on the text {text} by {by}."
+    said += f" What it learnt: {_learnt(table(asked.get('objective')))}."
+    read = table(record.metrics.get("read"))
+    if read:
+        said += (
+            f" It read {read['tokens']:,} pieces in {counted(read['steps'], 'step')}, which is the text "
+            f"{read['passes']:.2f} times."
+        )
+    return said
+
+
+def _learnt(objective: Mapping[str, Any]) -> str:
+    """An objective, and the pieces that it masks, in words."""
+    name, parts = str(objective.get("name")), listed(objective.get("parts"))
+    if parts:
+        each = zip(map(_percent, listed(objective.get("shares"))), map(_learnt, map(table, parts)), strict=True)
+        if objective.get("order") == "then":
+            return ", then ".join(f"for {share} of the training {part}" for share, part in each)
+        return ", ".join(f"in {share} of the sequences {part}" for share, part in each)
+    words = SHIFTED if objective.get("shift") else OBJECTIVES.get(name) or code(name)
+    masking = table(objective.get("masking"))
+    return f"{words} (masked: {_masked(masking)})" if masking else words
+
+
+def _masked(masking: Mapping[str, Any]) -> str:
+    """How many pieces a masking chooses, which, and what stands in their place."""
+    rate, name = table(masking.get("rate")), str(masking.get("name"))
+    share = f"{_percent(rate['start'])} of the pieces"
+    if "end" in rate:
+        share += f" at first and {_percent(rate['end'])} in the end"
+    rules = {"`[MASK]`": masking["masked"], "a random piece": masking["random"]}
+    places = [f"{rule} in the place of {_percent(of) if of < 1 else 'all'}" for rule, of in rules.items() if of]
+    places += [] if sum(rules.values()) > 1 - 1e-6 else ["the rest kept"]
+    return f"{share}, {MASKINGS.get(name) or code(name)}; {', '.join(places)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def data(record: Record) -> str:
+    """How much text there was, and digests by which it, and what was asked of it, are known again."""
+    found = [table(fact) for fact in listed(record.metrics.get("facts"))]
+    rows = [list(row) for fact in found if fact.get("title") == READ for row in fact["rows"]]
+    digests = {
+        "SHA-256 of the corpus begins": table(record.config.get("start")).get("corpus"),
+        "SHA-256 of the held-out questions begins": table(record.metrics.get("questions")).get("sha256"),
+    }
+    rows += [[name, str(digest)[:16]] for name, digest in digests.items() if digest]
+    return grid([READ, ""], [list(map(shapes.cell, row)) for row in rows]) if rows else ""
+
+
+def use(record: Record) -> str:
+    """Masked pieces, where it names them; and what it is for, an encoder to fine-tune."""
+    folder = facts.place(record)
+    quoted, where = shlex.quote(folder), json.dumps(folder, ensure_ascii=False)
+    parts = []
+    if _names_masked(record):
+        lines = f"maskwright fill {quoted} {shlex.quote(MASKED)}\nmaskwright score {quoted} {shlex.quote(TEXT)}"
+        python = (
+            f"import maskwright as mw\n\nmodel = mw.MaskedLM.load({where})\n"
+            f"print(model.fill({json.dumps([MASKED])}))\nprint(model.score({json.dumps([TEXT])})[0].log_prob)"
+        )
+        parts += ["To name masked pieces, and to score texts:", fence(lines, "sh"), fence(python, "python")]
+    parts += [
+        "To make a model of a task of it, with labelled rows (columns `text` and `label`):",
+        fence(f"maskwright finetune --model {quoted} --train rows.csv --out runs/mine", "sh"),
+        fence(
+            f'import maskwright as mw\n\nrun = mw.finetune(model={where}, train="rows.csv", out="runs/mine")', "python"
+        ),
+    ]
+    return "\n\n".join([*parts, *_use_there(record, where)])
+
+
+def _use_there(record: Record, where: str) -> list[str]:
+    """With transformers, which has a class for each but the networks that are ours alone. where: the folder, quoted."""
+    if is_arm(record) or not architecture(record):
+        return []
+    kind = "AutoModelForMaskedLM" if same_there(record) else "AutoModel"
+    text = 'f"A {tokenizer.mask_token} of your own."' if same_there(record) else json.dumps(TEXT)
+    last = "scores = model(**batch).logits" if same_there(record) else "states = model(**batch).last_hidden_state"
+    lines = (
+        f"from transformers import {kind}, AutoTokenizer\n\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({where})\n"
+        f"model = {kind}.from_pretrained({where})\n"
+        f'batch = tokenizer({text}, return_tensors="pt")\n'
+        f"{last}"
+    )
+    title = "With transformers:" if same_there(record) else "With transformers, the encoder alone:"
+    return [title, fence(lines, "python")]
+
+
+def limits(record: Record) -> Iterator[str]:
+    """What the figures do not say, and what the model does not do."""
+    if record.figures:
+        yield facts.measured(record)
+        yield "They are of single pieces; what the encoder is worth for a task shows once it is fine-tuned for one."
+    yield from _lengths(record)
+    learnt_here = not record.settings.get("tokenizer") and not base(record)
+    if learnt_here and not record.settings.get("cased"):
+        yield "Its vocabulary has no capitals and no accents: words that differ in these alone are one to it."
+    if architecture(record) and not _names_masked(record):
+        yield "It names no masked pieces: maskwright fill and maskwright score refuse it."
+    yield from outside(record)
+    yield "It has no labels, and no answers of a task before it is fine-tuned."
+    yield facts.UNEXAMINED
+    of = "those of the base model and of the text hold" if base(record) else "that of the text holds"
+    yield f"No licence is stated here; {of}."
+
+
+def _lengths(record: Record) -> Iterator[str]:
+    """What becomes of long texts."""
+    most = described(record).get("max_length")
+    if not isinstance(most, int):
+        return
+    if _names_masked(record):
+        yield f"A text of more than {most:,} pieces, special ones counted, is refused and not cut: give it in parts."
+    phases = map(table, listed(record.settings.get("phases")))
+    trained = max((phase["length"] for phase in phases), default=most)
+    if trained < most:
+        how = "trained further" if base(record) else "trained"
+        yield f"It was {how} on sequences of up to {trained:,} pieces; how it reads longer ones was not measured."
