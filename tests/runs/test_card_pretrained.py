@@ -16,13 +16,12 @@ from huggingface_hub import ModelCard
 from novel import corpus as novel_corpus
 
 from maskwright import __version__
-from maskwright.base.choice import names
+from maskwright.base.choice import find, names
 from maskwright.base.errors import UserError
 from maskwright.cli.main import main
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.run import Pretrained, pretrain
-from maskwright.runs._card_pretrained import MASKINGS, OBJECTIVES
 from maskwright.runs.card import card, md
 from maskwright.tasks import MaskedLM
 
@@ -78,7 +77,7 @@ def made(place: Path) -> Made:
 def changed(made: Made, tmp_path: Path) -> Callable[..., Path]:
     """A copy of the run of masked words, with other settings or without some of its files."""
 
-    def change(*without: str, sources: dict[str, Any] | None = None, **settings: Any) -> Path:
+    def change(*without: str, sources: dict[str, Any] | None = None, learnt: str = "", **settings: Any) -> Path:
         folder = Path(shutil.copytree(made("masked").folder, tmp_path / "changed"))
         config = json.loads((folder / "config.json").read_text())
         config["settings"] |= settings
@@ -86,6 +85,7 @@ def changed(made: Made, tmp_path: Path) -> Callable[..., Path]:
         if sources:
             metrics = json.loads((folder / "metrics.json").read_text())
             metrics["data"]["sources"] = sources
+            metrics["learnt"] = learnt
             (folder / "metrics.json").write_text(json.dumps(metrics))
         for name in without:
             shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
@@ -123,8 +123,8 @@ def test_it_says_what_it_is_and_what_it_read(made: Made, place: Path) -> None:
     assert (
         f"An encoder (`modernbert`, `1x32`), pre-trained from random weights on the text `stories` by maskwright "
         f"{__version__}. What it learnt: masked language modelling (masked: 30 % of the pieces at first and 15 % in "
-        f"the end, each by itself; `[MASK]` in the place of all). It read {read['tokens']:,} pieces in 20 steps, which "
-        f"is the text {read['passes']:.2f} times.\n"
+        "the end, each by itself; \\[MASK\\] in the place of all). It read "
+        f"{read['tokens']:,} pieces in 20 steps, which is the text {read['passes']:.2f} times.\n"
     ) in text
     count = run.summary["reported"]["rows"]
     assert f"On {count} sequences of stories (held-out); in brackets the 95 % interval over sequences." in text
@@ -146,13 +146,13 @@ def test_it_says_what_it_is_and_what_it_read(made: Made, place: Path) -> None:
         (
             "shifted",
             "masked language modelling, each masked piece from the one before it (masked: 30 % of the pieces at first "
-            "and 15 % in the end, each by itself; `[MASK]` in the place of all).",
+            "and 15 % in the end, each by itself; \\[MASK\\] in the place of all).",
         ),
         ("next", "What it learnt: naming each piece from those before it. It read"),
         (
             "mixed",
             "What it learnt: in 50 % of the sequences masked language modelling, each masked piece from the one "
-            "before it (masked: 15 % of the pieces, each by itself; `[MASK]` in the place of 80 %, a random piece in "
+            "before it (masked: 15 % of the pieces, each by itself; \\[MASK\\] in the place of 80 %, a random piece in "
             "the place of 10 %, the rest kept), in 50 % of the sequences naming each piece from those before it.",
         ),
         (
@@ -169,8 +169,15 @@ def test_each_objective_is_told_in_words(name: str, said: str, made: Made) -> No
 
 
 def test_every_part_of_ours_has_words() -> None:
-    assert {*OBJECTIVES, "mixture"} == set(names(PretrainingObjective)), "a mixture is told by its parts"
-    assert set(MASKINGS) == set(names(Masking))
+    """And whatever is somebody's own goes by its name."""
+    wordless = {name for name in names(PretrainingObjective) if not find(PretrainingObjective, name).learns}
+    assert wordless == {"mixture"}, "it is told by its parts"
+    assert all(find(Masking, name).chooses for name in names(Masking))
+
+    class Mine(find(PretrainingObjective, "mlm")):  # type: ignore[misc]
+        learns = ""
+
+    assert Mine().told().startswith(f"{Mine().name} (masked: 15 % of the pieces, each by itself; ")
 
 
 def test_text_goes_by_its_own_name_and_not_by_that_of_the_corpus_made_of_it(made: Made) -> None:
@@ -376,8 +383,7 @@ def test_a_run_that_is_not_finished_promises_nothing(changed: Callable[..., Path
 
 def test_hostile_names_are_no_markup(changed: Callable[..., Path], hostile: list[str]) -> None:
     for number, text in enumerate(hostile):
-        objective = {"name": text, "masking": {"name": text, "rate": {"start": 0.1}, "masked": 1.0, "random": 0.0}}
-        folder = changed(family=text, size=text, out=text, objective=objective, sources={"train": {"source": text}})
+        folder = changed(family=text, size=text, out=text, learnt=text, sources={"train": {"source": text}})
         body = ModelCard(card(folder)).text
         body = re.sub(r"^(`{3,}).*?^\1$", "", body, flags=re.DOTALL | re.MULTILINE)
         body = re.sub(r"`[^`\n]*`", "", body)

@@ -173,8 +173,9 @@ def _candidates(bands: np.ndarray) -> tuple[np.ndarray, int]:
     """
     size = bands.shape[1]
     crowded = np.zeros(size, bool)
-    found = [np.empty(0, np.int64)]
+    codes = np.empty(0, np.int64)
     for band in bands:
+        found = [codes]
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.concatenate([[True], band[order][1:] != band[order][:-1]]))
         sizes = np.diff(np.append(starts, size))
@@ -188,7 +189,7 @@ def _candidates(bands: np.ndarray) -> tuple[np.ndarray, int]:
         for step in range(1, CROWD):
             near_by = (bucket[step:] == bucket[:-step]) & ((held[step:] <= CROWD) | (step == 1))
             found.append(order[:-step][near_by] * size + order[step:][near_by])
-    codes = _once(np.concatenate(found))
+        codes = _once(np.concatenate(found))  # a pair that is one in a band is one in most
     return np.stack([codes // size, codes % size], axis=1), int(crowded.sum())
 
 

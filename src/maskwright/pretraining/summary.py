@@ -47,6 +47,7 @@ def summary(
         "baselines": [_unigram(judged, unigram)],
         "verdict": _verdict(judged, figures, read, corpus, objective, unigram),
         "questions": _asked(judged.held),
+        "learnt": objective.told(),
         "parameters": start.parameters,
         "read": {"tokens": course.tokens, "steps": course.total, "passes": read},
     }

@@ -15,27 +15,9 @@ from maskwright.base.words import counted
 from maskwright.runs import _card_facts as facts
 from maskwright.runs import shapes
 from maskwright.runs._card_facts import TEXT, architecture, described, is_arm, outside
-from maskwright.runs._markdown import code, fence, grid
+from maskwright.runs._markdown import code, fence, grid, md
 from maskwright.runs.record import Record, listed, table
 
-#: What an encoder learns by each objective, and which pieces each masking chooses; one's own goes by its name.
-OBJECTIVES = {
-    "mlm": "masked language modelling",
-    "next-sentence": "masked language modelling and whether the second text of a pair follows the first",
-    "sentence-order": "masked language modelling and whether two texts stand in their order",
-    "span-boundary": "masked language modelling, each masked piece also from the two neighbours of its span",
-    "replaced-tokens": "finding the pieces that a generator, trained beside it by masked language modelling, replaced",
-    "causal": "naming each piece from those before it",
-}
-MASKINGS = {
-    "token": "each by itself",
-    "whole-word": "whole words",
-    "span": "spans of words",
-    "n-gram": "runs of a few words",
-    "phrase": "phrases of a list and words",
-    "pmi": "collocations and words",
-}
-SHIFTED = "masked language modelling, each masked piece from the one before it"
 SPEAKING = ("MaskedLM", "ForPreTraining")  #: ends of the architectures that name pieces ...
 DISCRIMINATORS = ("ElectraForPreTraining", "WithReplacedTokens")  #: ... but for these
 OWN = ("found",)  #: the figures of a discriminator itself; all others are its generator's
@@ -84,7 +66,8 @@ def what(record: Record) -> str:
     else:
         network = f"{code(asked.get('family'))}, {code(asked.get('size'))}"
         said = f"An encoder ({network}), pre-trained from random weights on the text {text} by {by}."
-    said += f" What it learnt: {_learnt(table(asked.get('objective')))}."
+    if learnt := record.metrics.get("learnt"):
+        said += f" What it learnt: {md(learnt, 1000)}."
     read = table(record.metrics.get("read"))
     if read:
         said += (
@@ -92,35 +75,6 @@ def what(record: Record) -> str:
             f"{read['passes']:.2f} times."
         )
     return said
-
-
-def _learnt(objective: Mapping[str, Any]) -> str:
-    """An objective, and the pieces that it masks, in words."""
-    name, parts = str(objective.get("name")), listed(objective.get("parts"))
-    if parts:
-        each = zip(map(_percent, listed(objective.get("shares"))), map(_learnt, map(table, parts)), strict=True)
-        if objective.get("order") == "then":
-            return ", then ".join(f"for {share} of the training {part}" for share, part in each)
-        return ", ".join(f"in {share} of the sequences {part}" for share, part in each)
-    words = SHIFTED if objective.get("shift") else OBJECTIVES.get(name) or code(name)
-    masking = table(objective.get("masking"))
-    return f"{words} (masked: {_masked(masking)})" if masking else words
-
-
-def _masked(masking: Mapping[str, Any]) -> str:
-    """How many pieces a masking chooses, which, and what stands in their place."""
-    rate, name = table(masking.get("rate")), str(masking.get("name"))
-    share = f"{_percent(rate['start'])} of the pieces"
-    if "end" in rate:
-        share += f" at first and {_percent(rate['end'])} in the end"
-    rules = {"`[MASK]`": masking["masked"], "a random piece": masking["random"]}
-    places = [f"{rule} in the place of {_percent(of) if of < 1 else 'all'}" for rule, of in rules.items() if of]
-    places += [] if sum(rules.values()) > 1 - 1e-6 else ["the rest kept"]
-    return f"{share}, {MASKINGS.get(name) or code(name)}; {', '.join(places)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
 
 
 def data(record: Record) -> str:

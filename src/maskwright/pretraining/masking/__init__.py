@@ -10,6 +10,7 @@ from maskwright.pretraining.masking._masking import (
     Masking,
     Pieces,
     Vocabulary,
+    percent,
 )
 
-__all__ = ["KEPT", "MASKED", "RANDOM", "RULES", "Draw", "Masked", "Masking", "Pieces", "Vocabulary"]
+__all__ = ["KEPT", "MASKED", "RANDOM", "RULES", "Draw", "Masked", "Masking", "Pieces", "Vocabulary", "percent"]

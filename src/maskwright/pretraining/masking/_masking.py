@@ -120,9 +120,14 @@ class Masked:
     units: np.ndarray
 
 
+def percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
 class Masking(Part):
     """Chooses pieces and replaces them (Devlin et al. 2019, section 3.1 and appendix A.1)."""
 
+    chooses: ClassVar[str] = ""  #: what it chooses, in words; one's own goes by its name
     together: ClassVar[bool] = False  #: whether the pieces of a unit are replaced by the same rule, or each by its own
 
     rate: Choice[Rate] = Field(Constant(), description="share of the pieces that are chosen")
@@ -149,6 +154,17 @@ class Masking(Part):
         if self.masked + self.random > 1:
             raise ValueError(f"masked = {self.masked} and random = {self.random} come to more than 1")
         return self
+
+    def told(self) -> str:
+        """In words: how many pieces it chooses, which, and what stands in their place."""
+        first, last = self.rate.at(0.0), self.rate.at(1.0)
+        share = f"{percent(first)} of the pieces"
+        if first != last:
+            share += f" at first and {percent(last)} in the end"
+        rules = {"[MASK]": self.masked, "a random piece": self.random}
+        places = [f"{rule} in the place of {percent(of) if of < 1 else 'all'}" for rule, of in rules.items() if of]
+        places += [] if self.masked + self.random > 1 - 1e-6 else ["the rest kept"]
+        return f"{share}, {self.chooses or self.name}; {', '.join(places)}"
 
     def prepare(self, tokenizer: Tokenizer) -> Masking:
         """This masking, ready for texts of a tokenizer: a run calls it once, before anything is masked. Maskings that

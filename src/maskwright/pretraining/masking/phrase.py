@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,8 @@ from maskwright.text.tokenizer import Tokenizer
 class Phrase(LexiconMasking):
     """Phrases and entities are masked as wholes, as words are (Sun et al. 2019, ERNIE, section 3.2). Where two meet,
     the one of more words is taken, and of equal ones the left."""
+
+    chooses: ClassVar[str] = "phrases of a list and words"
 
     file: str = Field(description="phrases, one a line, in UTF-8; or, named *.json, a list of lists of ids")
 

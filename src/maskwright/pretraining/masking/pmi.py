@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
@@ -19,6 +21,8 @@ class Pmi(LexiconMasking):
     """Collocations are masked as wholes, and so are the words outside of them; the rule acts on the whole (Levine et
     al. 2021, PMI-Masking, section 4). A collocation inside a longer one is none; of those that overlap otherwise one is
     taken at random, and the words that are left of the other stand for themselves."""
+
+    chooses: ClassVar[str] = "collocations and words"
 
     file: str = Field(description="collocations (*.npz), as maskwright.pretraining.collocations counts and saves them")
 

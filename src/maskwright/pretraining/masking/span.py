@@ -14,6 +14,8 @@ class Span(SpanMasking):
     """Lengths of n words with p(n) = p (1 - p)^(n - 1) / (1 - (1 - p)^longest), 3.8 on average; a whole span is
     replaced by one rule (Joshi et al. 2020, section 3.1)."""
 
+    chooses: ClassVar[str] = "spans of words"
+
     together: ClassVar[bool] = True
 
     p: float = Field(0.2, gt=0, lt=1, description="chance that a span ends with a word")

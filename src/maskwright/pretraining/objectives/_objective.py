@@ -55,6 +55,7 @@ class PretrainingObjective(Part):
     """Settings, the questions and the loss."""
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
+    learns: ClassVar[str] = ""  #: what an encoder learns by it, in words; one's own goes by its name
 
     format: Choice[Format] = Field(DocSentences(), description="how sequences are cut out of documents")
 
@@ -88,6 +89,15 @@ class PretrainingObjective(Part):
         from maskwright.pretraining.objectives.mlm import MaskedWords
 
         return MaskedWords(self.speaks(built))
+
+    @property
+    def learnt(self) -> str:
+        """What an encoder learns by it, in words."""
+        return self.learns or self.name
+
+    def told(self) -> str:
+        """The same with its settings, for the card of a model."""
+        return self.learnt
 
     def beside(
         self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
@@ -142,6 +152,9 @@ class Masks(PretrainingObjective):
     @property
     def notes(self) -> list[str]:
         return self.masking.notes
+
+    def told(self) -> str:
+        return f"{self.learnt} (masked: {self.masking.told()})"
 
     def prepared(self, tokenizer: Tokenizer) -> Masks:
         return self.model_copy(update={"masking": self.masking.prepare(tokenizer)})

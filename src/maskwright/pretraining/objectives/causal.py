@@ -24,6 +24,7 @@ class Causal(PretrainingObjective):
     that comes later, in a network that otherwise looks both ways too."""
 
     head: ClassVar[str] = "masked-lm"
+    learns: ClassVar[str] = "naming each piece from those before it"
 
     z: float = Field(0.0, ge=0, description="weight of (log sum exp)^2, which keeps scores from drifting")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from maskwright.base import draws
 from maskwright.base.choice import Choice
-from maskwright.pretraining.masking import Draw, Pieces, Vocabulary
+from maskwright.pretraining.masking import Draw, Pieces, Vocabulary, percent
 from maskwright.pretraining.objectives._objective import Asked, Masks, PretrainingObjective
 from maskwright.pretraining.objectives.causal import Causal
 from maskwright.pretraining.objectives.mlm import Mlm
@@ -59,6 +59,12 @@ class Mixture(PretrainingObjective):
             some = pieces.take(np.flatnonzero(which == number))
             found.append((number, self.parts[number].ask(some, vocabulary, draw, progress)))
         return Several(found)
+
+    def told(self) -> str:
+        each = [(percent(share), part.told()) for share, part in zip(self.shares, self.parts, strict=True)]
+        if self.order == "then":
+            return ", then ".join(f"for {share} of the training {part}" for share, part in each)
+        return ", ".join(f"in {share} of the sequences {part}" for share, part in each)
 
     def prepared(self, tokenizer: Tokenizer) -> Mixture:
         return self.model_copy(update={"parts": [part.prepared(tokenizer) for part in self.parts]})

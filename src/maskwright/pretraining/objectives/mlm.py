@@ -17,12 +17,17 @@ class Mlm(Masks):
     """-log p(what stood there | the masked text), summed over the masked pieces."""
 
     head: ClassVar[str] = "masked-lm"
+    learns: ClassVar[str] = "masked language modelling"
 
     shift: bool = Field(
         False,
         description="read the answer from the piece before the masked one, as next words are (masked next-token "
         "prediction, Charpentier and Samuel 2024, section 2.2)",
     )
+
+    @property
+    def learnt(self) -> str:
+        return super().learnt + ", each masked piece from the one before it" * self.shift
 
     @property
     def spoken(self) -> Literal["at", "before", "none"]:

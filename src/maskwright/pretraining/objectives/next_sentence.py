@@ -24,6 +24,7 @@ class NextSentence(Masks):
     arms."""
 
     head: ClassVar[str] = "pretraining"
+    learns: ClassVar[str] = "masked language modelling and whether the second text of a pair follows the first"
 
     format: Choice[Format] = Field(SegmentPair(), description="how pairs are cut out of documents")
 

@@ -39,6 +39,9 @@ class ReplacedTokens(Masks):
     """
 
     head: ClassVar[str] = "replaced-tokens"
+    learns: ClassVar[str] = (
+        "finding the pieces that a generator, trained beside it by masked language modelling, replaced"
+    )
 
     masking: Choice[Masking] = Field(
         Token(masked=0.85, random=0.0),  # as in ELECTRA's code; the paper says [MASK] in the place of all

@@ -24,6 +24,7 @@ class SpanBoundary(Masks):
     (s, ..., e) is the span that holds x_i (equation 2)."""
 
     head: ClassVar[str] = "masked-lm"
+    learns: ClassVar[str] = "masked language modelling, each masked piece also from the two neighbours of its span"
 
     masking: Choice[Masking] = Field(Span(), description="which pieces are asked for, and what stands in their place")
     places: int = Field(20, ge=1, description="places in a span that have a vector; those behind share the last")
