@@ -12,9 +12,11 @@ from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 from maskwright.base.choice import Choice
-from maskwright.base.config import Config
+from maskwright.base.config import Config, parse
+from maskwright.base.errors import UserError
 from maskwright.cli._options import given, with_options
 from maskwright.cli._table import cell, print_counts, print_figures, print_notes
+from maskwright.data.corpus import CorpusSettings
 from maskwright.training.schedules import Schedule
 from maskwright.training.schedules.linear import Linear
 
@@ -129,3 +131,20 @@ def test_a_number_that_may_be_nothing_reads_none() -> None:
     refused = runner.invoke(made, ["--limit", "2.5"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert refused.exit_code == 2
     assert "'2.5' is neither an integer nor none." in refused.output
+
+
+def test_settings_read_none_where_options_offer_it() -> None:
+    """Of numbers alone: a folder may be called none."""
+
+    class Limits(Config):
+        most: int | None = 100
+        share: float | None = 0.5
+        folder: str | None = "here"
+        steps: int = 3
+
+    assert parse(Limits, {"most": "none", "share": "none", "folder": "none"}).model_dump() == {
+        "most": None, "share": None, "folder": "none", "steps": 3,
+    }  # fmt: skip
+    with pytest.raises(UserError, match="steps = 'none'"):
+        parse(Limits, {"steps": "none"})
+    assert parse(CorpusSettings, {"max_words": "none"}).max_words is None

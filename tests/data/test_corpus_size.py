@@ -58,22 +58,23 @@ def told(pattern: str) -> int:
 # A line of 50 MB
 
 
-def test_a_line_of_50_megabytes_becomes_a_corpus(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("megabytes", "parts"), [(13, 4), pytest.param(50, 12, marks=pytest.mark.slow)])
+def test_a_long_line_becomes_a_corpus(megabytes: int, parts: int, tmp_path: Path) -> None:
     """A third of it has stops and the rest has none; a second file nearly repeats the first part of it."""
-    third = 50_000_000 // 18
+    third = megabytes * 10**6 // 18
     content = words(third, 0, ends=SENTENCE) + words(2 * third, 1)
     (tmp_path / "long.txt").write_bytes(content)
     (tmp_path / "near.txt").write_bytes(content[:3_000_000] + b"other " + content[3_000_006 : LIMIT - 1000])
     heard: list[str] = []
     made = build([tmp_path / "long.txt", tmp_path / "near.txt"], tmp_path / "corpus", workers=1, note=heard.append)
     documents = list(made.documents("train"))
-    assert [document.name for document in documents] == [f"long.txt (part {i})" for i in range(1, 13)]
+    assert [document.name for document in documents] == [f"long.txt (part {i})" for i in range(1, parts + 1)]
     sentences = [sentence for document in documents for sentence in document.sentences]
     assert " ".join(sentences).encode() == content.rstrip(), "nothing is lost, moved or joined"
     assert max(map(len, sentences)) <= 10_000
     facts = made.facts
     assert facts["duplicates"] == {"exact": 0, "near": 1, "crowded": 0}
-    assert (facts["total"]["documents"], facts["total"]["words"]) == (12, 3 * third)
+    assert (facts["total"]["documents"], facts["total"]["words"]) == (parts, 3 * third)
     assert facts["total"]["sentences"] == len(sentences) > third / SENTENCE * 0.9
     assert facts["cut"]["documents"] == 1
     assert facts["cut"]["sentences"] == pytest.approx(2 * third * 6 / 10_000, rel=0.02)

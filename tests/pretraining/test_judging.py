@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from maskwright.base.config import merge
 from maskwright.base.errors import UserError
 from maskwright.data.corpus import build
 from maskwright.models import family
+from maskwright.pretraining import judging
 from maskwright.pretraining import run as runs
 from maskwright.pretraining.judging import Judging
 from maskwright.pretraining.objectives.replaced_tokens import ReplacedTokens, corrupted
 from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.tasks import MaskedLM
+from maskwright.training.stop import Interrupted
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -91,6 +94,30 @@ def test_only_a_trained_model_can_forget(books: Path, train: Train) -> None:
         train(remember=books)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"remember": "no/such/corpus"}, "'no/such/corpus': there is no such corpus or text"),
+        ({"objective": "causal"}, "the objective 'causal' asks otherwise than it was trained. Leave --remember away"),
+        ({"settings": {"objective": {"shift": True}}}, "the objective 'mlm' asks otherwise"),
+    ],
+)
+def test_what_was_never_known_cannot_be_forgotten(
+    options: dict[str, Any], said: str, books: Path, train: Train, tmp_path: Path
+) -> None:
+    """And that is found before anything is read."""
+    model = train("first").model
+    with pytest.raises(UserError, match=said):
+        train(**{"model": model, "remember": books, **options})
+    assert not any((tmp_path / "run").glob("*"))
+
+
+def test_a_discriminator_forgets_nothing_that_its_generator_answers(books: Path, train: Train) -> None:
+    model = train("first", family="electra").model
+    with pytest.raises(UserError, match="the objective 'replaced-tokens' asks otherwise than it was trained"):
+        train(model=model, remember=books, objective="replaced-tokens")
+
+
 # The model that names no masked words
 
 
@@ -118,11 +145,11 @@ def test_its_figure_is_what_the_saved_model_gives(train: Train, monkeypatch: pyt
 
     monkeypatch.setattr(Judging, "in_the_end", spied)
     run = train(family="electra", objective="replaced-tokens")
-    ((judging, built),) = seen
+    ((asking, built),) = seen
     network = load_network(run.model, "pretraining").network.eval()
     right = pieces = 0
     with torch.no_grad():
-        for one in judging.each.asked:
+        for one in asking.each.asked:
             scores = built.generator(one.batch, one.chosen).float()
             assert one.lots is not None
             drawn = (scores.softmax(-1).cumsum(-1) < one.lots[:, None].float()).sum(-1)
@@ -145,6 +172,50 @@ def test_a_generator_is_as_wide_as_electras(size: str, generator: str) -> None:
         wanted.layers,
     )
     assert ReplacedTokens(width=0.5).smaller(kind.PRESETS[size].config).width == kind.PRESETS[size].config.width // 2
+
+
+def test_one_sequence_gives_no_interval_and_a_verdict_all_the_same(train: Train) -> None:
+    run = train(family="electra", objective="replaced-tokens", judge_sequences=1)
+    assert figure(run, "found")["low"] is None
+    assert any("% of the pieces whether the generator" in sentence for sentence in run.summary["verdict"])
+
+
+def test_the_time_of_both_is_reserved(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the generator's answers and of the discriminator's."""
+    calls: list[int] = []
+    real = ReplacedTokens.beside
+
+    def spied(self: Any, built: Any, held: Any, *given: Any) -> Any:
+        calls.append(len(held.asked))
+        return real(self, built, held, *given)
+
+    monkeypatch.setattr(ReplacedTokens, "beside", spied)
+    monkeypatch.setattr(judging, "_seconds", lambda work: (work(), 1.0)[1])
+    monkeypatch.setattr(judging, "TIMED", 10)
+    taken: list[tuple[float, float]] = []
+    takes = Judging.takes
+    monkeypatch.setattr(Judging, "takes", lambda *given: taken.append(takes(*given)) or taken[-1])
+    monkeypatch.setattr(runs, "rates", lambda *given: [700.0])
+    train(family="electra", objective="replaced-tokens", budget="60s", judge_sequences=20)
+    assert taken == [(1.0, 2 * 20 / 10)]
+    assert calls == [10, 20]
+
+
+def test_pairs_are_left_alone_where_no_masked_piece_is_named(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"sentence_good": "The [MASK].", "sentence_bad": "A."}) + "\n")
+    run = train(objective="causal", pairs=tmp_path / "pairs.jsonl")
+    assert "It names no masked pieces, so that the minimal pairs are not judged." in run.notes
+    assert "minimal_pairs" not in run.summary["figures"]
+
+
+def test_who_stops_the_probe_is_not_told_of_a_step(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*given: Any) -> Any:
+        raise Interrupted(signal.SIGINT, 3)
+
+    monkeypatch.setattr(runs, "rates", stopped)
+    with pytest.raises(Interrupted, match=r"stopped by SIGINT before the first step$") as caught:
+        train(budget="60s")
+    assert caught.value.code == 130
 
 
 # Which questions

@@ -16,6 +16,7 @@ from novel import texts as novel_texts
 
 from maskwright.base.config import merge
 from maskwright.base.errors import UserError
+from maskwright.finetuning.run import finetune
 from maskwright.pretraining import run as runs
 from maskwright.pretraining.material import Material
 from maskwright.pretraining.run import Pretrained, pretrain
@@ -281,3 +282,50 @@ def test_a_mistake_that_is_found_before_anything_is_read_leaves_nothing(
         train(**{"text": texts, **mistake})
     assert not any((tmp_path / "run").glob("*"))
     assert {path.name for path in tmp_path.iterdir()} <= {"run"}
+
+
+def test_what_was_read_is_kept_beside_overwrite_too(texts: Path, train: Train, tmp_path: Path) -> None:
+    """The command line holds --overwrite, and only its budget is mended."""
+    with pytest.raises(UserError, match="What was read is kept"):
+        train(text=texts, overwrite=True, **USED_UP)
+    kept = shards(tmp_path)
+    train(text=texts, overwrite=True)
+    assert shards(tmp_path) == kept
+
+
+def test_text_that_grew_since_is_read_again(texts: Path, train: Train, tmp_path: Path) -> None:
+    """One document cannot be held out; who gives more types the same command."""
+    (tmp_path / "mine").mkdir()
+    names = sorted(texts.iterdir())
+    shutil.copy(names[0], tmp_path / "mine")
+    with pytest.raises(UserError, match="too few documents to hold one out"):
+        train(text=tmp_path / "mine")
+    for name in names[1:]:
+        shutil.copy(name, tmp_path / "mine")
+    assert outcome(train(text=tmp_path / "mine")) == outcome(train("fresh", text=texts))
+
+
+def test_a_new_run_does_not_empty_the_folder_of_what_it_reads(texts: Path, train: Train, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="What was read is kept"):
+        train(text=texts, **USED_UP)
+    kept = shards(tmp_path)
+    with pytest.raises(UserError, match=r"corpus lies in .*run, which a new run empties\. Give another --out\."):
+        train(text=tmp_path / "run" / "corpus")
+    assert shards(tmp_path) == kept
+
+
+def test_a_fine_tuned_run_that_a_pre_training_was_to_replace_comes_back(
+    books: Path, train: Train, cut: Callable[..., None], tmp_path: Path
+) -> None:
+    """By `finetune --resume`, which it was begun with."""
+    first = train("first").model
+    (tmp_path / "rows.csv").write_text("text,label\n" + "the baker bakes,yes\na roof is old,no\n" * 12)
+    quick = {"train": {"epochs": 1, "threads": 1, "checkpoint_minutes": None}}
+    asked = {"train": str(tmp_path / "rows.csv"), "model": str(first), "out": str(tmp_path / "run"), "seeds": 1}
+    finetune(settings=quick, quiet=True, **asked)
+    before = everything(tmp_path / "run")
+    cut(overwrite=True)
+    assert not (tmp_path / "run" / "model").exists()
+    again = finetune(settings=quick, quiet=True, resume=True, **asked)
+    assert again.notes[-1] == "This run was already complete; nothing was done."
+    assert everything(tmp_path / "run") == before

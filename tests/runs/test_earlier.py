@@ -71,7 +71,7 @@ def test_it_goes_when_the_new_one_begins(old: Path) -> None:
 
 def test_beside_a_run_that_waits_something_must_be_said(old: Path) -> None:
     begun(old, NEW, overwrite=True)
-    with pytest.raises(UserError, match="already holds a run"):
+    with pytest.raises(UserError, match=r"already holds a run\. It was about to replace an earlier one, which waits"):
         begun(old, NEW)
 
 
@@ -101,7 +101,39 @@ def test_a_run_that_only_prepared_is_no_run_that_must_be_kept(tmp_path: Path) ->
     assert not any(path.iterdir())
 
 
-@pytest.mark.parametrize("death", range(12))
+@pytest.mark.parametrize("death", range(10))
+def test_a_death_while_it_is_removed_mixes_nothing(death: int, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files go one by one, in any order; who comes next finds the new run alone."""
+    folder, left = begun(old, NEW, overwrite=True), death
+    real = {name: getattr(os, name) for name in ("replace", "unlink", "rmdir")}
+
+    def dying(name: str) -> Any:
+        def step(*given: Any, **more: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                raise Died
+            left -= 1
+            return real[name](*given, **more)
+
+        return step
+
+    died = False
+    with monkeypatch.context() as patch:
+        for name in real:
+            patch.setattr(os, name, dying(name))
+        try:
+            folder.begin(NEW)
+        except Died:
+            died = True
+    assert died == (death < 9), "config.json, one rename, and the four files and three folders of the old run"
+    if death == 0:
+        return  # it has not begun
+    for _ in range(2):
+        assert begun(old, NEW, resume=True).resumed
+        assert everything(old).keys() == {"config.json"}
+
+
+@pytest.mark.parametrize("death", range(13))
 @pytest.mark.parametrize("then", ["overwrite", "resume"])
 def test_a_death_at_any_rename_costs_neither(death: int, then: str, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put away, brought back: whoever comes next either has the earlier run whole, or one that begins."""

@@ -28,6 +28,16 @@ def test_the_main_figure_comes_first(make_run: Make) -> None:
     assert list(Record.read(make_run(metrics={"main": "mcc"})).figures) == ["mcc", "accuracy", "f1_macro"]
 
 
+def test_figures_go_by_who_gave_the_answers(make_run: Make) -> None:
+    record = Record.read(make_run())
+    assert record.answered == [("", record.figures)]
+    other = Record.read(make_run(metrics={"asked": {"who": "its generator", "beside": ["mcc"]}}))
+    assert [(who, list(figures)) for who, figures in other.answered] == [
+        ("", ["mcc"]),
+        ("its generator", ["accuracy", "f1_macro"]),
+    ]
+
+
 def test_findings_come_by_severity(make_run: Make) -> None:
     odd = {"severity": "odd", "sentence": "Something else."}
     record = Record.read(make_run(data={"findings": [odd, *({"severity": s} for s in ("fact", "warning", "error"))]}))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from maskwright.base.errors import UserError, nearest, unknown
 
@@ -24,6 +24,24 @@ class Config(BaseModel):
     """Frozen settings that refuse a key they do not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_nothing(cls, given: Any) -> Any:
+        """TOML has no word for nothing; of a number that may be nothing it is "none"."""
+        if not isinstance(given, dict):
+            return given
+        fields = cls.model_fields
+        return {
+            name: None if value == "none" and name in fields and may_be_none(fields[name].annotation) else value
+            for name, value in given.items()
+        }
+
+
+def may_be_none(annotation: Any) -> bool:
+    """Whether a setting is a number or nothing."""
+    kinds = set(typing.get_args(annotation))
+    return types.NoneType in kinds and bool(kinds & {int, float})
 
 
 def parse(kind: type[C], table: Mapping[str, Any], source: str = "the settings") -> C:

@@ -14,6 +14,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from maskwright.base.choice import Part
+from maskwright.base.config import may_be_none
 
 NONE = "none"  #: typed for an option that may be nothing
 
@@ -26,7 +27,7 @@ def option(name: str, field: FieldInfo) -> inspect.Parameter:
     words = f"{field.description or ''}{f' (default: {shown})' if known else ''}"
     kind, flag = _plain(name, field.annotation), f"--{name.replace('_', '-')}"
     flags = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
-    number = kind in (int, float) and type(None) in typing.get_args(field.annotation)
+    number = kind in (int, float) and may_be_none(field.annotation)
     more = {"parser": _number_or_none(kind), "metavar": f"<{kind.__name__}>"} if number else {}
     typed = typer.Option(flags, help=words, **more)
     annotation = Annotated[kind | None, typed]

@@ -115,6 +115,7 @@ def finetune(
     notes.tell(first.notes + remarks(splits, first) + cut_notes(splits, first) + seen.notes(said=("lengths",)))
     begun = {**facts, "start": start_digests(first, splits)}
     with folder.held():
+        folder.mend(facts, resume)
         # Again: another process may have been here, and now it is known what the run starts from.
         folder = RunFolder.open(asked.out, facts if allow_drift else begun, resume, overwrite)
         if resume and folder.complete:

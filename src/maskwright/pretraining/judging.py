@@ -140,6 +140,7 @@ class Judging:
         way = _seconds(lambda: judge(answers, self.questions, self.device, self.format))
         some = replace(self.each, asked=self.each.asked[:: max(1, len(self.each.asked) // TIMED)])
         ending = _seconds(lambda: judge_each(answers, some, self.device, self.format))
+        ending += _seconds(lambda: self.objective.beside(built, some, self.device, self.format))
         sequences = len(self.each.asked) + (len(self._known.asked) if self._known else 0)
         ending *= sequences / len(some.asked)
         shot = self.zero_shot

@@ -107,14 +107,14 @@ class Material:
         train = self._pieces(corpus, "train", tokenizer, self.folder, "training")
         return train, self._held(corpus, tokenizer, self.folder, self.asked.text)
 
-    def known(self, tokenizer: Tokenizer) -> Text | None:
+    def corpus(self, text: str, place: Path, renew: bool) -> Corpus:
+        """A corpus, or one that is made of text in a folder `place`; see `reading.corpus_of`."""
+        return self.world.first(lambda: corpus_of(text, place / "corpus", self.notes.say, self.quiet, renew))
+
+    def known(self, tokenizer: Tokenizer, renew: bool) -> Text | None:
         """Held-out pieces of the corpus that is to be remembered, where one was named."""
-        asked, place = self.asked, self.folder / "remembered"
-        if asked.remember is None:
-            return None
-        name = asked.remember
-        corpus = self.world.first(lambda: corpus_of(name, place / "corpus", self.notes.say, self.quiet))
-        return self._held(corpus, tokenizer, place, name)
+        name, place = self.asked.remember, self.folder / "remembered"
+        return self._held(self.corpus(name, place, renew), tokenizer, place, name) if name else None
 
     def _held(self, corpus: Corpus, tokenizer: Tokenizer, out: Path, given: str) -> Text:
         pieces = self._pieces(corpus, "held-out", tokenizer, out, "held-out")

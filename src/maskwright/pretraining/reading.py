@@ -12,6 +12,7 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.base.files import alone, read_json, room, write_folder, write_json
 from maskwright.data.corpus import Corpus, build
+from maskwright.data.corpus.building import BuiltOtherwise
 from maskwright.data.corpus.held_out import EmptySide
 from maskwright.data.corpus.shards import DERIVED, FACTS, Document
 from maskwright.data.corpus.texts import Texts
@@ -25,16 +26,23 @@ IDS = np.dtype("<i4")
 TOKENIZERS, PIECES = DERIVED
 
 
-def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bool) -> Corpus:
-    """The corpus in a folder, or one that is made of text in `out`, of which 1 % of the documents is held out.
+def corpus_of(text: str, out: Path, say: Callable[[str], None] | None, quiet: bool, renew: bool = False) -> Corpus:
+    """The corpus in a folder, or one that is made of text in `out`, of which 1 % of the documents is held out. renew:
+    one that was made there before may be replaced where the text is another now.
 
     Raises UserError where nothing is held out, by which the run would be judged, and for text of which nothing can be.
     """
     if (Path(text) / FACTS).is_file() or not Path(text).exists():
         corpus = Corpus.open(text)
     else:
+        settings = {"held_out": HELD_OUT}
         try:
-            corpus = build(text, out, {"held_out": HELD_OUT}, resume=True, quiet=quiet, note=say)
+            try:
+                corpus = build(text, out, settings, resume=True, quiet=quiet, note=say)
+            except BuiltOtherwise:
+                if not renew:
+                    raise
+                corpus = build(text, out, settings, overwrite=True, quiet=quiet, note=say)
         except EmptySide:  # its message tells of options that are those of `corpus build`
             raise UserError(_too_few(text)) from None
     if not corpus.shards("held-out"):

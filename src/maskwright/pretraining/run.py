@@ -23,7 +23,6 @@ from maskwright.pretraining.held_out import unigram
 from maskwright.pretraining.judging import Before, Judging
 from maskwright.pretraining.material import Material
 from maskwright.pretraining.probe import enough, rates, tokens_in
-from maskwright.pretraining.reading import corpus_of
 from maskwright.pretraining.settings import Pretrain, command, gather
 from maskwright.pretraining.start import Start, check, outside
 from maskwright.pretraining.summary import facts, summary
@@ -37,6 +36,7 @@ from maskwright.runs.report import write_report
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
 from maskwright.training.parallel import ALONE, World, joined
+from maskwright.training.stop import Interrupted
 from maskwright.training.tracking import Tracking
 
 JUDGING = 0.05  #: share of a budget of minutes that judging on the way may take
@@ -88,7 +88,8 @@ def pretrain(
 
         def begin() -> RunFolder:
             folder = RunFolder.open(asked.out, told, resume, overwrite)
-            _keep_sources(asked, overwrite)
+            if not resume:
+                _keep_sources(asked)
             if resume and folder.complete:
                 return folder
             held.enter_context(folder.held())
@@ -126,24 +127,26 @@ class Run:
             if self.world.leads and self.folder.preparing:
                 self.folder.clear()
             raise
+        except Interrupted as stopped:  # in the probe, or while a head was fitted, which have steps of their own
+            if self.folder.preparing:
+                raise Interrupted(stopped.number, None) from None
+            raise
 
     def _all(self) -> Pretrained:
         asked = self.asked
         self.device = runtime.device(asked.train.device)
         self.format = runtime.resolve_precision(asked.train.precision, self.device)
-        zero_shot = ZeroShot(asked.pairs, asked.pairs_limit) if asked.pairs else None
-        self.notes.tell(zero_shot.notes if zero_shot else [])
+        zero_shot = self._zero_shot()
         self.world.first(lambda: check(asked))
-        place = self.folder.path
-        corpus = self.world.first(lambda: corpus_of(asked.text, place / "corpus", self.notes.say, self.quiet))
+        material = self.material = Material(asked, self.folder.path, self.notes, self.quiet, self.world)
+        corpus = material.corpus(asked.text, material.folder, self.folder.preparing)
         self.notes.tell(corpus.facts["notes"])
-        material = self.material = Material(asked, place, self.notes, self.quiet, self.world)
         start = material.start(material.tokenizer(corpus))
         self.objective = asked.objective.prepared(start.tokenizer)
         self.outside = outside(asked, start)
         self.notes.tell([*start.notes, *self.outside, *self.objective.notes])
         train, held = material.pieces(corpus, start.tokenizer)
-        known = material.known(start.tokenizer)
+        known = material.known(start.tokenizer, self.folder.preparing)
         self.judging = Judging(
             asked, self.objective, start.tokenizer, held, known, zero_shot, self.device, self.format
         )  # fmt: skip
@@ -154,6 +157,16 @@ class Run:
         start, built, seconds = self._train(course)
         done = self.world.first(lambda: self._finish(start, built, course, corpus, before, seconds))
         return replace(done, leads=self.world.leads)
+
+    def _zero_shot(self) -> ZeroShot | None:
+        if self.asked.pairs is None:
+            return None
+        found = ZeroShot(self.asked.pairs, self.asked.pairs_limit)
+        if self.asked.objective.spoken == "none":
+            self.notes.tell(["It names no masked pieces, so that the minimal pairs are not judged."])
+            return None
+        self.notes.tell(found.notes)
+        return found
 
     def _build(self, start: Start) -> Objective:
         return self.objective.build(start.network, start.kind, start.config)
@@ -176,6 +189,7 @@ class Run:
         self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
         was = self.world.first(self._was_frozen)
         fixed = was or self.world.each(self._frozen(make))[0]
+        self._leaves_time(fixed)
         course = make(amount=fixed["amount"], unit=fixed["unit"], phases=asked.phases)
         enough(course, asked.budget)
         if was is None:
@@ -206,20 +220,25 @@ class Run:
         evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
         reserved, spent = judging * evaluations + ending + SAVING, time.monotonic() - self.began
         left = 60 * budget.minutes - spent - reserved
-        if left <= 0:
-            kept = "" if self.folder.replaces else " What was read is kept, and a second run starts sooner."
-            raise UserError(
-                f"A budget of {asked.budget} is used up before the first step: reading and probing took {spent:,.0f} "
-                f"seconds here, judging and saving take {reserved:,.0f}. Give more.{kept}"
-            )
-        amount = int(tokens_in(left, asked.phases, measured))
         return {
-            "amount": amount,
+            "amount": int(tokens_in(left, asked.phases, measured)) if left > 0 else 0,
             "unit": "tokens",
             "evaluations": evaluations,
             "seconds": round(left, 1),
+            "before": round(spent, 1),
+            "behind": round(reserved, 1),
             "tokens_per_second": [round(rate, 1) for rate in measured],
         }
+
+    def _leaves_time(self, fixed: dict[str, Any]) -> None:
+        """Raises UserError where nothing is left of a budget of minutes: by the clock of process 0, in all of them."""
+        if fixed.get("seconds", 1.0) > 0:
+            return
+        kept = "" if self.folder.replaces else " What was read is kept, and a second run starts sooner."
+        raise UserError(
+            f"A budget of {self.asked.budget} is used up before the first step: reading and probing took "
+            f"{fixed['before']:,.0f} seconds here, judging and saving take {fixed['behind']:,.0f}. Give more.{kept}"
+        )
 
     # ------------------------------------------------------------ training and what comes out
 
@@ -278,7 +297,7 @@ class Run:
         start.network.eval()
         described = {
             "pretraining": dump(asked.objective),
-            "answers": asked.objective.spoken,
+            "answers": asked.objective.kept,
             "max_length": start.network.encoder.limit or start.config.positions,
             "precision": asked.train.precision,
             "transformers": self.outside,
@@ -295,13 +314,13 @@ def _done(folder: RunFolder, notes: Notes, leads: bool) -> Pretrained:
     return Pretrained(folder.path, read_json(folder.metrics), notes.told, leads)
 
 
-def _keep_sources(asked: Pretrain, overwrite: bool) -> None:
-    """Raises UserError where overwriting the folder would delete what the run reads."""
+def _keep_sources(asked: Pretrain) -> None:
+    """Raises UserError where a new run in the folder would delete what it reads."""
     out = Path(asked.out).resolve()
     for name in (asked.text, asked.model, asked.tokenizer, asked.remember):
         place = Path(name).resolve() if name else None
-        if overwrite and place is not None and place.exists() and out in (place, *place.parents):
-            raise UserError(f"{name} lies in {asked.out}, which --overwrite would empty. Give another --out.")
+        if place is not None and place.exists() and out in (place, *place.parents):
+            raise UserError(f"{name} lies in {asked.out}, which a new run empties. Give another --out.")
 
 
 def _facts(asked: Pretrain) -> dict[str, Any]:

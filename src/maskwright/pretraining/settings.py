@@ -61,11 +61,6 @@ class Pretrain(Config):
     )
     seed: int = Field(0, ge=0, description="fixes masks, order, new weights and dropout")
 
-    @field_validator("dropout", "judge_sequences", "pairs_limit", mode="before")
-    @classmethod
-    def _none(cls, value: Any) -> Any:
-        return None if value == "none" else value
-
     @field_validator("budget")
     @classmethod
     def _is_budget(cls, value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,6 +54,8 @@ def check(asked: Pretrain) -> None:
         table = {**shape(kind, asked.size), **asked.network}
         config = parse(kind.Config, table, f"network of the family {name_of(kind)!r}")
     asked.objective.head_of(kind)
+    if asked.remember:
+        _check_remembered(asked, asked.remember)
     if asked.positions is None:
         with torch.device("meta"):  # nothing is drawn
             encoder = kind.build(config)
@@ -137,9 +140,7 @@ def _resized(asked: Pretrain, loaded: Loaded, tokenizer: Tokenizer) -> list[str]
 def _asked_elsewhere(asked: Pretrain) -> list[str]:
     """Where the model has learnt to answer at another place than the objective asks."""
     assert asked.model is not None
-    described = locate(asked.model) / "maskwright.json"
-    was = str(read_json(described).get("answers", "at")) if described.exists() else "at"
-    now = asked.objective.spoken
+    was, now = _answers(asked.model), asked.objective.spoken
     if was == now or "none" in (was, now):
         return []
     remedy = "Give objective.shift=true" if was == "before" else "Leave shift away"
@@ -147,6 +148,24 @@ def _asked_elsewhere(asked: Pretrain) -> list[str]:
         f"{asked.model} names a masked piece {ANSWERED[was]}, and this objective asks for it {ANSWERED[now]}: its head "
         f"begins one place off, and what is said of before means little. {remedy} to go on as it was trained."
     ]
+
+
+def _answers(model: str) -> str:
+    """Where a trained model names masked pieces, as it says itself."""
+    described = locate(model) / "maskwright.json"
+    return str(read_json(described).get("answers", "at")) if described.exists() else "at"
+
+
+def _check_remembered(asked: Pretrain, text: str) -> None:
+    """Raises UserError where there is no such text, or the objective asks what the model never answered."""
+    assert asked.model is not None
+    if not Path(text).exists():
+        raise UserError(f"remember = {text!r}: there is no such corpus or text.")
+    if asked.objective.kept == "none" or asked.objective.spoken != _answers(asked.model):
+        raise UserError(
+            f"What {asked.model} forgets is seen by what it answers before and after, but the objective "
+            f"{asked.objective.name!r} asks otherwise than it was trained. Leave --remember away."
+        )
 
 
 def _check_length(asked: Pretrain, limit: int | None, usual: int) -> None:

@@ -48,6 +48,7 @@ def summary(
         "verdict": _verdict(judged, figures, read, corpus, objective, unigram),
         "questions": _asked(judged.held),
         "learnt": objective.told(),
+        "asked": {"who": objective.answering, "beside": list(judged.beside)},
         "parameters": start.parameters,
         "read": {"tokens": course.tokens, "steps": course.total, "passes": read},
     }

@@ -47,11 +47,6 @@ def base(record: Record) -> str:
     return "" if _from_random(record) else record.base
 
 
-def judged(record: Record) -> list[tuple[str, Mapping[str, Any]]]:
-    """Whose the figures are, and they."""
-    return [("this model", record.figures)]
-
-
 def what(record: Record) -> str:
     train = record.sources.get("train", {})
     rows = f" on {counted(train['rows'], 'row')} of {md(source(train.get('source')))}" if "rows" in train else ""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from maskwright.base.words import counted
 from maskwright.runs import _card_facts as facts
@@ -18,9 +17,6 @@ from maskwright.runs._card_facts import TEXT, architecture, described, is_arm, o
 from maskwright.runs._markdown import code, fence, grid, md
 from maskwright.runs.record import Record, listed, table
 
-SPEAKING = ("MaskedLM", "ForPreTraining")  #: ends of the architectures that name pieces ...
-DISCRIMINATORS = ("ElectraForPreTraining", "WithReplacedTokens")  #: ... but for these
-OWN = ("found",)  #: the figures of a discriminator itself; all others are its generator's
 READ = "What was read"  #: the table of a pre-training's facts
 MASKED = "A [MASK] of your own."
 
@@ -39,23 +35,9 @@ def base(record: Record) -> str:
     return str(record.settings.get("model") or "")
 
 
-def judged(record: Record) -> list[tuple[str, Mapping[str, Any]]]:
-    """Whose the figures are, and they."""
-    if not _discriminates(record):
-        return [("this model", record.figures)]
-    own = {name: figure for name, figure in record.figures.items() if name in OWN}
-    others = {name: figure for name, figure in record.figures.items() if name not in OWN}
-    return [("this model", own), ("its generator, which is not kept", others)]
-
-
 def _names_masked(record: Record) -> bool:
     """Whether `maskwright fill` and `score` take it."""
-    speaks = architecture(record).endswith(SPEAKING) and not _discriminates(record)
-    return speaks and described(record).get("answers") in ("at", "before")
-
-
-def _discriminates(record: Record) -> bool:
-    return architecture(record).endswith(DISCRIMINATORS)
+    return described(record).get("answers") in ("at", "before")
 
 
 def what(record: Record) -> str:

@@ -5,6 +5,7 @@ A folder moves no two files at once, so that each step leaves a state from which
     EARLIER without config.json     not all is put away yet: it comes back
     EARLIER with config.json        all is put away; beside it is what the new run has prepared so far
     BACK                            it is coming back
+    GONE                            the new run has begun, and it is being removed
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 from pathlib import Path
 
 CONFIG = "config.json"
-EARLIER, BACK = ".earlier", ".coming-back"
+EARLIER, BACK, GONE = ".maskwright-earlier", ".maskwright-coming-back", ".maskwright-gone"
 
 
 def put_away(folder: Path) -> None:
@@ -41,6 +42,7 @@ def bring_back(folder: Path) -> None:
     waiting, coming = folder / EARLIER, folder / BACK
     if waiting.is_dir():
         if whole(folder):
+            (folder / CONFIG).unlink(missing_ok=True)  # what is left of the new run is none from here on
             empty(folder, (EARLIER,))
         os.replace(waiting, coming)
     names = [entry.name for entry in coming.iterdir() if entry.name != CONFIG]
@@ -50,8 +52,17 @@ def bring_back(folder: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """The new run has begun: what it replaces is removed."""
-    shutil.rmtree(folder / EARLIER, ignore_errors=True)
+    """The new run has begun: what it replaces is removed, in one step for whoever comes after a kill."""
+    sweep(folder)
+    if (folder / EARLIER).is_dir():
+        os.replace(folder / EARLIER, folder / GONE)
+    sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what is left of a run that was given up."""
+    if (folder / GONE).is_dir():
+        shutil.rmtree(folder / GONE)
 
 
 def empty(folder: Path, but: tuple[str, ...] = ()) -> None:

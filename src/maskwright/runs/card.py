@@ -123,7 +123,7 @@ def _figures(record: Record) -> str:
     baselines = [b for b in map(table, listed(record.metrics.get("baselines"))) if b]
     reported = table(record.metrics.get("reported"))
     seeds = f", mean of {counted(len(record.seeds), 'seed')}" if len(record.seeds) > 1 else ""
-    systems = [(f"{name}{seeds}", figures) for name, figures in _kind(record).judged(record)]
+    systems = [(f"{who or 'this model'}{seeds}", figures) for who, figures in record.answered]
     systems += [(str(b.get("name")), table(b.get("figures"))) for b in baselines]
     rows: list[list[Cell]] = [
         [name, *(shapes.cell(figures.get(metric, "")) for metric in metrics)] for name, figures in systems

@@ -15,14 +15,13 @@ from maskwright.base.files import can_lock, check_room, lock, read_json, room, w
 from maskwright.runs import _earlier
 
 PREPARING = "preparing"  #: in config.json, until the first step of training can be made
-READ = ("corpus", "corpus.part")  #: what is made of text before that, and outlives a mistake in all else
+READ = ("corpus", "corpus.part", "remembered")  #: what is made of text before that, and outlives a mistake in all else
 
 
 @dataclass(frozen=True)
 class RunFolder:
     path: Path
     resumed: bool = False
-    anew: bool = False  #: whether what was read of the same text is to be read again too
 
     @staticmethod
     def open(path: str | Path, config: dict[str, Any], resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -52,15 +51,19 @@ class RunFolder:
                 f"{path} already holds something that is not a run of maskwright{kept}. Give another --out."
             )
         if folder.preparing and (resume or overwrite or not waits):
-            return RunFolder(path, resumed=resume and folder._asks(config), anew=overwrite)
+            return RunFolder(path, resumed=resume and folder._asks(config))
         if resume:
             if not waits:  # else what is here is not known before `mend`
                 folder._same(config)
             return RunFolder(path, resumed=True)
         if not overwrite:
+            more = (
+                " It was about to replace an earlier one, which waits in it: --resume with the settings of the earlier "
+                "one, or --overwrite, brings that back first."
+            )
             raise UserError(
-                f"{path} already holds a run. Go on with it by --resume, replace it by --overwrite, or give another "
-                "--out."
+                f"{path} already holds a run.{more if waits else ''} Go on with it by --resume, replace it by "
+                "--overwrite, or give another --out."
             )
         return folder
 
@@ -80,7 +83,7 @@ class RunFolder:
             if preparing and self.is_run and not self.preparing:
                 _earlier.put_away(self.path)
             else:
-                same = not self.anew and self._was().get("data") == config.get("data")
+                same = self._was().get("data") == config.get("data")
                 kept = (_earlier.EARLIER, *(READ if same else ())) if preparing else ()
                 _earlier.empty(self.path, (self.config.name, *kept))
         write_json(self.config, {**config, PREPARING: True} if preparing else config)
@@ -88,28 +91,32 @@ class RunFolder:
     def mend(self, config: dict[str, Any], resume: bool) -> None:
         """Go on with what a kill ended while a run waited to be replaced: it goes where the new one had begun, waits
         where that is resumed by what it was asked for, and else comes back. Only within `held`."""
-        if not _earlier.waits(self.path):
-            return
-        whole = _earlier.whole(self.path)
-        if whole and self.config.exists() and not self.preparing:
-            _earlier.forget(self.path)
-        elif not (whole and self.preparing and resume and self._asks(config)):
-            _earlier.bring_back(self.path)
+        with room(self.path):
+            _earlier.sweep(self.path)
+            if not _earlier.waits(self.path):
+                return
+            whole = _earlier.whole(self.path)
+            if whole and self.config.exists() and not self.preparing:
+                _earlier.forget(self.path)
+            elif not (whole and self.preparing and resume and self._asks(config)):
+                _earlier.bring_back(self.path)
 
     def begin(self, config: dict[str, Any]) -> None:
         """The steps are fixed, and `config` says so: what the run replaces is given up."""
         write_json(self.config, config)
-        _earlier.forget(self.path)
+        with room(self.path):
+            _earlier.forget(self.path)
 
     def clear(self) -> None:
         """Take out what `start` and those after it put into the folder, of a run that could not begin, but for what was
         read of the text; the run that it was to replace comes back."""
-        if _earlier.waits(self.path):
-            _earlier.bring_back(self.path)
-            return
-        _earlier.empty(self.path, (self.config.name, *READ))
-        if not any((self.path / name).exists() for name in READ):
-            self.config.unlink(missing_ok=True)
+        with room(self.path):
+            if _earlier.waits(self.path):
+                _earlier.bring_back(self.path)
+                return
+            _earlier.empty(self.path, (self.config.name, *READ))
+            if not any((self.path / name).exists() for name in READ):
+                self.config.unlink(missing_ok=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -83,6 +83,15 @@ class Record:
         return {main: found[main], **found} if isinstance(main, str) and main in found else found
 
     @property
+    def answered(self) -> list[tuple[str, dict[str, dict[str, Any]]]]:
+        """The figures by who gave the answers, this model ("") first: in some pre-trainings another network does."""
+        asked = table(self.metrics.get("asked"))
+        if not asked.get("who"):
+            return [("", self.figures)]
+        own = {name: figure for name, figure in self.figures.items() if name in listed(asked.get("beside"))}
+        return [("", own), (str(asked["who"]), {n: f for n, f in self.figures.items() if n not in own})]
+
+    @property
     def seeds(self) -> list[int]:
         return [seed for seed in listed(self.metrics.get("seeds")) if isinstance(seed, int)] or list(self.logs)
 

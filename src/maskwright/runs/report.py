@@ -122,7 +122,7 @@ def _beside(record: Record) -> str:
         return ""
     baselines = [b for b in map(table_of, listed(record.metrics.get("baselines"))) if b]
     ours = f"this run, mean of {counted(len(record.seeds), 'seed')}" if len(record.seeds) > 1 else "this run"
-    systems = [(ours, record.figures)]
+    systems = [(who or ours, figures) for who, figures in record.answered]
     systems += [(str(b.get("name", "a baseline")), table_of(b.get("figures"))) for b in baselines[:SYSTEMS]]
     found = [(name, [shapes.cell(figures.get(metric, "")) for metric in metrics]) for name, figures in systems]
     dots = [(name, _interval(cells[0])) for name, cells in found]

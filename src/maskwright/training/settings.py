@@ -42,10 +42,9 @@ class Steps(Config):
     log_steps: int = Field(10, ge=1, description="steps between lines of log.jsonl")
     tracker: Choice[Tracker] | None = Field(None, description="shows the run elsewhere too; none: nowhere")
 
-    @field_validator("clip", "threads", "checkpoint_minutes", "tracker", "averaging", mode="before")
+    @field_validator("tracker", "averaging", mode="before")
     @classmethod
     def _none(cls, value: Any) -> Any:
-        """TOML has no word for nothing; here it is "none"."""
         return None if value == "none" else value
 
 
@@ -56,8 +55,3 @@ class Train(Steps):
     batch_size: int = Field(32, ge=1, description="sequences per optimizer step")
     batch_tokens: int | None = Field(None, ge=1, description="tokens per optimizer step, instead of batch_size")
     order: Literal["random", "grouped"] = Field("random", description="grouped: texts of like length share a step")
-
-    @field_validator("batch_tokens", mode="before")
-    @classmethod
-    def _no_tokens(cls, value: Any) -> Any:
-        return None if value == "none" else value

@@ -21,11 +21,15 @@ from maskwright.training.shards import own
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM came and the state was saved. `code` is what the process should exit with: 130 or 143."""
+    """SIGINT or SIGTERM came and the state was saved. `code` is what the process should exit with: 130 or 143.
 
-    def __init__(self, number: int, step: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name} after step {step}, which is saved")
-        self.code = 128 + number
+    step: the last one that was made; None: the training had not begun.
+    """
+
+    def __init__(self, number: int, step: int | None) -> None:
+        where = "before the first step" if step is None else f"after step {step}, which is saved"
+        super().__init__(f"stopped by {signal.Signals(number).name} {where}")
+        self.number, self.code = number, 128 + number
 
 
 class Signals:

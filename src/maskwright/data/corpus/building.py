@@ -28,6 +28,10 @@ from maskwright.data.corpus.workers import cores, make_all
 PLAN = "plan.json"
 
 
+class BuiltOtherwise(UserError):
+    """What is there is of other input or settings, and `overwrite` was not said."""
+
+
 def build(
     inputs: str | Path | Sequence[str | Path],
     out: str | Path,
@@ -110,7 +114,7 @@ def _finished(out: Path, plan: Mapping[str, Any], overwrite: bool) -> Corpus | N
         return None
     was = read_json(out / FACTS)
     if was.get("fingerprint") != plan["fingerprint"]:
-        raise UserError(
+        raise BuiltOtherwise(
             f"{out} holds a corpus that was built otherwise: {_differences(was, plan)}. Give another --out, or "
             "--overwrite to replace it."
         )
@@ -150,7 +154,7 @@ def _begin(part: Path, plan: Mapping[str, Any], resume: bool, overwrite: bool) -
     if made and not overwrite:
         assert was is not None
         if was != mine:
-            raise UserError(
+            raise BuiltOtherwise(
                 f"{part} was begun otherwise: {_differences(was, mine)}. Go on with the same, or start anew by "
                 "--overwrite."
             )

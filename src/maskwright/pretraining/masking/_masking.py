@@ -139,11 +139,6 @@ class Masking(Part):
         None, ge=1, description="masks of a text: so many in turn (static masking), or new ones in each epoch"
     )
 
-    @field_validator("copies", mode="before")
-    @classmethod
-    def _none(cls, given: Any) -> Any:
-        return None if given == "none" else given
-
     @field_validator("rate", mode="before")
     @classmethod
     def _a_number_is_constant(cls, given: Any) -> Any:

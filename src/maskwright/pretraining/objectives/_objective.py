@@ -55,6 +55,7 @@ class PretrainingObjective(Part):
     """Settings, the questions and the loss."""
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
+    answering: ClassVar[str] = ""  #: who answers the questions of held-out text, where that is not the model
     learns: ClassVar[str] = ""  #: what an encoder learns by it, in words; one's own goes by its name
 
     format: Choice[Format] = Field(DocSentences(), description="how sequences are cut out of documents")
@@ -123,6 +124,11 @@ class PretrainingObjective(Part):
         """Where the saved network's scores of a masked piece are: at it, or at the piece before it; or nowhere, since
         it names no masked pieces."""
         return "at"
+
+    @property
+    def kept(self) -> Literal["at", "before", "none"]:
+        """The same of the model that is kept, where that is not the network which answered."""
+        return self.spoken
 
     @property
     def notes(self) -> list[str]:

@@ -39,6 +39,7 @@ class ReplacedTokens(Masks):
     """
 
     head: ClassVar[str] = "replaced-tokens"
+    answering: ClassVar[str] = "its generator, which is not kept"
     learns: ClassVar[str] = (
         "finding the pieces that a generator, trained beside it by masked language modelling, replaced"
     )
@@ -64,6 +65,10 @@ class ReplacedTokens(Masks):
         generator = random_network(kind, self.smaller(config), "masked-lm")
         return GeneratorAndDiscriminator(network, generator, self.sharing, self.weight, self.z)
 
+    @property
+    def kept(self) -> Literal["at", "before", "none"]:
+        return "none"
+
     def speaks(self, built: Any) -> Any:
         """The generator: the discriminator names no words."""
         return built.generator
@@ -84,12 +89,12 @@ class ReplacedTokens(Masks):
 
     def explained(self, figures: Mapping[str, Any]) -> list[str]:
         found, replaced = figures["found"], figures["replaced"]["value"]
+        reach = "" if found["low"] is None else f" ({found['low']:.1%} to {found['high']:.1%})"
         return [
             "Nats, bits and likeliest pieces are those of the generator, which is trained beside the model and not "
             "kept.",
-            f"The model itself tells for {found['value']:.1%} of the pieces ({found['low']:.1%} to "
-            f"{found['high']:.1%}) whether the generator replaced them; to say of none that it was is right for "
-            f"{1 - replaced:.1%}.",
+            f"The model itself tells for {found['value']:.1%} of the pieces{reach} whether the generator replaced "
+            f"them; to say of none that it was is right for {1 - replaced:.1%}.",
         ]
 
     def smaller(self, config: Any) -> Any:
