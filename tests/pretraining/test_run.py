@@ -277,7 +277,7 @@ def test_a_shard_that_is_missing_is_named(books: Path, tmp_path: Path) -> None:
 def test_overwriting_does_not_delete_what_is_read(books: Path, tmp_path: Path) -> None:
     pretrain(text=books, out=tmp_path / "run", **QUICK)
     shutil.copytree(books, tmp_path / "run" / "corpus")
-    with pytest.raises(UserError, match="--overwrite would empty"):
+    with pytest.raises(UserError, match="which a new run empties"):
         pretrain(text=tmp_path / "run" / "corpus", out=tmp_path / "run", overwrite=True, **QUICK)
 
 
