@@ -1,8 +1,9 @@
 """What we hold to train best in a small budget.
 
-Sizes are those that bench/pretrain_quality.py found best on two cores: the first of what it tried for five minutes, the
-second of what it tried for twenty. In both a network was best that reads 25 to 35 pieces for each parameter of its
-blocks; the third follows from that, and the last, for machines that nobody measured, from the literature.
+The first size is the best of those that bench/pretrain_quality.py tried for five minutes on two cores: the one that
+reads about 25 pieces for each parameter of its blocks. The second is the best that it tried for twenty, of which the
+others were tried with an older optimizer's settings. The third follows from the two, and the last is for machines that
+nobody measured.
 """
 
 from __future__ import annotations
