@@ -66,7 +66,7 @@ def _rows(lines: Iterator[str], encoding: str, source: str, notes: list[str]) ->
 
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+        value = _DECODER.decode(text)
         if "\\u" in text:  # half of a surrogate pair parses, but no tokenizer and no file takes it
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as problem:
@@ -99,3 +99,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _constant(word: str) -> float | None:
     """NaN, Infinity and -Infinity are no JSON, but Python and pandas write them; NaN stands for a missing value."""
     return None if word == "NaN" else float(word)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant)
