@@ -46,7 +46,7 @@ types: $(STAMP)  ## mypy, strict, on base, nn and stats
 	$(BIN)/mypy
 
 docs: $(STAMP)  ## check the documentation and build its site into site/
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_site.py
 	# Not --quiet: mkdocs would then not hear the warnings on which a strict build fails.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
