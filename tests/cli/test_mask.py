@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from maskwright.text.tokenizer import Tokenizer
+
 TEXT = "The quick brown fox jumps over the lazy dog, unhappily for the eigenvector."
 Run = Callable[..., tuple[int, str, str]]
 
@@ -80,6 +82,13 @@ def test_mistakes(words: tuple[str, ...], said: str, run: Run, minilm: Path) -> 
     assert code == 2
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_tokenizers_folder(run: Run, tmp_path: Path) -> None:
+    Tokenizer.train([TEXT] * 2, size=80).save(tmp_path / "tok")
+    code, out, _ = run("mask", TEXT, "--model", tmp_path / "tok", "--trials", 1)
+    assert code == 0
+    assert "pieces chosen" in out.splitlines()[-1]
 
 
 def test_no_text(run: Run, minilm: Path) -> None:

@@ -38,6 +38,11 @@ def test_explain_prints_an_aligned_table() -> None:
     assert lines[5].index("un ##ha") == lines[0].index("pieces")
 
 
+def test_explain_takes_a_tokenizers_folder(tmp_path: Path) -> None:
+    Tokenizer.train(["play the game"] * 2, size=60).save(tmp_path / "tok")
+    assert "play" in runner.invoke(app, ["explain", "play", "--model", str(tmp_path / "tok")]).output
+
+
 def test_explain_shows_control_characters_as_escapes() -> None:
     done = runner.invoke(app, ["explain", "a\x1bb"])
     assert done.exit_code == 0

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from novel import corpus as novel_corpus
+from quickly import Train, pretrained
 from tiny import tiny
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import nn
 from vocabularies import ANGLES, LINES, framed
 
+from maskwright.base.config import merge
 from maskwright.models import family, random_network
 from maskwright.pretraining.masking import Pieces, Vocabulary
+from maskwright.pretraining.run import Pretrained
 from maskwright.text.tokenizer import Tokenizer
 
 WORDS, CLS, SEP, MASK = 53, 1, 2, 3
@@ -26,6 +30,28 @@ LENGTHS = [12, 30, 7, 24, 3, 19]
 @pytest.fixture(autouse=True)
 def _quick(one_thread: None) -> None:
     """Tiny matrices are slower on several threads."""
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus; `texts` beside it holds what it was made of."""
+    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
+
+
+@pytest.fixture
+def usual() -> dict[str, Any]:
+    """What a file's trainings have that those of others have not."""
+    return {}
+
+
+@pytest.fixture
+def train(books: Path, tmp_path: Path, usual: dict[str, Any]) -> Train:
+    """A quick pre-training of the books into a folder of the test."""
+
+    def go(out: str = "run", **options: Any) -> Pretrained:
+        return pretrained(options.pop("text", books), tmp_path / out, **merge(usual, options))
+
+    return go
 
 
 @pytest.fixture

@@ -11,44 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from novel import corpus as novel_corpus
+from quickly import Train
 
-from maskwright.base.config import merge
 from maskwright.pretraining import probe
 from maskwright.pretraining import run as runs
 from maskwright.pretraining.judging import Judging
-from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.training.stop import Interrupted
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-Train = Callable[..., Pretrained]
 Speed = Callable[[float], None]
-ONE: dict[str, Any] = {"train": {"threads": 1, "checkpoint_minutes": None, "evaluations": 2}}
-QUICK: dict[str, Any] = {
-    "budget": "60s",
-    "size": "1x32",
-    "vocabulary": 120,
-    "length": 48,
-    "batch_tokens": 600,
-    "lr": 2e-3,
-}
-QUICK |= {"judge_sequences": 20, "quiet": True}
 SLOW = 700.0  #: pieces a second, at which a minute is some 60 steps
 
 
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
-
-
 @pytest.fixture
-def train(books: Path, tmp_path: Path) -> Train:
-    def go(out: str, **options: Any) -> Pretrained:
-        settings = merge(ONE, options.pop("settings", {}))
-        return pretrain(text=books, out=tmp_path / out, settings=settings, **{**QUICK, **options})
-
-    return go
+def usual() -> dict[str, Any]:
+    return {"budget": "60s", "lr": 2e-3, "judge_sequences": 20, "settings": {"train": {"evaluations": 2}}}
 
 
 @pytest.fixture

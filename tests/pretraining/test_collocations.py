@@ -184,6 +184,12 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     same(found(again), found(made))
 
 
+def test_another_file_is_no_list(tmp_path: Path) -> None:
+    np.save(tmp_path / "ids.npy", np.arange(9))
+    with pytest.raises(UserError, match="does not hold collocations"):
+        Collocations.load(tmp_path / "ids.npy")
+
+
 def test_mistakes() -> None:
     for documents in ([], [[]], [[1, 2, 3]], [[0, 0]]):
         with pytest.raises(UserError, match="No run of 2 to 5 words comes 11 times"):

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from novel import corpus as novel_corpus
 from novel import texts
+from quickly import Train
 
-from maskwright.base.config import merge
 from maskwright.base.errors import UserError
 from maskwright.data.corpus import build
 from maskwright.models import family
@@ -23,31 +21,11 @@ from maskwright.pretraining import judging
 from maskwright.pretraining import run as runs
 from maskwright.pretraining.judging import Judging
 from maskwright.pretraining.objectives.replaced_tokens import ReplacedTokens, corrupted
-from maskwright.pretraining.run import Pretrained, pretrain
+from maskwright.pretraining.run import Pretrained
 from maskwright.tasks import MaskedLM
 from maskwright.training.stop import Interrupted
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-Train = Callable[..., Pretrained]
-ONE = {"threads": 1, "checkpoint_minutes": None, "evaluations": 1}
-QUICK = {"budget": "30 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
-FURTHER = {name: value for name, value in QUICK.items() if name not in ("size", "vocabulary")}
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
-
-
-@pytest.fixture
-def train(books: Path, tmp_path: Path) -> Train:
-    def run(out: str = "run", **options: Any) -> Pretrained:
-        settings = merge({"train": ONE}, options.pop("settings", {}))
-        given = {**(FURTHER if "model" in options else QUICK), "text": books, **options}
-        return pretrain(out=tmp_path / out, settings=settings, **given)
-
-    return run
 
 
 def figure(run: Pretrained, name: str) -> dict[str, float]:
@@ -116,6 +94,14 @@ def test_a_discriminator_forgets_nothing_that_its_generator_answers(books: Path,
     model = train("first", family="electra").model
     with pytest.raises(UserError, match="the objective 'replaced-tokens' asks otherwise than it was trained"):
         train(model=model, remember=books, objective="replaced-tokens")
+
+
+def test_a_generator_that_is_new_is_said_to_be_and_has_no_before(train: Train) -> None:
+    model = train("first", family="electra", objective="replaced-tokens").model
+    said: list[str] = []
+    run = train(model=model, objective="replaced-tokens", say=said.append)
+    assert any("comes without the generator, trained here from random weights" in note for note in said)
+    assert "Before, it needed" not in " ".join(run.summary["verdict"])
 
 
 # The model that names no masked words

@@ -13,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import transformers
+from asking import ask
 from torch import Tensor, nn
 
 from maskwright.base.choice import dump, names, resolve
@@ -26,19 +27,10 @@ from maskwright.pretraining.objectives.mixture import Mixture
 from maskwright.pretraining.objectives.mlm import Mlm
 from maskwright.pretraining.objectives.next_sentence import NextSentence
 from maskwright.pretraining.objectives.replaced_tokens import ReplacedTokens, corrupted
-from maskwright.pretraining.objectives.span_boundary import SpanBoundary, ends
 
 Make = Callable[..., tuple[nn.Module, Any, Any]]
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 ALL = names(PretrainingObjective)
-
-
-def ask(
-    objective: PretrainingObjective, pieces: Pieces, vocabulary: Vocabulary, pairs: bool = False, progress: float = 0.5
-) -> Any:
-    segments = (pieces.positions > 5).astype(np.int64) * pairs
-    order = np.arange(len(pieces)) % 2 if pairs else None
-    return objective.ask(replace(pieces, segments=segments, order=order), vocabulary, Draw(1, 0), progress)
 
 
 def padded(asked: Asked, ignore: int = -100) -> dict[str, Tensor]:
@@ -124,56 +116,6 @@ def test_a_masked_piece_may_be_read_from_the_one_before(network: Make, pieces: P
     loss, _, _ = Mlm(shift=True).build(net, kind, config)(asked)
     scores = net(asked.batch)[asked.chosen.tokens - 1]
     torch.testing.assert_close(loss, F.cross_entropy(scores, asked.labels, reduction="sum"), **TOLERANCE)
-
-
-# ---------------------------------------------------------------- spans
-
-
-def test_the_ends_of_spans() -> None:
-    first, last = ends(torch.tensor([4, 4, 4, 7, 2, 2]))
-    assert first.tolist() == [0, 0, 0, 3, 4, 4]
-    assert last.tolist() == [2, 2, 2, 3, 5, 5]
-
-
-@pytest.mark.parametrize("name", [name for name in families() if "masked-lm" in family(name).HEADS])
-def test_every_family_is_trained_by_boundaries(
-    name: str, network: Make, pieces: Pieces, vocabulary: Vocabulary
-) -> None:
-    """Some have states that are wider than their config says, or score words in another width than they read them."""
-    objective = SpanBoundary()
-    net, kind, config = network(name)
-    built = objective.build(net, kind, config)
-    loss, *_ = built(ask(objective, pieces, vocabulary))
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert float(built.boundary.one.weight.grad.abs().sum()) > 0
-
-
-def test_a_span_is_told_from_its_boundary(network: Make, pieces: Pieces, vocabulary: Vocabulary) -> None:
-    """Equation 2, piece by piece."""
-    objective = SpanBoundary(places=3)
-    net, kind, config = network()
-    built = objective.build(net, kind, config)
-    asked = ask(objective, pieces, vocabulary)
-    loss, count, facts = built(asked)
-    states, words = net.encoder(asked.batch), net.encoder.embeddings.word.weight
-    total = F.cross_entropy(net(asked.batch, asked.chosen), asked.labels, reduction="sum")
-    layers, units, tokens = built.boundary, asked.units.tolist(), asked.chosen.tokens.tolist()
-    beside = 0.0
-    for unit, token, label in zip(units, tokens, asked.labels, strict=True):
-        mine = [t for t, u in zip(tokens, units, strict=True) if u == unit]
-        s, e = min(mine), max(mine)
-        assert mine == list(range(s, e + 1))
-        place = layers.place.weight[min(token - s, 2)]
-        x = torch.cat([states[s - 1], states[e + 1], place])
-        x = layers.norms[0](F.gelu(layers.one.weight @ x + layers.one.bias))
-        x = layers.norms[1](F.gelu(layers.two.weight @ x + layers.two.bias))
-        scores = words @ x + net.masked_lm.bias
-        beside += F.cross_entropy(scores[None], label[None])
-    torch.testing.assert_close(loss, total + beside, atol=1e-3, rtol=1e-5)
-    assert facts["boundary"] == pytest.approx(float(beside), rel=1e-4)
-    assert count == len(tokens)
-    assert max(map(units.count, units)) > 1, "a span of several pieces was drawn"
 
 
 # ---------------------------------------------------------------- replaced tokens
@@ -326,6 +268,10 @@ def test_parts_one_after_the_other(progress: float, part: int, pieces: Pieces, v
         ({"name": "mixture", "shares": [0.5, 0.6]}, "give 2 numbers above 0 that come to 1"),
         ({"name": "mixture", "parts": ["mlm", "next-sentence"]}, "train the network 'masked-lm', not pretraining"),
         ({"name": "mixture", "format": "segment-pair"}, "give a format without pairs"),
+        (
+            {"name": "mixture", "parts": [{"name": "mlm", "format": "full-sentences"}, "causal"]},
+            "'full-sentences' of the part 'mlm' would be left out; say it of the mixture",
+        ),
         ({"name": "next-sentence", "format": "doc-sentences"}, "it has no pairs, whose order is asked for"),
         ({"name": "mlm", "masking": {"name": "token", "masked": 0.9, "random": 0.2}}, "come to more than 1"),
         ({"name": "mlm", "masking": {"name": "token", "rate": 1.5}}, "less than 1"),

@@ -41,12 +41,11 @@ def asked(question: work.Question, texts: int = TEXTS) -> Asked:
     unit = torch.arange(masked) * spans // masked
     places = torch.arange(masked) + first + 2 * unit
     chosen = torch.cat([places + LENGTH * text for text in range(texts)])
-    units = torch.cat([unit + spans * text for text in range(texts)])
     batch = Batch.packed(torch.randint(5, 50, (texts * LENGTH,)), [LENGTH] * texts)
     if isinstance(objective, Causal):
         batch = replace(batch, causal=True)
     order = torch.arange(texts) % 2
-    return Asked(batch, Chosen(chosen, (masked,) * texts), batch.ids[chosen], units, order, torch.rand(len(chosen)))
+    return Asked(batch, Chosen(chosen, (masked,) * texts), batch.ids[chosen], order, torch.rand(len(chosen)))
 
 
 PLAIN = ("albert", "bert", "distilbert", "electra", "mpnet", "rembert", "roberta")
@@ -147,7 +146,7 @@ def test_neighbours_of_spans_are_about_as_many_as_real_masks_have(masking: str, 
     vocabulary = Vocabulary(3, special, (np.arange(words) % 13 < 10) & ~special)
     pieces = Pieces(ids.reshape(-1), np.arange(texts + 1) * length, np.arange(texts))
     drawn = objective.ask(pieces, vocabulary, Draw(0, 0), 0.5)
-    tokens, (first, last) = drawn.chosen.tokens, ends(drawn.units)
+    tokens, (first, last) = drawn.chosen.tokens, ends(drawn.chosen.tokens)
     read, _ = reading(drawn.batch, tokens, tokens[first] - 1, tokens[last] + 1)
     (question,) = work.questions(objective, None)
     assert question.masked(length) == pytest.approx(len(tokens) / texts, rel=0.02)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import pytest
 import transformers
 from novel import corpus as novel_corpus
 from novel import texts
+from quickly import Train, pretrained
 
-from maskwright.base.config import merge
 from maskwright.base.errors import UserError
 from maskwright.base.files import alone
 from maskwright.data.corpus import Corpus, build
@@ -25,29 +25,16 @@ from maskwright.pretraining import run as runs
 from maskwright.pretraining.judging import Judging
 from maskwright.pretraining.objectives.mlm import MaskedWords, Mlm
 from maskwright.pretraining.reading import learn, pieces_of
-from maskwright.pretraining.run import Pretrained, pretrain
+from maskwright.pretraining.run import Pretrained
 from maskwright.runs import RunFolder
 from maskwright.tasks import MaskedLM
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-Train = Callable[..., Pretrained]
-ONE = {"threads": 1, "checkpoint_minutes": None, "evaluations": 1}
-QUICK = {"budget": "20 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
-
 
 @pytest.fixture
-def train(books: Path, tmp_path: Path) -> Train:
-    def run(out: str = "run", **options: Any) -> Pretrained:
-        settings = merge({"train": ONE}, options.pop("settings", {}))
-        return pretrain(text=books, out=tmp_path / out, **{**QUICK, **options, "settings": settings})
-
-    return run
+def usual() -> dict[str, Any]:
+    return {"budget": "20 steps"}
 
 
 class Mine(Mlm):
@@ -247,7 +234,7 @@ def test_another_corpus_is_another_start(train: Train, tmp_path: Path, monkeypat
     files.mkdir()
     for number, text in enumerate(texts(8)):
         (files / f"{number}.txt").write_text(text)
-    options = {**QUICK, "settings": {"train": {**ONE, "checkpoint_minutes": 0}}, "out": tmp_path / "run"}
+    options: dict[str, Any] = {"out": tmp_path / "run", "settings": {"train": {"checkpoint_minutes": 0}}}
     build(files, tmp_path / "corpus", {"held_out": 2}, quiet=True)
 
     def dies(*given: Any, **more: Any) -> None:
@@ -256,28 +243,63 @@ def test_another_corpus_is_another_start(train: Train, tmp_path: Path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "_finish", dies)
         with pytest.raises(KeyboardInterrupt):
-            pretrain(text=tmp_path / "corpus", **options)
+            pretrained(tmp_path / "corpus", **options)
     (files / "0.txt").write_text(texts(9)[8])
     build(files, tmp_path / "corpus", {"held_out": 2}, quiet=True, overwrite=True)
     with pytest.raises(UserError, match=r"The start of .*\((corpus|tokenizer|corpus, tokenizer)\) has changed since"):
-        pretrain(text=tmp_path / "corpus", resume=True, **options)
+        pretrained(tmp_path / "corpus", resume=True, **options)
+
+
+@pytest.mark.parametrize("changed", ["lists", "pairs", "remembered", "weights"])
+def test_what_is_read_beside_the_corpus_belongs_to_the_run(
+    changed: str, books: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changed between the kill and --resume, it is named."""
+    first, second = train("first", vocabulary=90).model, train("second", vocabulary=90, seed=1).model
+    known = novel_corpus(tmp_path / "known").folder
+    model, phrases, pairs = (tmp_path / name for name in ("model", "phrases.txt", "pairs.jsonl"))
+    shutil.copytree(first, model)
+    phrases.write_text("the old teacher\n")
+    pairs.write_text(json.dumps({"sentence_good": "The baker bakes.", "sentence_bad": "The baker bake."}) + "\n")
+    masking = {"name": "phrase", "file": str(phrases)}
+    options: dict[str, Any] = {"model": model, "remember": known, "pairs": pairs}
+    options["settings"] = {"objective": {"masking": masking}, "train": {"checkpoint_minutes": 0}}
+
+    def dies(*given: Any, **more: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Run, "_finish", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(**options)
+    if changed == "lists":
+        phrases.write_text("near the harbour\n")
+    elif changed == "pairs":
+        pairs.write_text(json.dumps({"sentence_good": "Bakers bake.", "sentence_bad": "Bakers bakes."}) + "\n")
+    elif changed == "weights":
+        shutil.copytree(second, model, dirs_exist_ok=True)
+    else:
+        build(known.parent / "texts", known, {"held_out": 2}, quiet=True, overwrite=True)
+    with pytest.raises(UserError, match=rf"The start of .*\({changed}\) has changed since"):
+        train(resume=True, **options)
 
 
 # A death anywhere
 
 
 @pytest.mark.slow
-def test_a_death_at_any_writing_changes_nothing(books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_death_at_any_writing_changes_nothing(
+    books: Path, usual: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The vocabulary, the pieces, checkpoints, the model, the page: each file takes its place by one rename, and a run
     that dies at any of them ends, gone on with, in the same bytes."""
-    import shutil
 
     class Died(BaseException):
         pass
 
     def run(name: str, **more: Any) -> Pretrained:
-        settings = {"train": {**ONE, "checkpoint_minutes": 0.0005}}
-        return pretrain(text=tmp_path / name / "books", out=tmp_path / name / "run", settings=settings, **QUICK, **more)
+        often = {"train": {"checkpoint_minutes": 0.0005}}
+        return pretrained(tmp_path / name / "books", tmp_path / name / "run", settings=often, **usual, **more)
 
     def placed(name: str) -> None:
         shutil.copytree(books, tmp_path / name / "books")

@@ -11,31 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from novel import corpus as novel_corpus
 from novel import texts as novel_texts
+from quickly import Train, pretrained
 
-from maskwright.base.config import merge
 from maskwright.base.errors import UserError
 from maskwright.finetuning.run import finetune
 from maskwright.pretraining import run as runs
 from maskwright.pretraining.material import Material
-from maskwright.pretraining.run import Pretrained, pretrain
+from maskwright.pretraining.run import Pretrained
 from maskwright.text.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.usefixtures("undrawn", "measured")
 
-Train = Callable[..., Pretrained]
-ONE: dict[str, Any] = {"train": {"threads": 1, "checkpoint_minutes": None, "evaluations": 1}}
-QUICK: dict[str, Any] = {"budget": "24 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600}
-QUICK |= {"judge_sequences": 20, "quiet": True}
+USUAL: dict[str, Any] = {"budget": "24 steps", "judge_sequences": 20}
 TOO_LONG = {"family": "bert", "length": 4000, "batch_tokens": 4000}
 USED_UP = {"budget": "1s"}  # saving alone takes longer
 
 
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus; `texts` beside it holds what it was made of."""
-    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
+@pytest.fixture
+def usual() -> dict[str, Any]:
+    return USUAL
 
 
 @pytest.fixture
@@ -50,7 +45,7 @@ def finished(books: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("maskwright.runs._pictures._svg", lambda *_, **__: "<svg></svg>")
-        yield pretrain(text=books, out=tmp_path_factory.mktemp("earlier") / "run", settings=ONE, **QUICK).folder
+        yield pretrained(books, tmp_path_factory.mktemp("earlier") / "run", **USUAL).folder
     torch.set_num_threads(threads)
 
 
@@ -65,15 +60,6 @@ def done(finished: Path, tmp_path: Path) -> Path:
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A budget of seconds is not measured for seconds."""
     monkeypatch.setattr(runs, "rates", lambda *given: [700.0])
-
-
-@pytest.fixture
-def train(books: Path, tmp_path: Path) -> Train:
-    def go(out: str = "run", **options: Any) -> Pretrained:
-        settings = merge(ONE, options.pop("settings", {}))
-        return pretrain(out=tmp_path / out, settings=settings, **{**QUICK, "text": books, **options})
-
-    return go
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:

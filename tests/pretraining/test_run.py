@@ -17,44 +17,30 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from novel import corpus as novel_corpus
 from novel import texts
+from quickly import QUICK, Train, pretrained
 
-from maskwright.base.choice import names
-from maskwright.base.config import merge
+from maskwright.base.choice import find, names
 from maskwright.base.errors import UserError
 from maskwright.data.corpus import Corpus, build
-from maskwright.models import load_network, save_network
+from maskwright.models import describe, load_network, save_network
 from maskwright.nn.batch import Batch
 from maskwright.pretraining.collocations import collocations
 from maskwright.pretraining.encoded import encode
+from maskwright.pretraining.formats import Format
 from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.reading import learn
-from maskwright.pretraining.run import Pretrained, pretrain
 from maskwright.pretraining.vocabulary import vocabulary_of
 from maskwright.text.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 SRC = str(Path(__file__).parents[2] / "src")
-Train = Callable[..., Pretrained]
-QUICK = {"budget": "40 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
-ONE = {"threads": 1, "checkpoint_minutes": None, "evaluations": 2}  # tiny matrices are slower on several threads
-QUICK |= {"settings": {"train": ONE}}
-
-
-@pytest.fixture(scope="module")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return novel_corpus(tmp_path_factory.mktemp("novel")).folder
 
 
 @pytest.fixture
-def train(books: Path, tmp_path: Path) -> Train:
-    def run(out: str = "run", **options: Any) -> Pretrained:
-        settings = merge({"train": ONE}, options.pop("settings", {}))
-        return pretrain(text=books, out=tmp_path / out, **{**QUICK, **options, "settings": settings})
-
-    return run
+def usual() -> dict[str, Any]:
+    return {"budget": "40 steps", "settings": {"train": {"evaluations": 2}}}
 
 
 def test_a_run_leaves_a_proved_model_and_a_page(train: Train, tmp_path: Path) -> None:
@@ -102,6 +88,12 @@ def test_every_objective_leaves_the_network_that_it_trained(name: str, train: Tr
     assert not load_network(run.model, head.get(name, "masked-lm")).new
 
 
+@pytest.mark.parametrize("name", [name for name in names(Format) if find(Format, name).pairs])
+def test_a_family_of_one_segment_reads_pairs(name: str, train: Train) -> None:
+    run = train(family="roberta", settings={"objective": {"format": name}})
+    assert run.summary["figures"]["loss"]["value"] < 7
+
+
 @pytest.mark.parametrize("name", ["phrase", "pmi"])
 def test_a_masking_with_a_file(name: str, train: Train, books: Path, tmp_path: Path) -> None:
     masking = {"name": name, "file": str(lexicon(name, books, tmp_path))}
@@ -116,7 +108,7 @@ def lexicon(name: str, books: Path, tmp_path: Path) -> Path:
         file.write_text("the old teacher\nmy neighbour\nnear the harbour\n")
         return file
     text = Corpus.open(books)
-    tokenizer = learn(text, QUICK["vocabulary"], False, books)  # type: ignore[arg-type]
+    tokenizer = learn(text, QUICK["vocabulary"], False, books)
     found = encode((document.sentences for document in text.documents("train")), tokenizer)
     blocks = [(found.ids.astype(np.int64), found.sentences[found.documents])]
     collocations(blocks, vocabulary_of(tokenizer), tokenizer.fingerprint(), size=50, least=5).save(file)
@@ -197,6 +189,8 @@ def test_a_finished_run_is_not_done_again(train: Train, tmp_path: Path) -> None:
         ({"vocabulary": 10}, "vocabulary of 10 pieces is too small"),
         ({"objective": "next-sentence", "family": "modernbert"}, "trains the network 'pretraining'"),
         ({"objective": "next-sentence", "family": "electra"}, "no layer for. Take bert or albert"),
+        ({"settings": {"network": {"vocabulary": 4000}}}, r"the tokenizer has 120 pieces, and the network a row"),
+        ({"size": "1x75"}, "heads of 75 .*let a head be even"),
         ({"family": "bort"}, "bert"),
     ],
 )
@@ -215,7 +209,7 @@ def test_a_vocabulary_larger_than_the_words_allow_is_said(train: Train) -> None:
 
 
 def test_text_becomes_a_corpus_on_the_way(books: Path, tmp_path: Path) -> None:
-    run = pretrain(text=books.parent / "texts", out=tmp_path / "run", **QUICK)
+    run = pretrained(books.parent / "texts", tmp_path / "run")
     assert (tmp_path / "run" / "corpus" / "corpus.json").is_file()
     assert run.summary["reported"]["split"] == "held-out"
 
@@ -231,28 +225,28 @@ def test_a_tokenizer_without_a_mask_is_refused(train: Train, tmp_path: Path) -> 
 def test_one_document_cannot_be_held_out(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text(texts(1)[0])
     with pytest.raises(UserError, match="held"):
-        pretrain(text=tmp_path / "one.txt", out=tmp_path / "run", **QUICK)
+        pretrained(tmp_path / "one.txt", tmp_path / "run")
     made = build(tmp_path / "one.txt", tmp_path / "corpus", {}, quiet=True)
     with pytest.raises(UserError, match=r"no held-out documents.*--held-out 1%"):
-        pretrain(text=made.folder, out=tmp_path / "another", **QUICK)
+        pretrained(made.folder, tmp_path / "another")
 
 
 def test_pieces_of_another_tokenizer_or_cut_short_are_named(books: Path, tmp_path: Path) -> None:
     mine = tmp_path / "books"
     shutil.copytree(books, mine)
     shutil.rmtree(mine / "pieces", ignore_errors=True)
-    pretrain(text=mine, out=tmp_path / "one", **QUICK)
+    pretrained(mine, tmp_path / "one")
     (pieces,) = (mine / "pieces").glob("train-*")
     whole = (pieces / "ids.bin").read_bytes()
     (pieces / "ids.bin").write_bytes(whole[:-8])
     with pytest.raises(UserError, match="cut short"):
-        pretrain(text=mine, out=tmp_path / "two", **QUICK)
+        pretrained(mine, tmp_path / "two")
     (pieces / "ids.bin").write_bytes(whole)
     told = json.loads((pieces / "pieces.json").read_text())
     told["made_by"]["tokenizer"] = "another"
     (pieces / "pieces.json").write_text(json.dumps(told))
     with pytest.raises(UserError, match=r"another tokenizer \(the fingerprints differ\)"):
-        pretrain(text=mine, out=tmp_path / "three", **QUICK)
+        pretrained(mine, tmp_path / "three")
 
 
 def test_repeated_lines_are_named_as_what_stalls_a_loss(tmp_path: Path) -> None:
@@ -262,7 +256,7 @@ def test_repeated_lines_are_named_as_what_stalls_a_loss(tmp_path: Path) -> None:
         (files / f"{number}.txt").write_text("\n".join(["All rights are reserved by the owner."] * 30) + "\n" + text)
     made = build(files, tmp_path / "corpus", {"held_out": 2}, quiet=True)
     said: list[str] = []
-    run = pretrain(text=made.folder, out=tmp_path / "run", say=said.append, **{**QUICK, "vocabulary": 130})
+    run = pretrained(made.folder, tmp_path / "run", say=said.append, vocabulary=130)
     assert any("look here first" in note for note in said)
     assert "repeat an earlier one" in run.summary["verdict"][-1]
 
@@ -271,14 +265,36 @@ def test_a_shard_that_is_missing_is_named(books: Path, tmp_path: Path) -> None:
     shutil.copytree(books, tmp_path / "books")
     next((tmp_path / "books").glob("train-*.arrow")).unlink()
     with pytest.raises(UserError, match=r"train-00000.arrow is missing"):
-        pretrain(text=tmp_path / "books", out=tmp_path / "run", **QUICK)
+        pretrained(tmp_path / "books", tmp_path / "run")
 
 
 def test_overwriting_does_not_delete_what_is_read(books: Path, tmp_path: Path) -> None:
-    pretrain(text=books, out=tmp_path / "run", **QUICK)
+    pretrained(books, tmp_path / "run")
     shutil.copytree(books, tmp_path / "run" / "corpus")
     with pytest.raises(UserError, match="which a new run empties"):
-        pretrain(text=tmp_path / "run" / "corpus", out=tmp_path / "run", overwrite=True, **QUICK)
+        pretrained(tmp_path / "run" / "corpus", tmp_path / "run", overwrite=True)
+
+
+def test_so_little_held_out_that_nothing_is_asked_is_said(tmp_path: Path) -> None:
+    files = tmp_path / "texts"
+    files.mkdir()
+    for number, text in enumerate(texts(8)):
+        (files / f"{number:02}.txt").write_text(text)
+    (files / "short.txt").write_text("I.")
+    made = build(files, tmp_path / "corpus", {"held_out_names": ["short"]}, quiet=True)
+    with pytest.raises(UserError, match=r"held-out text of corpus is so short that nothing of it is asked for"):
+        pretrained(made.folder, tmp_path / "run")
+
+
+def test_lists_and_pairs_are_not_deleted_by_the_run_that_reads_them(train: Train, tmp_path: Path) -> None:
+    folder = train().folder
+    (folder / "phrases.txt").write_text("the old teacher\n")
+    for options in (
+        {"pairs": folder / "phrases.txt"},
+        {"settings": {"objective": {"masking": {"name": "phrase", "file": str(folder / "phrases.txt")}}}},
+    ):
+        with pytest.raises(UserError, match=r"phrases\.txt lies in .*, which a new run empties"):
+            train(overwrite=True, **options)
 
 
 def test_minimal_pairs_are_judged_on_the_way_and_in_the_end(train: Train, tmp_path: Path) -> None:
@@ -332,6 +348,7 @@ def test_an_encoder_without_a_head_gets_one_and_learns_words(train: Train, headl
     assert after.encode(text).lengths[0] < before.encode(text).lengths[0]
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(run.model)
     assert theirs.get_input_embeddings().weight.shape[0] == after.size
+    assert describe(run.folder).folder == run.model, "who names the run gets its model"
 
 
 def test_a_vocabulary_is_exchanged(train: Train, headless: Path, tmp_path: Path) -> None:

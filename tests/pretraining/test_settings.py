@@ -11,6 +11,7 @@ from maskwright.base.config import pairs
 from maskwright.base.errors import UserError
 from maskwright.models import families, family
 from maskwright.pretraining.budget import Budget
+from maskwright.pretraining.course import Phase
 from maskwright.pretraining.masking.whole_word import WholeWord
 from maskwright.pretraining.objectives.causal import Causal
 from maskwright.pretraining.objectives.next_sentence import NextSentence
@@ -173,11 +174,28 @@ def test_one_length_is_one_phase() -> None:
         ({"model": "minilm", "size": "4x256"}, "size: a setting of a new network"),
         ({"extend_vocabulary": 100}, "give --model"),
         ({"size": 3, "recipe": "modrn"}, "modern"),
+        ({"tokenizer": "tok", "vocabulary": 100}, "vocabulary: a setting of a tokenizer that is learnt"),
+        ({"tokenizer": "tok", "cased": True}, "cased: a setting of a tokenizer that is learnt"),
     ],
 )
 def test_what_does_not_fit_names_what_does(options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         told(**options)
+
+
+@pytest.mark.parametrize("short", [{}, {"length": 64}, {"batch_tokens": 512}])
+@pytest.mark.parametrize("phases", [64, [], {"length": 64}, [64], [[64]], "128"])
+def test_phases_that_are_no_list_of_tables_are_refused(phases: Any, short: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="phases"):
+        gather(None, {"text": "books", **short}, {"phases": phases})
+
+
+def test_phases_of_ones_own_are_taken_and_half_a_training_is_refused() -> None:
+    given = [Phase(length=64, share=0.5), Phase(length=128, share=0.5)]
+    assert told(phases=given).phases == given
+    assert [phase.length for phase in told(phases=given, length=32).phases] == [32]
+    with pytest.raises(UserError, match=r"shares come to 0\.5 \(0\.5\); let them come to 1"):
+        told(phases=given[:1])
 
 
 def test_the_command_repeats_the_settings() -> None:

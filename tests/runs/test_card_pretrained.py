@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 from novel import corpus as novel_corpus
+from quickly import pretrained
 
 from maskwright import __version__
 from maskwright.base.choice import find, names
@@ -21,14 +22,12 @@ from maskwright.base.errors import UserError
 from maskwright.cli.main import main
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.objectives import PretrainingObjective
-from maskwright.pretraining.run import Pretrained, pretrain
+from maskwright.pretraining.run import Pretrained
 from maskwright.runs.card import card, md
 from maskwright.tasks import MaskedLM
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-QUICK = {"budget": "20 steps", "size": "1x32", "vocabulary": 120, "length": 48, "batch_tokens": 600, "quiet": True}
-TRAIN = {"threads": 1, "checkpoint_minutes": None, "evaluations": 1}
 #: The kinds of models that come out.
 RUNS: dict[str, dict[str, Any]] = {
     "masked": {},
@@ -63,12 +62,12 @@ def made(place: Path) -> Made:
 
     @cache
     def make(name: str) -> Pretrained:
-        options = {"text": stories, "out": place / name.replace(" ", "-"), **QUICK, **RUNS.get(name, {})}
+        text, options = stories, {"budget": "20 steps", **RUNS.get(name, {})}
         if name == "from texts":
-            options |= {"text": place / "texts"}
+            text = place / "texts"
         if name == "further":
-            options |= {"model": make("masked").model, "size": None, "vocabulary": None, "length": 32}
-        return pretrain(settings={"train": TRAIN}, **options)
+            options |= {"model": make("masked").model, "length": 32}
+        return pretrained(text, place / name.replace(" ", "-"), **options)
 
     return make
 

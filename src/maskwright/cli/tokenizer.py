@@ -23,13 +23,12 @@ app = typer.Typer(help="Look into a tokenizer, or train one.", no_args_is_help=T
 @app.command()
 def explain(
     text: Annotated[str, typer.Argument(help="The text to cut.")],
-    model: Annotated[str, typer.Option(help="A model's name or the folder of a checkpoint.")] = "minilm",
+    model: Annotated[str, typer.Option(help="A model or a tokenizer's folder.")] = "minilm",
 ) -> None:
     """Show each word of a text, its pieces, and why it was cut so."""
-    from maskwright.models import locate
-    from maskwright.text.tokenizer import Tokenizer
+    from maskwright.pretraining.reading import tokenizer_of
 
-    words = Tokenizer.from_folder(locate(model)).explain(text)
+    words = tokenizer_of(model).explain(text)
     if not words:
         typer.echo("The text has no words: it is empty, or only white space and control characters.")
         return

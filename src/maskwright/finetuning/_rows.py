@@ -22,6 +22,7 @@ from maskwright.finetuning.settings import FILES, Finetune
 from maskwright.tasks import Examples, Model, Task
 from maskwright.tasks._given import Inputs
 from maskwright.text.several import Several
+from maskwright.training.state import digest
 
 Sources = dict[str, Source | None]
 
@@ -239,21 +240,18 @@ def count_pieces(splits: Mapping[str, Split]) -> dict[str, dict[str, int]]:
 
 def start_digests(model: Model, splits: Mapping[str, Split]) -> dict[str, str]:
     """Digests of the first weights and of the pieces that texts became: other ones make another run."""
-    weights, pieces = hashlib.sha256(), hashlib.sha256()
-    for name, tensor in model.network.state_dict().items():
-        weights.update(name.encode())
-        weights.update(tensor.contiguous().numpy())
+    pieces = hashlib.sha256()
     for side in splits.values():
         pieces.update(np.ascontiguousarray(side.encodings.ids))
         pieces.update(np.ascontiguousarray(side.encodings.offsets))
-    return {"weights": weights.hexdigest(), "pieces": pieces.hexdigest()}
+    return {"weights": digest(model.network), "pieces": pieces.hexdigest()}
 
 
 def fingerprint(table: Table, source: Source | None) -> dict[str, Any]:
     """Where rows came from, and a digest: of the file, or of the cells where there is not one file for the rows."""
     if isinstance(source, str | Path) and Path(source).expanduser().is_file():
         return {"source": str(source), "rows": len(table), "sha256": sha256(Path(source).expanduser())}
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for name, cells in table.columns.items():
-        digest.update(repr((name, cells)).encode())
-    return {"source": table.source, "rows": len(table), "sha256": digest.hexdigest()}
+        found.update(repr((name, cells)).encode())
+    return {"source": table.source, "rows": len(table), "sha256": found.hexdigest()}

@@ -96,11 +96,18 @@ def locate(model: str | Path) -> Path:
     if not (folder / "config.json").exists() and (folder / "modules.json").exists():
         first = min(read_json(folder / "modules.json"), key=lambda m: m["idx"])
         folder = folder / first["path"]
-    if (folder / "model" / "config.json").exists() and not any(folder.glob("*.safetensors*")):
-        folder = folder / "model"  # a run folder; the config.json beside it describes the run
+    if (folder / "model" / "config.json").exists() and not _is_model(folder):
+        folder = folder / "model"  # a run folder
     if not (folder / "config.json").exists():
         raise UserError(f"{folder} is not a model folder: it holds no config.json.")
     return folder
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether its config.json describes a network; that of a run describes the run."""
+    path = folder / "config.json"
+    found = read_json(path) if path.exists() else None
+    return isinstance(found, dict) and "model_type" in found
 
 
 def load_network(

@@ -66,6 +66,15 @@ class Config(Sizes):
             raise ValueError(f"{self.layers} layers need as many kinds, not {len(self.layer_kinds)}")
         return self
 
+    @model_validator(mode="after")
+    def _heads_can_turn(self) -> Config:
+        if self.width // self.heads % 2:
+            raise ValueError(
+                f"{self.heads} heads of {self.width // self.heads} (width / heads); rotary positions turn pairs of "
+                "numbers, so let a head be even"
+            )
+        return self
+
     @property
     def layer_kinds(self) -> list[str]:
         return usual_kinds(self.layers) if self.kinds is None else list(self.kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from maskwright.base.errors import UserError
@@ -14,8 +15,8 @@ from maskwright.nn.lookup import Lookup
 class Embeddings(nn.Module):
     """(N,) ids, positions and segments -> (N, E). Raises UserError for a sequence that is longer than the positions.
 
-    positions, segments: rows of their tables; a table of 0 rows is left out with its term. start: the row of the first
-    token's position.
+    positions, segments: rows of their tables; a table of 0 rows is left out with its term, and one segment is that of
+    all tokens, since it tells none apart. start: the row of the first token's position.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Embeddings(nn.Module):
             places = batch.positions + self.start if self.start else batch.positions
             words = words + self.position(places)
         if self.segment is not None:
-            words = words + self.segment(batch.segments)
+            one = len(self.segment.weight) == 1
+            words = words + self.segment(torch.zeros_like(batch.segments) if one else batch.segments)
         return words
 
 

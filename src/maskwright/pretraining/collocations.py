@@ -63,7 +63,7 @@ class Collocations:
                 return cls(*arrays, str(held["fingerprint"]))
         except FileNotFoundError:
             raise UserError(f"There is no file {str(path)!r} of collocations.") from None
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as problem:
+        except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as problem:
             raise UserError(f"{path} does not hold collocations, or is damaged: {problem}. Count them anew.") from None
 
 

@@ -57,6 +57,15 @@ class Phase(Config):
         return self.ramp * math.log(last / first) / (last - first) + (1 - self.ramp) / last
 
 
+def shares_flaw(phases: Sequence[Phase]) -> str:
+    """What is wrong with the shares of phases that are one training; "" if nothing is."""
+    total = sum(phase.share for phase in phases)
+    if abs(total - 1) <= 1e-6:
+        return ""
+    told = ", ".join(f"{phase.share:g}" for phase in phases)
+    return f"The phases' shares come to {total:g} ({told}); let them come to 1."
+
+
 @dataclass(frozen=True)
 class Pass:
     """One pass over the corpus, or its beginning where the phase ends within it.
@@ -91,11 +100,8 @@ class Course:
     ) -> None:
         """specials: the ids of [CLS] and [SEP]; amount: pieces that the training reads in all, or its steps. Raises
         UserError for shares that do not come to 1, and for a training shorter than a step."""
-        if abs(sum(phase.share for phase in phases) - 1) > 1e-6:
-            told = ", ".join(f"{phase.share:g}" for phase in phases)
-            raise UserError(
-                f"The phases' shares come to {sum(p.share for p in phases):g} ({told}); let them come to 1."
-            )
+        if flaw := shares_flaw(phases):
+            raise UserError(flaw)
         self.corpus, self.objective, self.vocabulary_, self.specials = corpus, objective, vocabulary, specials
         self.seed, self.micro_tokens, self.unit = seed, micro_tokens, unit
         self.sequences = lru_cache(KEPT)(self._sequences)

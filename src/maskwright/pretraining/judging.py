@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,9 +12,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from maskwright.base.errors import UserError
 from maskwright.pretraining.encoded import Encoded
 from maskwright.pretraining.held_out import TOKENS, HeldOut, frozen, judge, judge_each
 from maskwright.pretraining.objectives import PretrainingObjective
+from maskwright.pretraining.objectives.mlm import Mlm
 from maskwright.pretraining.settings import Pretrain
 from maskwright.pretraining.start import Start
 from maskwright.pretraining.vocabulary import vocabulary_of
@@ -94,14 +97,25 @@ class Judging:
         return self._frozen(self.text, 1)
 
     @cached_property
+    def masked(self) -> HeldOut:
+        """Masked pieces, whatever the objective asks for: what a masked-LM head that is fitted is judged by."""
+        return self._frozen(self.text, TOKENS, Mlm().questions())
+
+    @cached_property
     def _known(self) -> HeldOut | None:
         return self._frozen(self.known, 1) if self.known else None
 
-    def _frozen(self, text: Text, tokens: int) -> HeldOut:
+    def _frozen(self, text: Text, tokens: int, questions: PretrainingObjective | None = None) -> HeldOut:
         asked = self.asked
         length, sequences = asked.phases[-1].length, asked.judge_sequences
-        words, questions = vocabulary_of(self.tokenizer), self.objective.questions()
-        return frozen(text.pieces, self.tokenizer, words, length, sequences, 0, questions, tokens)
+        words, asks = vocabulary_of(self.tokenizer), questions or self.objective.questions()
+        found = frozen(text.pieces, self.tokenizer, words, length, sequences, 0, asks, tokens)
+        if not found.count:
+            raise UserError(
+                f"The held-out text of {text.source} is so short that nothing of it is asked for. Build the corpus "
+                "with a larger --held-out."
+            )
+        return found
 
     def check(self, start: Start) -> None:
         """Raises UserError for a minimal pair that cannot be judged, before hours of training learn of it."""
@@ -148,6 +162,16 @@ class Judging:
             few = _seconds(lambda: shot.judge(self.objective, built, start, self.format, few=True))
             way, ending = way + few, ending + few * len(shot.pairs) / len(shot.few)
         return way, ending
+
+    def digests(self) -> dict[str, str]:
+        """Of what is judged beside the held-out text of the corpus."""
+        found = {}
+        if self.zero_shot is not None:
+            sentences = [(pair.good, pair.bad) for pair in self.zero_shot.pairs]
+            found["pairs"] = hashlib.sha256(repr(sentences).encode()).hexdigest()
+        if self.known is not None:
+            found["remembered"] = hashlib.sha256(np.ascontiguousarray(self.known.pieces.ids)).hexdigest()
+        return found
 
     def _each_known(self, built: Objective) -> np.ndarray | None:
         if self._known is None:

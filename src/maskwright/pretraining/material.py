@@ -137,8 +137,6 @@ class Material:
 
     def fit(self, start: Start, train: Encoded, questions: HeldOut) -> None:
         """A masked-LM head for an encoder that has none, kept for the training and for what goes on with it."""
-        if not start.new_head:
-            return
         fitted = self.world.first(self._fitted.exists)
         notes = [] if fitted else [self._fit(start, train, questions)]
         kept = notes, lambda: save_weights(self._fitted, start.network)

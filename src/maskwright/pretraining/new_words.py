@@ -51,7 +51,7 @@ def domain_words(
     if not found:
         raise UserError(
             f"No word that this tokenizer cuts comes {least} times or more in the corpus, so that there is none to "
-            "add. Give more text, or a lower number."
+            "add. Give more text, or go on with the vocabulary as it is."
         )
     return sorted(found, key=lambda one: (-one.saved, one.word))[:count]
 

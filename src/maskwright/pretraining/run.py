@@ -13,7 +13,7 @@ from typing import Any
 from maskwright.base import runtime
 from maskwright.base.choice import dump
 from maskwright.base.errors import UserError
-from maskwright.base.files import read_json, write_json
+from maskwright.base.files import read_json, sha256, write_json
 from maskwright.data.corpus import Corpus
 from maskwright.pretraining import _saved
 from maskwright.pretraining.budget import Budget
@@ -36,6 +36,7 @@ from maskwright.runs.report import write_report
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Objective
 from maskwright.training.parallel import ALONE, World, joined
+from maskwright.training.state import digest
 from maskwright.training.stop import Interrupted
 from maskwright.training.tracking import Tracking
 
@@ -151,7 +152,8 @@ class Run:
             asked, self.objective, start.tokenizer, held, known, zero_shot, self.device, self.format
         )  # fmt: skip
         self.world.first(lambda: self.judging.check(start))
-        material.fit(start, train, self.judging.questions)
+        if start.new_head:
+            material.fit(start, train, self.judging.masked)
         before = self.world.first(lambda: self.judging.before(self._build(start), start)) if asked.model else None
         course = self._course(train, start, corpus)
         start, built, seconds = self._train(course)
@@ -186,7 +188,7 @@ class Run:
             seed=asked.seed,
             micro_tokens=asked.train.micro_tokens,
         )
-        self.told["start"] = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
+        self.told["start"] = self._digests(start, corpus)
         was = self.world.first(self._was_frozen)
         fixed = was or self.world.each(self._frozen(make))[0]
         self._leaves_time(fixed)
@@ -197,6 +199,15 @@ class Run:
             self.world.first(lambda: self.folder.begin(self.told))
         self.train = asked.train.model_copy(update={"evaluations": fixed["evaluations"]})
         return course
+
+    def _digests(self, start: Start, corpus: Corpus) -> dict[str, str]:
+        """Of what the run reads: another one makes another run."""
+        found = {"corpus": corpus.fingerprint, "tokenizer": start.tokenizer.fingerprint()}
+        if self.asked.model:
+            found["weights"] = digest(start.network)
+        if files := self.asked.objective.files:
+            found["lists"] = " ".join(sha256(file) for file in files)
+        return found | self.judging.digests()
 
     def _was_frozen(self) -> dict[str, Any] | None:
         """What a run that is resumed has fixed. Raises UserError where it began with another corpus or tokenizer."""
@@ -317,7 +328,7 @@ def _done(folder: RunFolder, notes: Notes, leads: bool) -> Pretrained:
 def _keep_sources(asked: Pretrain) -> None:
     """Raises UserError where a new run in the folder would delete what it reads."""
     out = Path(asked.out).resolve()
-    for name in (asked.text, asked.model, asked.tokenizer, asked.remember):
+    for name in (asked.text, asked.model, asked.tokenizer, asked.remember, asked.pairs, *asked.objective.files):
         place = Path(name).resolve() if name else None
         if place is not None and place.exists() and out in (place, *place.parents):
             raise UserError(f"{name} lies in {asked.out}, which a new run empties. Give another --out.")

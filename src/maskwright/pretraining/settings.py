@@ -15,7 +15,7 @@ from maskwright.base.config import Config, elsewhere, merge, parse, read_toml
 from maskwright.base.errors import UserError, unknown
 from maskwright.nn.positions import Positions
 from maskwright.pretraining.budget import Budget
-from maskwright.pretraining.course import Phase
+from maskwright.pretraining.course import Phase, shares_flaw
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.recipes import Recipe
@@ -67,6 +67,13 @@ class Pretrain(Config):
         Budget.read(value)
         return value
 
+    @field_validator("phases")
+    @classmethod
+    def _whole(cls, phases: list[Phase]) -> list[Phase]:
+        if flaw := shares_flaw(phases):
+            raise ValueError(flaw)
+        return phases
+
     @model_validator(mode="after")
     def _of_a_model(self) -> Pretrain:
         for name in ("extend_vocabulary", "positions", "remember"):
@@ -111,6 +118,8 @@ def gather(
     goes_on = bool(said.get("model"))
     if goes_on:
         _refuse_new(said)
+    if said.get("tokenizer"):
+        _refuse_learnt(said)
     whole = merge(_defaults(), recipe.settings(budget, goes_on))
     whole = merge(whole, {n: v for n, v in said.items() if n not in SHORT})
     for masking in maskings:
@@ -184,9 +193,23 @@ def _refuse_new(said: Mapping[str, Any]) -> None:
         )
 
 
+def _refuse_learnt(said: Mapping[str, Any]) -> None:
+    """Raises UserError for what describes a tokenizer that is learnt, where one is named."""
+    if learnt := [name for name in ("vocabulary", "cased") if name in said]:
+        raise UserError(
+            f"{', '.join(learnt)}: a setting of a tokenizer that is learnt, but --tokenizer {said['tokenizer']} names "
+            "one, which has its own. Leave it away, or leave --tokenizer away."
+        )
+
+
 def _phases(phases: Any, changes: Mapping[str, int]) -> Any:
-    """With one length there is one phase."""
-    if "length" in changes and isinstance(phases, list):
-        phases = [{**phases[0], "share": 1.0}]
+    """With one length there is one phase. What is no list of tables stays as it is, for `Pretrain` to refuse."""
+    if not isinstance(phases, list) or not phases:
+        return phases
+    tables = [phase.model_dump() if isinstance(phase, Phase) else phase for phase in phases]
+    if not all(isinstance(table, Mapping) for table in tables):
+        return phases
+    if "length" in changes:
+        tables = [{**tables[0], "share": 1.0}]
     kept = ("batch_from", "ramp") if "batch_tokens" in changes else ()
-    return [{**{n: v for n, v in phase.items() if n not in kept}, **changes} for phase in phases]
+    return [{**{n: v for n, v in table.items() if n not in kept}, **changes} for table in tables]

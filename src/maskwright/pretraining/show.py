@@ -16,17 +16,16 @@ from maskwright.base.choice import Choice
 from maskwright.base.columns import visible
 from maskwright.base.config import Config
 from maskwright.base.errors import UserError
-from maskwright.models import locate
 from maskwright.pretraining.masking import RULES, Draw, Masking, Pieces
 from maskwright.pretraining.masking.token import Token
+from maskwright.pretraining.reading import tokenizer_of
 from maskwright.pretraining.vocabulary import vocabulary_of
-from maskwright.text.tokenizer import Tokenizer
 
 
 class Shown(Config):
     """What is to be shown."""
 
-    model: str = Field("minilm", description="a model's name or folder; of it only the tokenizer is read")
+    model: str = Field("minilm", description="a model or a tokenizer's folder; of it only the tokenizer is read")
     masking: Choice[Masking] = Field(Token(), description="which pieces are asked for, and what stands in their place")
     trials: int = Field(5, ge=1, description="how often masks are drawn, as in so many epochs")
     seed: int = Field(0, ge=0, description="masks follow from it")
@@ -49,7 +48,7 @@ class Trial:
 def trials(text: str, shown: Shown) -> list[Trial]:
     """The text as each of the first epochs of a training masks it. Raises UserError for a text without pieces, and for
     a tokenizer without [MASK]."""
-    tokenizer = Tokenizer.from_folder(locate(shown.model))
+    tokenizer = tokenizer_of(shown.model)
     vocabulary, masking = vocabulary_of(tokenizer), shown.masking.prepare(tokenizer)
     ids = tokenizer.encode([text]).ids.astype(np.int64)
     if vocabulary.special[ids].all():

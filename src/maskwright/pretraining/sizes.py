@@ -27,6 +27,11 @@ def sized(kind: Any, size: str, tokenizer: Tokenizer, network: Mapping[str, Any]
     them. Raises UserError for a size that is not known, and for fields that do not fit.
     """
     table = shape(kind, size)
+    if (rows := network.get("vocabulary", tokenizer.size)) != tokenizer.size:
+        raise UserError(
+            f"network.vocabulary = {rows!r}, but the tokenizer has {tokenizer.size:,} pieces, and the network a row "
+            "for each. Leave it away; --vocabulary says how many are learnt."
+        )
     table["vocabulary"] = tokenizer.size
     ids = {"padding": tokenizer.pad_id, "separator": tokenizer.sep_id}
     table |= {name: i for name, i in ids.items() if name in kind.Config.model_fields}

@@ -79,6 +79,8 @@ def further(asked: Pretrain, tokenizer: Tokenizer) -> Start:
     kind = load_network(asked.model, "bare").family
     loaded = load_network(asked.model, asked.objective.head_of(kind))
     notes = [*_lengthened(asked, loaded), *_resized(asked, loaded, tokenizer), *_asked_elsewhere(asked)]
+    if beside := asked.objective.anew:
+        notes.append(f"{asked.model} comes without {beside}, trained here from random weights.")
     new = sorted({name.split(".")[0] for name in loaded.new})
     if new:
         others = [part for part in new if part != "masked_lm"]  # of that it is said that it was fitted

@@ -153,7 +153,7 @@ def _verdict(
         *objective.explained(figures),
         f"It read the training text {read:.2f} times.",
     ]
-    if judged.before is not None:
+    if judged.before is not None and not objective.answering:
         change = judged.loss - judged.before.loss
         said.append(
             f"Before, it needed {judged.before.loss:.3f} nats a piece: {abs(change):.3f} "

@@ -6,6 +6,7 @@ run goes on with any number of processes; to the bit with the same.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -195,6 +196,15 @@ def weights_of(network: nn.Module) -> dict[str, Tensor]:
     """Every tensor once: one that several modules hold has the first of its names."""
     state = network.state_dict()
     return {name: state[name].contiguous() for name, first in _first_names(state).items() if name == first}
+
+
+def digest(network: nn.Module) -> str:
+    """SHA-256, in hexadecimal, of the names and weights of a network."""
+    found = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        found.update(name.encode())
+        found.update(tensor.cpu().contiguous().numpy())
+    return found.hexdigest()
 
 
 def fill(network: nn.Module, saved: dict[str, Tensor]) -> None:

@@ -78,6 +78,10 @@ class LexiconMasking(UnitMasking):
         stops (M,): the first word of each, and one past its last."""
 
     @property
+    def files(self) -> list[str]:
+        return [self.file]
+
+    @property
     def notes(self) -> list[str]:
         lost = 0 if self._lexicon is None else self._lexicon.left_out
         if not lost:

@@ -22,7 +22,7 @@ from maskwright.text.tokenizer import Tokenizer
 MASKED, RANDOM, KEPT = 0, 1, 2  #: what stands in the place of a chosen piece
 RULES = ("masked", "random", "kept")  #: the same in words: [MASK], any ordinary piece, the piece itself
 
-_CHOICE, _RULE, _WORD = 0, 1, 2  # streams of random numbers
+_RULE, _WORD = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,11 @@ class Masking(Part):
         """This masking, ready for texts of a tokenizer: a run calls it once, before anything is masked. Maskings that
         look words up read their file here, and raise UserError for one that is absent or of another tokenizer."""
         return self
+
+    @property
+    def files(self) -> list[str]:
+        """What it reads."""
+        return []
 
     @property
     def notes(self) -> list[str]:

@@ -31,14 +31,13 @@ _LOTS = 3  # stream of random numbers
 
 @dataclass(frozen=True)
 class Asked:
-    """A batch and what is asked of it. chosen: the M scored pieces; labels (M,) int64: what stands there; units (M,)
-    int64: pieces that were masked as one have the same number; order (B,) int64: of pairs, whether the second text
-    follows the first; lots (M,) in [0, 1): for an objective that draws something at each scored piece."""
+    """A batch and what is asked of it. chosen: the M scored pieces; labels (M,) int64: what stands there; order (B,)
+    int64: of pairs, whether the second text follows the first; lots (M,) in [0, 1): for an objective that draws
+    something at each scored piece."""
 
     batch: Batch
     chosen: Chosen
     labels: Tensor
-    units: Tensor | None = None
     order: Tensor | None = None
     lots: Tensor | None = None
 
@@ -47,7 +46,7 @@ class Asked:
             return None if tensor is None else tensor.to(device, non_blocking=True)
 
         chosen = Chosen(there(self.chosen.tokens), self.chosen.counts)
-        rest = map(there, (self.labels, self.units, self.order, self.lots))
+        rest = map(there, (self.labels, self.order, self.lots))
         return Asked(self.batch.to(device), chosen, *rest)
 
 
@@ -131,6 +130,17 @@ class PretrainingObjective(Part):
         return self.spoken
 
     @property
+    def files(self) -> list[str]:
+        """What it reads beside the corpus."""
+        return []
+
+    @property
+    def anew(self) -> str:
+        """What is trained beside the model and kept by none, in words: it starts from random weights even where the
+        model does not."""
+        return ""
+
+    @property
     def notes(self) -> list[str]:
         """What a person should know of it once it is prepared, one sentence each."""
         return []
@@ -156,6 +166,10 @@ class Masks(PretrainingObjective):
         return self.masking.copies
 
     @property
+    def files(self) -> list[str]:
+        return self.masking.files
+
+    @property
     def notes(self) -> list[str]:
         return self.masking.notes
 
@@ -173,7 +187,6 @@ class Masks(PretrainingObjective):
             batch,
             Chosen(torch.from_numpy(masked.chosen), tuple(counts.tolist())),
             torch.from_numpy(masked.labels),
-            torch.from_numpy(masked.units),
             None if pieces.order is None else torch.from_numpy(pieces.order),
             torch.from_numpy(draw.of_pieces(pieces, _LOTS)[masked.chosen]),
         )

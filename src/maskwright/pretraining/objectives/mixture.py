@@ -43,6 +43,13 @@ class Mixture(PretrainingObjective):
             raise ValueError(f"parts of a mixture train the network {self.head!r}, not {', '.join(sorted(heads))}")
         if self.format.pairs:
             raise ValueError("parts of a mixture read single texts; give a format without pairs")
+        usual = PretrainingObjective.model_fields["format"].default
+        for part in self.parts:
+            if part.format not in (usual, self.format):
+                raise ValueError(
+                    f"its parts read the format {self.format.name!r}, so that {part.format.name!r} of the part "
+                    f"{part.name!r} would be left out; say it of the mixture: objective.format"
+                )
         return self
 
     def ask(  # type: ignore[override]
@@ -81,6 +88,14 @@ class Mixture(PretrainingObjective):
     @property
     def spoken(self) -> Literal["at", "before", "none"]:
         return self._judged.spoken
+
+    @property
+    def files(self) -> list[str]:
+        return [file for part in self.parts for file in part.files]
+
+    @property
+    def anew(self) -> str:
+        return " and ".join(dict.fromkeys(part.anew for part in self.parts if part.anew))
 
     @property
     def notes(self) -> list[str]:

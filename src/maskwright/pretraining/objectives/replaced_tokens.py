@@ -66,6 +66,10 @@ class ReplacedTokens(Masks):
         return GeneratorAndDiscriminator(network, generator, self.sharing, self.weight, self.z)
 
     @property
+    def anew(self) -> str:
+        return "the generator"
+
+    @property
     def kept(self) -> Literal["at", "before", "none"]:
         return "none"
 

@@ -29,6 +29,10 @@ class SpanBoundary(Masks):
     masking: Choice[Masking] = Field(Span(), description="which pieces are asked for, and what stands in their place")
     places: int = Field(20, ge=1, description="places in a span that have a vector; those behind share the last")
 
+    @property
+    def anew(self) -> str:
+        return "the layers that read a span's boundary"
+
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return SpansAndBoundaries(network, config.initial_std, self.places, self.z)
 
@@ -66,9 +70,8 @@ class SpansAndBoundaries(Objective):
         self.boundary = Boundary.of(network, std, places)
 
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
-        assert asked.units is not None
         network, tokens = self.network, asked.chosen.tokens
-        first, last = ends(asked.units)
+        first, last = ends(tokens)
         read, (masked, before, behind) = reading(asked.batch, tokens, tokens[first] - 1, tokens[last] + 1)
         states, words = network.encoder(asked.batch, read), network.encoder.embeddings.word.weight
         x, vectors, bias = network.masked_lm.before(states[masked], words)
@@ -79,9 +82,14 @@ class SpansAndBoundaries(Objective):
         return loss + beside, len(asked.labels), said
 
 
-def ends(units: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each masked piece, (M,) int64 twice: which of the masked pieces are the first and the last of its span. The
-    pieces of a span follow one another."""
-    _, of, counts = torch.unique_consecutive(units, return_inverse=True, return_counts=True)
+def ends(tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each masked piece, (M,) int64 twice: which of the masked pieces are the first and the last of its span.
+
+    tokens: their places, rising. Spans that touch are one, as in SpanBERT's code: a neighbour that is masked itself
+    tells nothing. The special pieces around each text are never masked, so that no span goes on in the next.
+    """
+    goes_on = torch.zeros_like(tokens)
+    goes_on[1:] = tokens[1:] == tokens[:-1] + 1
+    _, of, counts = torch.unique_consecutive((1 - goes_on).cumsum(0), return_inverse=True, return_counts=True)
     stops = counts.cumsum(0)
     return (stops - counts)[of], (stops - 1)[of]
