@@ -141,7 +141,7 @@ def budget(minutes: str, one: dict[str, Any]) -> list[str]:
              "BLiMP", "whole, min"],
             [arm_row(arm, one) for arm in arms],
         ),
-        f"Knowing how often each piece comes: {arms[0]['unigram']:.3f} nats.",
+        f"Knowing how often each piece comes: {arms[0]['unigram']:.3f} nats. {stuck(arms)}".strip(),
         measure.targets_table(one["targets"]),
         f"![Held-out loss by minutes and by pieces read](../docs/pretrain-{minutes}m.svg)",
     ]  # fmt: skip
@@ -150,6 +150,17 @@ def budget(minutes: str, one: dict[str, Any]) -> list[str]:
     if one["grid"]:
         parts += ["The peer's grid, in the order tried:", measure.table(GRID_HEAD, [grid_row(r) for r in one["grid"]])]
     return parts
+
+
+def stuck(arms: list[dict[str, Any]]) -> str:
+    """What a person must know of a peer that has learnt hardly more than frequencies."""
+    gains = [arm["unigram"] - arm["final"]["loss"] for arm in of(arms, "peer")]
+    if not gains or gains[0] > PLATEAU:
+        return ""
+    return (
+        f"The peer is {gains[0]:.2f} below that: no cell of its grid has left the plateau, so that the time in which "
+        "ours reaches its loss says little more than when ours leaves the plateau itself."
+    )
 
 
 def about(one: dict[str, Any]) -> str:

@@ -228,7 +228,12 @@ PRODUCTS = """\
 Operations are those of the matrix products of the network (`maskwright.models`' count, backward as twice forward), \
 scores of words at the asked pieces alone. `computed` leaves out what ours does not compute either: the last block's \
 states of pieces that are not asked for. The fastest product is the best over the network's own shapes, {rounds} \
-rounds a turn, by `F.linear` and by oneDNN: {rate} at {precision}{other}."""
+rounds a turn, by `F.linear` and by oneDNN: {rate} at {precision}{other}. A step of our recipe also takes {muon} \
+GFLOP for Muon, which are in neither column; AdamW takes none."""
+
+WITHOUT_BF16 = """\
+This processor multiplies bf16 more slowly than fp32, so that both sides train at fp32. The limits were set for bf16 \
+on both sides, and for a peer at fp32 beside ours at bf16: whether those are met was not measured here."""
 
 
 def section(result: dict[str, Any]) -> str:
@@ -257,7 +262,14 @@ def section(result: dict[str, Any]) -> str:
         result["text"] + " " + ABOUT.format(**about),
         measure.table(["", "ours, tokens/s", "peer, tokens/s", "speed", "peer's switches"], rows),
         measure.targets_table(result["targets"]),
-        PRODUCTS.format(rounds=5, rate=rate(ceiling(result, precision)), precision=precision, other=other),
+        *([WITHOUT_BF16] if precision == "fp32" else []),
+        PRODUCTS.format(
+            rounds=5,
+            rate=rate(ceiling(result, precision)),
+            precision=precision,
+            other=other,
+            muon=f"{orthogonal(result['size']) / 1e9:,.0f}",
+        ),
         measure.table(["arm", "ms a step", "padding", "operations", "computed", "masks and batches"], steps),
         "Peak memory of a process of its own that trains once; the target takes the peer's leaner one:",
         measure.table(["process", "peak (VmHWM), MiB", "largest child, MiB"], peaks),
@@ -269,6 +281,18 @@ def section(result: dict[str, Any]) -> str:
             measure.table(grid.HEAD, [grid.row_of(row) for row in result["grid"]]),
         ]
     return "\n\n".join(parts)
+
+
+def orthogonal(size: str) -> float:
+    """Operations of Muon's Newton-Schulz in a step of our recipe."""
+    from maskwright.models import family
+    from maskwright.pretraining.calculator import work
+    from maskwright.pretraining.objectives.mlm import Mlm
+    from maskwright.pretraining.sizes import shape
+    from maskwright.training.optimizers.muon import Muon
+
+    kind = family("modernbert")
+    return work.update(work.trained(kind, kind.Config(**shape(kind, size)), Mlm()), Muon())
 
 
 def rate(operations: float) -> str:

@@ -57,8 +57,9 @@ def main(
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the peer (or take that from the cache), then train every arm. Saved where `ours` takes part; `quick`: small
     networks, no search, nothing saved."""
-    bench = Bench(minutes, pairs, quick)
-    rows = [] if quick or "peer" not in arms else bench.tune(tune_minutes or min(minutes, 20.0))
+    bench, usual = Bench(minutes, pairs, quick), min(minutes, 20.0)
+    tuned = tune_minutes or usual
+    rows = [] if quick or "peer" not in arms else bench.tune(tuned)
     cell = best(rows)["cell"] if rows else {**FIRST, "size": "2x128"} if quick else FIRST
     found = []
     for arm in arms:
@@ -72,12 +73,12 @@ def main(
     assert len(questions) == 1, f"the arms were asked different questions: {questions}"
     one = {
         "machine": measure.machine(),
-        "command": command(minutes, seeds, arms, quick),
+        "command": command(minutes, seeds, arms, quick) + f" --tune-minutes {tuned:g}" * (tuned != usual),
         "text": novels.summary(bench.made),
         "precision": bench.switches["precision"],
         "switches": bench.switches,
         "minutes": minutes,
-        "tune_minutes": tune_minutes or min(minutes, 20.0),
+        "tune_minutes": tuned,
         "pairs": pairs,
         "judged": bench.judged,
         "grid": rows,

@@ -27,7 +27,7 @@ KEPT, PAGE = HERE / "pretraining.json", HERE / "pretraining.md"
 BEGIN, END = "<!-- figures: written by docs/_pretraining.py -->", "<!-- end of figures -->"
 #: The same for all: BERT's network without dropout, whose heads serve every objective, and the modern recipe's steps.
 COMMON = (
-    '--family bert --size 2x128 --dropout 0 --budget "4M tokens" --batch-tokens 2048 '
+    '--family bert --size 2x128 --dropout 0 --budget "2M tokens" --batch-tokens 2048 '
     "--set train.precision=fp32 --set train.threads=1"
 )
 VOCABULARY = 8192  #: the recipe's for a budget of this size

@@ -1,9 +1,9 @@
 """What we hold to train best in a small budget.
 
 The first size is the best of those that bench/pretrain_quality.py tried for five minutes on two cores: the one that
-reads about 25 pieces for each parameter of its blocks. The second is the best that it tried for twenty, of which the
-others were tried with an older optimizer's settings. The third follows from the two, and the last is for machines that
-nobody measured.
+reads about 25 pieces for each parameter of its blocks. The second was tried for twenty minutes and the third for sixty,
+each by itself: other sizes were tried for so long with older settings of the optimizer alone. The last is for machines
+that nobody measured.
 """
 
 from __future__ import annotations
