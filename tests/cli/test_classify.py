@@ -77,6 +77,7 @@ CLASSES = ("--class", "film, play")
         (["a play", *CLASSES, "--data", "rows.csv"], "Give the texts either as arguments"),
         (["a play", *CLASSES, "--label", "topic"], "--label goes with --data."),
         (["--data", "rows.csv", *CLASSES, "--label", "topic", "--id", "n"], "--id has no part in it"),
+        (["--data", "rows.csv", *CLASSES, "--label", "topic", "--top", 2], "--top has no part in it"),
         (["--data", "rows.csv", *CLASSES, "--resume"], "--resume goes with --out"),
     ],
 )

@@ -49,6 +49,10 @@ def test_a_row_is_a_question(file):
         ("{", "is no JSON"),
         ('{"data": [{"title": "x"}]}', "article 1 has no list of paragraphs"),
         ('{"data": [{"paragraphs": [{"context": "c", "qas": [{"question": 3}]}]}]}', "is no text"),
+        (
+            '{"data": [{"paragraphs": [{"context": "\\ud83d", "qas": [{"question": "q", "id": "x"}]}]}]}',
+            "article 1, question 'x': an escape \\ud800 to \\udfff stands without its partner",
+        ),
     ],
 )
 def test_what_does_not_hold_together(file, fails, content, said):

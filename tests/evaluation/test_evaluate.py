@@ -13,11 +13,12 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
+from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.settings import Data
 from maskwright.evaluation import evaluate
-from maskwright.tasks import Model
+from maskwright.tasks import Model, Task
 from maskwright.tasks.classification import Classification
 from maskwright.tasks.regression import Regression
 
@@ -111,6 +112,14 @@ def test_how_the_file_is_read_can_be_said_and_is_told(model: Callable[..., Model
     judged = evaluate(made, file, Data(reader="csv", header=False, delimiter=";"))
     assert judged.rows == 2
     assert any("semicolon-separated, no header" in note for note in judged.notes)
+
+
+def test_what_may_be_a_slip_is_told(tiny: Path) -> None:
+    torch.manual_seed(0)
+    made = Model.build(tiny, resolve(Task, {"name": "answer", "none": "yes"}), None, precision="fp32")
+    rows = {"question": ["the film", "the film"], "context": ["a lovely play", ""], "answers": [["play"], []]}
+    judged = evaluate(made, {**rows, "id": ["a", "a"]})
+    assert any("empty" in note for note in judged.notes)
 
 
 @pytest.mark.parametrize(

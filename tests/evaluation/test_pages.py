@@ -110,6 +110,9 @@ def test_spans_of_one_label_are_crossed_with_those_of_others() -> None:
     assert became == {"person": (1, 1, 1, 1, 0), "place": (0, 0, 1, 0, 1)}
     by = {row[0]: row[1:4] for row in named(shapes, "Label by label").rows}
     assert by == {"person": (4, 1 / 3, 1 / 4), "place": (1, 0.0, 0.0)}
+    assert named(shapes, "Label by label").head[4:] == ("F1", "F1, conlleval", "F1, strict")
+    others = {row[0]: [cell.value for cell in row[4:]] for row in named(shapes, "Label by label").rows}
+    assert others["person"] == pytest.approx([2 / 7] * 3), "the answers fit each other, so that all read them alike"
 
 
 def test_spans_that_nobody_answered_and_none_at_all_are_crossed_too() -> None:

@@ -68,6 +68,7 @@ def test_answers_by_id_as_squads_server_takes_them(tmp_path: Path) -> None:
     two.write_text(json.dumps({"a": "here", "b": "Ada was", "c": "was"}))
     found = compare(str(one), str(two), data=str(questions(tmp_path)), label="answers")
     assert found.rows == 3
+    assert not found.notes, "that rows and answers belong together is known by their ids"
     assert found.verdicts["exact_match"].difference.value == pytest.approx(1.0)
     assert found.verdicts["f1"].difference.value == pytest.approx((1 + 1 / 3 + 1) / 3)
 

@@ -21,7 +21,7 @@ from vocabularies import ANGLES, BRACKETS, byte_level, deberta_v2, frame
 from maskwright.base.errors import UserError
 from maskwright.cli.main import main
 from maskwright.finetuning import benchmark as runner
-from maskwright.finetuning._benchmark_table import rows
+from maskwright.finetuning._benchmark_table import mean, rows
 from maskwright.finetuning.benchmark import benchmark
 from maskwright.finetuning.benchmarks.glue import Glue
 from maskwright.models import family, random_network, save_network
@@ -78,6 +78,7 @@ def test_the_official_archive_of_glue(archive: Path, given: dict[str, Any], tmp_
     assert f"QQP: {LEFT}" in page
     assert "Mean of the first metrics:" in page
     assert "no score of GLUE's own" in page
+    assert "submission.zip lacks" not in page
     cells = {(row[0] or "more", row[1]): row[6:] for row in rows(Glue(), found.told)}
     assert cells["MRPC", "f1"] == ("", "BERT-base 88.9 (test server) [1], BERT-large 89.3 (test server) [1]")
     assert cells["SST-2", "accuracy"] == (
@@ -176,8 +177,21 @@ def test_what_is_finished_is_not_done_again(
     assert list(again.cases) == ["cola", "sst2"]  # what was found before stays
     with zipfile.ZipFile(tmp_path / "out" / "submission.zip") as sent:
         assert sent.namelist() == ["CoLA.tsv", "SST-2.tsv"]
+        assert {entry.compress_type for entry in sent.infolist()} == {zipfile.ZIP_DEFLATED}
+    assert "submission.zip lacks 9 of the 11 files that the server takes" in (tmp_path / "out/README.md").read_text()
     with pytest.raises(UserError, match="whose seeds was 1 and is 2"):
         benchmark("glue", archive, resume=True, **{**given, "seeds": 2})
+
+
+def test_there_is_no_mean_of_unlike_rows() -> None:
+    """MRPC's files of Microsoft have the test server's rows, in the place of dev rows."""
+    cases = {
+        case.name: {"reported": "dev", "metrics": case.metrics, "figures": {case.metrics[0]: {"value": 0.5}}}
+        for case in Glue().cases()
+    }
+    assert mean(Glue(), {"cases": cases}) == pytest.approx(0.5)
+    cases["mrpc"]["reported"] = "test server"
+    assert mean(Glue(), {"cases": cases}) is None
 
 
 def test_rows_of_several_places_are_told_apart(archive: Path, given: dict[str, Any], tmp_path: Path) -> None:

@@ -183,6 +183,13 @@ def rows_of(kind: str, reviews: Reviews) -> tuple[dict[str, Any], Reviews]:
     return {"long": kind}, {"text": texts, "label": reviews["label"]}
 
 
+def test_what_a_run_says_of_labels_is_said(tiny: Path) -> None:
+    rows = {"text": [["the", "film", "was"]] * 3, "label": [["B-x", "I-y", "O"], ["I-x", "O", "O"], ["B-x", "O", "O"]]}
+    found = told(maskwright.check_data(train=rows, task="tagging", settings={"task": {"scheme": "IOB2"}}), "reading")
+    assert any(note.startswith("train: 3 texts of 9 words") for note in found)
+    assert any("IOB2" in note for note in found)
+
+
 KINDS = ["answer", "choice", "tagging", "multi-label", "entailment", "ordinal", "regression"]
 
 

@@ -34,6 +34,17 @@ def test_the_surprise_of_each_text() -> None:
         assert float(found[text]) == pytest.approx(float(torch.logsumexp(every, 0) - of(own, moves, path.tolist())))
 
 
+def test_a_part_of_a_text_neither_begins_nor_ends_where_it_is_cut() -> None:
+    scores, moves, targets, counts = made()
+    edges = torch.tensor([[True, True], [True, False], [False, False], [False, True], [True, True]])
+    found = surprise(scores, moves, targets, counts, edges)
+    for text, (begins, ends) in enumerate(edges.tolist()):
+        own, path = scores.split(COUNTS)[text], targets.split(COUNTS)[text]
+        there = moves._replace(begin=moves.begin * begins, end=moves.end * ends)
+        torch.testing.assert_close(found[text], surprise(own, there, path, counts[text : text + 1])[0])
+    torch.testing.assert_close(found[0], surprise(scores, moves, targets, counts)[0])
+
+
 def test_without_moves_words_stand_alone() -> None:
     scores, _, targets, counts = made()
     none = Moves(torch.zeros(3, 3).double(), torch.zeros(3).double(), torch.zeros(3).double())

@@ -239,6 +239,10 @@ def test_what_means_nothing_is_refused(make: Build) -> None:
         make("chunk-mean", {"name": "tagging"})
     with pytest.raises(UserError, match="A question and a choice are one sequence"):
         make("chunk-mean", {"name": "choice"})
+    with pytest.raises(
+        UserError, match=r"long.heads = 5 does not divide the 32 numbers of a vector. Allowed are 1, 2, 4"
+    ):
+        make({"name": "hierarchical", "heads": 5})
     with pytest.raises(UserError, match="long = native reads as many pieces"):
         make("native", max_length=12)
     assert make("native").max_length == 24

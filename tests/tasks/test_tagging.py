@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 
 import maskwright
 from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.read import read
+from maskwright.data.tagged import _halves, words_in
 from maskwright.tasks import Model, Task
+from maskwright.tasks._given import Given
 from maskwright.tasks._gold import Gold
 from maskwright.tasks.tagging import Tagging
 
@@ -122,6 +126,19 @@ def test_spans_that_break_their_scheme_are_counted() -> None:
     )
 
 
+@given(
+    st.lists(
+        st.sampled_from(["a", "e\u0301", "👍", "👍🏽", "👩\u200d💻", "🇩🇪", "☀\ufe0f", "京", ",", " "]), max_size=12
+    )
+)
+def test_no_word_ends_inside_of_a_character(signs: list[str]) -> None:
+    """So that no answer is a span that would be refused as a label."""
+    text = "".join(signs)
+    words = words_in(text, "signs").tolist()
+    assert not any(_halves(text, end) for word in words for end in word)
+    assert "".join(text[a:b] for a, b in words) == "".join(text.split())
+
+
 def test_white_space_at_the_ends_of_a_span_is_cut_off() -> None:
     spans, _, said = gold({"text": ["in London today"], "label": [[[2, 10, "place"]]]})
     assert spans == [[(3, 9, "place")]]
@@ -178,6 +195,8 @@ def test_labels_with_inner_marks_alone_have_spans_too() -> None:
             ["B-x", "B_x", "O"],
             "1 tags have the mark of a span (B-person) and 1 have none: 'B_x' (1 word)",
         ),
+        (["a", "b"], ["B", "O"], "the tags B, O seem to mark spans, but none says of what."),
+        (["a", "b", "c"], ["B_x", "I_x", "O"], "the tags B_x, I_x, O seem to mark spans"),
         (TEXT, " ", "there is no label."),
         (["a", "b"], ["O", None], "the tag of word 2 is missing."),
         (TEXT, [{"start": 0, "end": 3}], "a span lacks 'label'"),
@@ -195,6 +214,19 @@ def test_what_does_not_hold_together(text: Any, label: Any, said: str) -> None:
     with pytest.raises(UserError) as caught:
         gold({"text": [text], "label": [label]}, kind="spans" if label == ["O"] * 7 else "auto")
     assert said in str(caught.value)
+
+
+def test_marks_alone_are_learnt_where_that_is_said() -> None:
+    """As Chinese words are marked: B, I, E and S, and no O; or because somebody says so."""
+    words = {"text": [["a", "b", "c"]], "label": [["B", "E", "S"]]}
+    assert task().discover(read(words)).names == ("B", "E", "S")
+    assert task(kind="words").discover(read({**words, "label": [["B", "I", "O"]]})).names == ("B", "I", "O")
+
+
+@pytest.mark.parametrize("options", [{"text": "*"}, {"text": "{a} {b}"}, {"label": "{a}"}, {"crf_rate": 3.0}])
+def test_what_cannot_work_is_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"one column as it stands|crf_rate is of what task.crf = true learns"):
+        resolve(Task, {"name": "tagging", **options})
 
 
 def test_what_the_labels_do_not_know_is_named() -> None:
@@ -276,6 +308,22 @@ def test_long_texts_lose_nothing(model: Callable[..., Model], reviews: dict[str,
     (short,) = made.scores(made.inputs(made.task.gather([made._example((1, alone))])))
     assert 0 < asked < len(short)
     assert np.abs(short[:asked] - scores[1][:asked]).max() <= 1e-5
+
+
+def test_a_chain_begins_and_ends_where_its_text_does(
+    model: Callable[..., Model], reviews: dict[str, list[Any]]
+) -> None:
+    """Of the windows of a long text only the first has its beginning, and only the last its end."""
+    made = model(max_length=12, task={"overlap": 4, "crf": True})
+    texts = ["a film", " ".join(reviews["text"][:6]), "", "a play"]
+    inputs = made.inputs(made.task.gather([made._example((i, each)) for i, each in enumerate(texts)]))
+    portions = inputs.by_window
+    some = np.flatnonzero(portions.counts > 0)
+    asked = Given.of(portions, some, made.task.marks)
+    long = len(some) - 2
+    assert long > 2
+    wanted = [[True, True], [True, False], *[[False, False]] * (long - 2), [False, True], [True, True]]
+    assert asked.edges.tolist() == wanted
 
 
 def test_a_long_text_is_computed_some_windows_at_a_time(

@@ -74,6 +74,7 @@ def test_sentences_of_ones_own(folder: Path) -> None:
         ({"classes": ["a"]}, "it takes 2 or more"),
         ({"classes": ["a", "a"]}, "'a' is empty or comes twice"),
         ({"classes": {"a": "it is a", "b": " "}}, "'b' has no name or no sentence"),
+        ({"classes": {"a": "it is a", "b": "it is b"}, "template": "about {}"}, "each class has its own here"),
     ):
         with pytest.raises(UserError, match=said):
             ZeroShot(model, **given)
@@ -95,6 +96,11 @@ def test_which_label_says_that_it_follows() -> None:
     assert task(entails="0", denies="2").places(Labels(("0", "1", "2"))) == (0, 2)
     with pytest.raises(UserError, match=r"entails = x is none of the labels a, b"):
         task(entails="x").places(Labels(("a", "b")))
+    with pytest.raises(UserError, match="'entailment' cannot say both"):
+        task(denies="entailment").places(names)
+    undecided = {"premise": ["p"] * 4, "hypothesis": ["h"] * 4, "label": ["entailment", "-", "neutral", "-"]}
+    with pytest.raises(UserError, match="2 rows with the label '-', which SNLI writes"):
+        task().discover(read(undecided))
     with pytest.raises(UserError, match=r"None of the labels a, b is known .*--entails a"):
         task().discover(read({"premise": ["p"] * 4, "hypothesis": ["h"] * 4, "label": ["a", "b", "a", "b"]}))
 

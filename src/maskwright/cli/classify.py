@@ -59,7 +59,9 @@ def command(
     _answers.go_with_data(data, {"--out": out, "--label": label, **of_data})
     if resume and out is None:
         raise UserError("--resume goes with --out: what stdout took is not known.")
-    if label is not None and (given := [name for name, value in {"--out": out, **of_data}.items() if value]):
+    if label is not None and (
+        given := [name for name, value in {"--out": out, "--top": top, **of_data}.items() if value]
+    ):
         raise UserError(f"With --label the answers are judged and not given; {given[0]} has no part in it.")
     runtime.set_threads()
     judge = ZeroShot(load(model, device), _classes(classes), template, many, entails=entails, denies=denies)

@@ -61,9 +61,9 @@ class Labelled:
 
 
 def words_in(text: str, how: Split) -> np.ndarray:
-    """(W, 2) int64: where the words of a text stand."""
+    """(W, 2) int64: where the words of a text stand. None ends inside of what is read as one character."""
     if how == "signs":
-        return find(text)
+        return find(text) if text.isascii() else _unhalved(text, find(text))
     return _bounds([list(word.span()) for word in _WORD.finditer(text)])
 
 
@@ -221,6 +221,17 @@ def _halves(text: str, at: int) -> bool:
         return True
     before = FLAGS.search(text, 0, at) if FLAGS.match(text, at, at + 1) else None
     return before is not None and len(before[0]) % 2 == 1
+
+
+def _unhalved(text: str, words: np.ndarray) -> np.ndarray:
+    """Words as `find` gives them, those as one that are parts of a character: a hand and its colour, a letter and a
+    mark behind a joiner."""
+    apart = np.ones(len(words), bool)
+    for i in np.flatnonzero(words[1:, 0] == words[:-1, 1]).tolist():
+        apart[i + 1] = not _halves(text, int(words[i, 1]))
+    first = np.flatnonzero(apart)
+    last = np.append(first[1:], len(words)) - 1
+    return np.stack([words[first, 0], words[last, 1]], axis=1) if len(words) else words
 
 
 def _whole(number: Any) -> bool:

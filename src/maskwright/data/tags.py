@@ -23,6 +23,7 @@ Scheme = Literal["IOB1", "IOB2", "IOBES", "BILOU"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 OUTSIDE = "O"
 _TAG = re.compile(r"([BIESLU])-(.+)", re.DOTALL)
+_BARE = re.compile(r"[BIESLU](?:[^\w-].+|_.+)?", re.DOTALL)  # a mark with no label, or with another sign before it
 _SAME = {"L": "E", "U": "S"}  # the marks of BILOU in the letters of IOBES
 
 
@@ -44,6 +45,13 @@ def are_spans(tags: Iterable[str]) -> bool:
     """Whether tags write down spans: each is `O` or has a mark in front, and some have one."""
     seen = set(tags) - {OUTSIDE}
     return bool(seen) and all(_TAG.fullmatch(tag) for tag in seen)
+
+
+def are_marks(tags: Iterable[str]) -> bool:
+    """Whether tags seem to be meant for spans but are not written so: `O` beside marks without a label (B, I), or with
+    another sign than a hyphen before it (B_person)."""
+    seen = set(tags)
+    return OUTSIDE in seen and len(seen) > 1 and all(_BARE.fullmatch(tag) for tag in seen - {OUTSIDE})
 
 
 def detect(rows: Iterable[Sequence[str]]) -> Scheme:

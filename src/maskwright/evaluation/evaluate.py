@@ -39,10 +39,10 @@ class Judgement:
 
 def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgement:
     """Metrics of `model`, each with its interval over examples, on a file or table that holds its task's columns."""
-    table = read(data, settings=settings, needs=model.task.columns())
+    table = read(data, settings=settings, needs=model.task.columns(), whole=model.task.whole_rows)
     examples = model.task.examples(table, model.labels)
     encodings = model.inputs(examples)
-    notes = (*table.notes, *model.task.notes(examples, model.labels))
+    notes = tuple(dict.fromkeys([*table.notes, *model.task.doubts(table), *model.task.notes(examples, model.labels)]))
     found = judge(model, encodings, examples, notes)
     assert found.scores is not None
     assert examples.targets is not None

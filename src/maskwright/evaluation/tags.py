@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from maskwright.evaluation._mistakes import in_view, most
 from maskwright.evaluation.classes import confusion
 from maskwright.evaluation.outcome import Outcome
 from maskwright.runs.shapes import Cell, Matrix, Place, Shape, Table, Text, Texts
-from maskwright.stats.intervals import over_examples
+from maskwright.stats.intervals import Interval, over_examples
 from maskwright.stats.measures import ratio
 from maskwright.stats.spans import by_label, entities, word_counts
 from maskwright.tasks.tagging import Tagging
@@ -39,26 +39,33 @@ def tag_sections(outcome: Outcome, task: Tagging, table: Rows) -> list[Shape]:
         whole = confusion(true, np.concatenate(said), names, "words")
         return [_tags(outcome, said, names), whole, _wrong_words(outcome, said, table)]
     gold, found = [set(each.spans) for each in targets], task.answered(outcome.kept, targets)
-    shapes = [_labels(gold, found), _became(gold, found), _taken(gold, found)]
+    others = task.read_otherwise(outcome.kept, targets)
+    shapes = [_labels(gold, found, others), _became(gold, found), _taken(gold, found)]
     return [*shapes, _wrong_spans(outcome, gold, found, table)]
 
 
-def _labels(gold: Spans, said: Spans) -> Table:
-    """Precision, recall and F1 of each label, F1 with its interval over texts."""
+def _labels(gold: Spans, said: Spans, others: Mapping[str, Sequence[Spans]]) -> Table:
+    """Precision, recall and F1 of each label, F1 with its interval over texts, and beside it the F1 of `others`: the
+    true spans and the answers as conlleval and seqeval's strict mode read them."""
     labels = sorted({span.label for side in (*gold, *said) for span in side})
     hits, true, given = (counts.sum(0).astype(int).tolist() for counts in by_label(gold, said, labels))
     rows: list[list[Cell]] = []
     for i, label in enumerate(labels):
-        sides = [[{s for s in each if s.label == label} for each in side] for side in (gold, said)]
-        f1 = over_examples(entities(*sides)["f1"], len(gold))
         precision, recall = (hits[i] / of[i] if of[i] else None for of in (given, true))
-        rows.append([label, true[i], precision, recall, f1])
+        f1 = [_f1(label, *sides) for sides in ((gold, said), *others.values())]
+        rows.append([label, true[i], precision, recall, *f1])
     return Table(
         title="Label by label",
-        head=["label", "spans", "precision", "recall", "F1"],
+        head=["label", "spans", "precision", "recall", "F1", *(name.replace("f1_", "F1, ") for name in others)],
         rows=rows,
-        note="The saved model. A span is right where its place and its label are. Intervals (95 %) are over texts.",
+        note="The saved model. A span is right where its place and its label are. Beside F1 what conlleval and "
+        "seqeval's strict mode find in the likeliest tag of each word. Intervals (95 %) are over texts.",
     )
+
+
+def _f1(label: str, gold: Spans, said: Spans) -> Interval:
+    sides = [[{span for span in each if span.label == label} for each in side] for side in (gold, said)]
+    return over_examples(entities(*sides)["f1"], len(gold))
 
 
 def _tags(outcome: Outcome, said: Paths, names: Sequence[str]) -> Table:

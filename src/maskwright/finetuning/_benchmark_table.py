@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from maskwright.base.words import counted
@@ -37,11 +38,15 @@ def rows(benchmark: Benchmark, told: Mapping[str, Any]) -> list[tuple[str, ...]]
 
 
 def mean(benchmark: Benchmark, told: Mapping[str, Any]) -> float | None:
-    """Of each case's first metric, for a benchmark that has a mean. None where a case is absent, has none, or was cut
-    from other rows, whose mean is another thing."""
+    """Of each case's first metric, for a benchmark that has a mean. None where a case is absent, has none, was cut from
+    other rows or is reported on other rows than the benchmark says, whose mean is another thing."""
     cases = told["cases"]
     whole = [cases[case.name] for case in benchmark.cases() if case.name in cases]
-    if not benchmark.average or len(whole) < len(benchmark.cases()) or any(map(_is_cut, whole)):
+    if (
+        not benchmark.average
+        or len(whole) < len(benchmark.cases())
+        or any(case["reported"] != benchmark.reported for case in whole)
+    ):
         return None
     values = [case["figures"][case["metrics"][0]]["value"] for case in whole]
     return None if None in values else sum(values) / len(values)
@@ -60,11 +65,24 @@ def remarks(benchmark: Benchmark, told: Mapping[str, Any]) -> list[str]:
     if len(places) > 1:
         listed = "; ".join(f"{', '.join(titles)} in {place}" for place, titles in places.items())
         out.append(f"The rows were not all found in one place: {listed}.")
+    out += _unsent(benchmark, cases)
     out += [f"{title} has no figures here: {problem}" for title, problem in told["failed"].items()]
     sources = _sources(benchmark, told)
     if sources:
         out.append(f"Published: {'; '.join(f'[{number}] {source}' for source, number in sources.items())}.")
     return out
+
+
+def _unsent(benchmark: Benchmark, cases: list[Any]) -> list[str]:
+    """Which files a submission lacks, where there is one."""
+    sent = {PurePosixPath(file).name for case in cases for file in case["sent"]}
+    missing = [name for name in benchmark.sends if name not in sent]
+    if not missing or len(missing) == len(benchmark.sends):
+        return []
+    return [
+        f"submission.zip lacks {len(missing)} of the {len(benchmark.sends)} files that the server takes, since their "
+        f"rows are not here or their sets were not run: {', '.join(missing)}."
+    ]
 
 
 def page(benchmark: Benchmark, told: Mapping[str, Any]) -> str:

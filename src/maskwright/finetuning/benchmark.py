@@ -219,4 +219,5 @@ def _zip(path: Path, folder: Path) -> None:
     """The files of a folder; the same bytes each time: no clock in it."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0)), file.read_text(encoding="utf-8"))
+            entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, file.read_text(encoding="utf-8"), zipfile.ZIP_DEFLATED)

@@ -55,11 +55,14 @@ def check_data(
         raise UserError("There are no rows to check: give --train FILE, --eval FILE, --test FILE or several of them.")
     sides, labels, refused = _labelled(sides, task)
     findings += _doubtful(sides[0], labels)
+    if sides[0].targets is not None:
+        task = task.settled_on(labels, sides[0].table)
     check_long(asked.long, task)
     tokenizer, max_length = _tokenizer(asked)
     if tokenizer is not None and max_length is not None:
         read = [task.inputs(tokenizer, _examples(side, task, labels), max_length, asked.long) for side in sides]
         sides = [replace(side, encodings=inputs) for side, inputs in zip(sides, read, strict=True)]
+    findings += [Finding("reading", "fact", note) for side in sides for note in _remarks(side, task, labels)]
     seen = examine(
         sides,
         names=labels.names if labels else (),
@@ -104,6 +107,15 @@ def _doubtful(side: Side, labels: Labels | None) -> list[Finding]:
         Finding("doubtful labels", "warning", note, values={"split": side.name, "source": side.table.source})
         for note in labels.doubtful(counts)
     ]
+
+
+def _remarks(side: Side, task: Task, labels: Labels | None) -> list[str]:
+    """What a run would say of the labels of a side, and of those that it cannot learn once texts are pieces."""
+    if side.targets is None:
+        return []
+    notes = task.notes(task.examples(side.table, labels), labels)
+    lost = [] if side.encodings is None else task.lost(side.targets, side.encodings)
+    return [f"{side.name}: {note}" for note in [*notes, *lost]]
 
 
 def _examples(side: Side, task: Task, labels: Labels | None) -> Examples:

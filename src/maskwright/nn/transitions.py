@@ -49,35 +49,41 @@ def parted(scores: Tensor) -> tuple[Tensor, Moves]:
     return own, Moves(follow, begin[0], end[0])
 
 
-def surprise(scores: Tensor, moves: Moves, targets: Tensor, counts: Tensor) -> Tensor:
+def surprise(scores: Tensor, moves: Moves, targets: Tensor, counts: Tensor, edges: Tensor | None = None) -> Tensor:
     """(W,) -log P(tags of a text) = log Z - the score of its chain. scores: (R, C); targets: (R,); counts: (W,) tokens
-    of each text, each one or more."""
-    return _log_sums(scores, moves, counts) - _along(scores, moves, targets, counts)
+    of each text, each one or more; edges: (W, 2) bool, whether it begins and whether it ends there, where it may be a
+    part of one."""
+    whole = torch.ones(len(counts), 2, dtype=torch.bool, device=scores.device) if edges is None else edges
+    begin, end = moves.begin * whole[:, :1], moves.end * whole[:, 1:]
+    return _log_sums(scores, moves.follow, begin, end, counts) - _along(
+        scores, moves.follow, begin, end, targets, counts
+    )
 
 
-def _along(scores: Tensor, moves: Moves, targets: Tensor, counts: Tensor) -> Tensor:
-    """(W,) the score of each text's chain of tags."""
+def _along(scores: Tensor, follow: Tensor, begin: Tensor, end: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
+    """(W,) the score of each text's chain of tags. begin, end: (W, C)."""
     last = counts.cumsum(0) - 1
     first = last - counts + 1
     text = torch.repeat_interleave(torch.arange(len(counts), device=scores.device), counts)
     each = scores.gather(1, targets[:, None])[:, 0]
-    step = moves.follow[targets[:-1], targets[1:]] * (text[1:] == text[:-1])
+    step = follow[targets[:-1], targets[1:]] * (text[1:] == text[:-1])
     out = torch.zeros(len(counts), dtype=scores.dtype, device=scores.device).index_add(0, text, each)
     out = out.index_add(0, text[1:], step)
-    return out + moves.begin[targets[first]] + moves.end[targets[last]]
+    out = out + begin.gather(1, targets[first, None])[:, 0]
+    return out + end.gather(1, targets[last, None])[:, 0]
 
 
-def _log_sums(scores: Tensor, moves: Moves, counts: Tensor) -> Tensor:
+def _log_sums(scores: Tensor, follow: Tensor, begin: Tensor, end: Tensor, counts: Tensor) -> Tensor:
     """(W,) log Z of each text, by the forward sums (Rabiner 1989): all texts one token further at a time, those that
     have ended left out."""
     order = torch.argsort(counts, descending=True)
     first = (counts.cumsum(0) - counts)[order]
     alive = [int(n) for n in (counts[None] > torch.arange(int(counts.max()), device=counts.device)[:, None]).sum(1)]
-    ahead = moves.begin + scores[first]
+    ahead = begin[order] + scores[first]
     done = []
     for step, (now, after) in enumerate(zip(alive, [*alive[1:], 0], strict=True)):
         if step:
-            ahead = torch.logsumexp(ahead[:now, :, None] + moves.follow, 1) + scores[first[:now] + step]
+            ahead = torch.logsumexp(ahead[:now, :, None] + follow, 1) + scores[first[:now] + step]
         done.append(ahead[after:now])  # the shortest of those that are left stand last
-    ended = torch.cat(done[::-1])
-    return torch.logsumexp(ended + moves.end, -1)[torch.argsort(order)]
+    ended = torch.cat(done[::-1])[torch.argsort(order)]
+    return torch.logsumexp(ended + end, -1)

@@ -24,7 +24,7 @@ from maskwright.text.windows import Windowed
 Inputs = Encodings | Windowed | Grouped  #: B examples as pieces
 
 
-MOVED = ("batch", "asked", "texts")  #: what a device computes with
+MOVED = ("batch", "asked", "texts", "edges")  #: what a device computes with
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Given:
     asked: Tensor | None = None
     counts: tuple[int, ...] | None = None
     texts: Batch | None = None  #: of sequences that are joined: as the tokens of a batch of texts
+    edges: Tensor | None = None  #: (W, 2) of each sequence that is asked for tokens: see `Windowed`
     most: int | None = None  #: tokens at once, where a text has more in sequences that are joined; None: all of them
 
     @classmethod
@@ -48,7 +49,8 @@ class Given:
         if isinstance(some, Grouped):
             texts = as_tokens(some.counts) if some.joined else None
             return cls(batch, None, tuple(some.counts.tolist()), texts)
-        return cls(batch, torch.from_numpy(some.asked))
+        edges = None if some.edges is None else torch.from_numpy(some.edges[some.counts > 0])
+        return cls(batch, torch.from_numpy(some.asked), edges=edges)
 
     def to(self, device: torch.device | str) -> Given:
         moved = {name: None if (given := getattr(self, name)) is None else given.to(device) for name in MOVED}

@@ -12,8 +12,7 @@ import numpy as np
 from maskwright.base.errors import UserError, unknown
 from maskwright.base.words import counted
 from maskwright.data import tags as schemes
-from maskwright.data.tagged import Labelled, Span
-from maskwright.text.words import find
+from maskwright.data.tagged import Labelled, Span, words_in
 
 Where = Callable[..., str]  #: where a row stands, or one of its words (`Table.where` of that row)
 
@@ -105,7 +104,7 @@ def said(
             "word with one tag, and in a text that comes without its words it is not found again."
         )
     if given:
-        alike = sum(np.array_equal(find(row.text), row.words) for row in given)
+        alike = sum(np.array_equal(words_in(row.text, "signs"), row.words) for row in given)
         out.append(
             "the words are those of the rows. In a text that comes without them they are found anew, runs of letters "
             f"and digits and signs one by one, which cuts {alike:,} of these {counted(len(given), 'text')} alike."

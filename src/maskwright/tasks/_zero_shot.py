@@ -87,6 +87,8 @@ def sentences(classes: Sequence[str] | Mapping[str, str], template: str) -> dict
     """The sentence of each class. Raises UserError for a template without a place for the name, for a name that comes
     twice, and for a name or a sentence that is empty."""
     if isinstance(classes, Mapping):
+        if template != TEMPLATE:
+            raise UserError("A template makes sentences of names, but each class has its own here. Leave it away.")
         empty = next((name for name, sentence in classes.items() if not (name.strip() and sentence.strip())), None)
         if empty is not None:
             raise UserError(f"The class {empty!r} has no name or no sentence; give both.")

@@ -12,6 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from maskwright.base.errors import UserError
+from maskwright.base.words import counted
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.tasks.classification import Classification
@@ -19,6 +20,7 @@ from maskwright.tasks.classification import Classification
 #: what sets of pairs call the two labels that matter, in small letters
 FOLLOWS = ("entailment", "entails", "entailed", "e", "true", "yes")
 DENIES = ("contradiction", "contradicts", "c", "not_entailment", "not entailment", "false", "no")
+UNDECIDED = "-"
 
 
 class Entailment(Classification):
@@ -32,8 +34,15 @@ class Entailment(Classification):
     denies: str | None = Field(None, description="entailment: the label that says that it does not")
 
     def discover(self, table: Table) -> Labels:
-        """Raises UserError where no label is known to say that the second text follows."""
+        """Raises UserError where no label is known to say that the second text follows, and for rows without one, in
+        whose place SNLI has a dash: of these the annotators could not agree."""
         found = super().discover(table)
+        if UNDECIDED in found.names:
+            count = [str(cell).strip() for cell in table.column(self.label)].count(UNDECIDED)
+            raise UserError(
+                f"{table.source}: {counted(count, 'row')} with the label {UNDECIDED!r}, which SNLI writes where its "
+                "annotators did not agree. Remove these rows."
+            )
         self.places(found)
         return found
 
@@ -45,7 +54,13 @@ class Entailment(Classification):
                 f"None of the labels {', '.join(labels.names)} is known to say that the second text follows from the "
                 f"first. Name it: --entails {labels.names[0]}."
             )
-        return follows, _place(labels.names, self.denies, DENIES, "denies")
+        denied = _place(labels.names, self.denies, DENIES, "denies")
+        if denied == follows:
+            raise UserError(
+                f"The label {labels.names[follows]!r} cannot say both that a text follows and that it does not. Name "
+                "another by --entails or --denies."
+            )
+        return follows, denied
 
     def describe(self, labels: Labels | None) -> dict[str, object]:
         return {**super().describe(labels), "problem_type": Classification.problem}

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from maskwright.base.errors import UserError
@@ -26,6 +26,7 @@ from maskwright.nn.transitions import Moves, Transitions, parted, surprise
 from maskwright.stats import spans as measured
 from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
+from maskwright.tasks import _worded as worded
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
 from maskwright.tasks._chain import Chain, Said
 from maskwright.tasks._given import Given, Inputs
@@ -36,7 +37,6 @@ from maskwright.tasks.long import Long
 from maskwright.text.encodings import Encodings
 from maskwright.text.tokenizer import Tokenizer
 from maskwright.text.windows import Windowed, windowed
-from maskwright.text.words import find
 
 
 class Tagging(LabelSetTask):
@@ -68,6 +68,20 @@ class Tagging(LabelSetTask):
     crf_rate: float = Field(
         100.0, gt=0, description="tagging: the learning rate of which tags follow which, as a multiple of train.lr"
     )
+
+    @field_validator("text", "label")
+    @classmethod
+    def _is_a_column(cls, name: str) -> str:
+        """Labels are places in the text, so that it stands as it is."""
+        if name == worded.ALL or worded.fields(name) is not None:
+            raise ValueError("a text whose words are tagged is one column as it stands: give its name")
+        return name
+
+    @model_validator(mode="after")
+    def _a_rate_has_what_it_is_of(self) -> Self:
+        if not self.crf and self.crf_rate != Tagging.model_fields["crf_rate"].default:
+            raise ValueError("crf_rate is of what task.crf = true learns; say that too, or leave the rate away")
+        return self
 
     @property
     def main(self) -> str:  # type: ignore[override]
@@ -120,6 +134,13 @@ class Tagging(LabelSetTask):
         found = list(self._rows(table))
         tags = Counter(tag for row in found for tag in row.tags or ())
         spans = Counter(span.label for row in found for span in row.spans or ())
+        if self.kind != "words" and schemes.are_marks(tags):
+            listed = ", ".join(sorted(tags))
+            raise UserError(
+                f"{table.source}: the tags {listed} seem to mark spans, but none says of what. Write a hyphen and the "
+                "label behind each mark (B-disease, I-disease, O); to learn the tags as they stand, --set "
+                "task.kind=words."
+            )
         if self.kind == "words" or (self.kind == "auto" and tags and not self._write_spans(tags, table)):
             if spans:
                 raise UserError(f"{table.source}: some rows have spans, others a tag a word. Write all in one way.")
@@ -157,7 +178,10 @@ class Tagging(LabelSetTask):
         assert labels is not None
         changes: dict[str, Any] = {"kind": self._kind(labels.names)}
         if self.split == "auto" and table is not None:
-            apart = (row.found == "spaces" and len(find(row.text)) != len(row.words) for row in self._rows(table))
+            apart = (
+                row.found == "spaces" and len(words_in(row.text, "signs")) != len(row.words)
+                for row in self._rows(table)
+            )
             changes["split"] = "spaces" if any(apart) else "signs"
         return self.model_copy(update=changes)
 
@@ -214,14 +238,14 @@ class Tagging(LabelSetTask):
         return Transitions(self.classes(labels), self.crf_rate) if self.crf else None
 
     def loss(self, scores: Tensor, targets: Tensor, given: Given | None = None) -> Tensor:
-        """Of tags word by word; or of the chain of each window's tags."""
+        """Of tags word by word; or of the chain of each window's tags, which begins and ends where its text does."""
         if not self.crf:
             return F.cross_entropy(scores.float(), targets, reduction="sum")
         assert given is not None
         assert given.asked is not None
         _, counts = torch.unique_consecutive(given.batch.sequence[given.asked], return_counts=True)
         own, moves = parted(scores.float())
-        return surprise(own, moves, targets, counts).sum()
+        return surprise(own, moves, targets, counts, given.edges).sum()
 
     # Answers
 
@@ -282,14 +306,22 @@ class Tagging(LabelSetTask):
         labels = sorted({schemes.parted(name)[1] for name in names} - {""})
         found = measured.entities(gold, said)
         found["f1_macro"] = measured.averaged(*measured.by_label(gold, said, labels))
-        likeliest, strict = self._likeliest(scores, targets), [set(each.strict) for each in targets]
-        for name, true, how in (("f1_conlleval", gold, None), ("f1_strict", strict, self._scheme(names))):
-            others = [
+        for name, sides in self.read_otherwise(scores, targets).items():
+            found[name] = measured.entities(*sides)["f1"]
+        return found
+
+    def read_otherwise(self, scores: np.ndarray, targets: np.ndarray) -> dict[str, tuple[list[set[Span]], ...]]:
+        """By the name of a figure of others the true spans and the answers, as they read them: see `measures`."""
+        likeliest, true = self._likeliest(scores, targets), [set(each.spans) for each in targets]
+        strict, scheme = [set(each.strict) for each in targets], self._scheme(targets[0].names)
+        out = {}
+        for name, gold, how in (("f1_conlleval", true, None), ("f1_strict", strict, scheme)):
+            said = [
                 {characters(each.words, inside) for inside in schemes.spans(tags, how)}
                 for each, tags in zip(targets, likeliest, strict=True)
             ]
-            found[name] = measured.entities(true, others)["f1"]
-        return found
+            out[name] = gold, said
+        return out
 
     def _likeliest(self, scores: np.ndarray, targets: np.ndarray) -> list[list[str]]:
         """The tags of each text's words, whether or not they fit each other."""

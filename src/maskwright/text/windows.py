@@ -55,7 +55,9 @@ class Windowed(Several):
     """B texts as S windows, their sequences, and the R tokens that are asked of them.
 
     asked (R,) int64: pieces of the windows, in order, not all different; asks (B+1,) int64: those of text b are
-    `asks[b]` to `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none; narrowed: see `Several`.
+    `asks[b]` to `asks[b + 1]`; lost (B,) int64: pieces that are in no window, None for none; narrowed: see `Several`;
+    edges (B, 2) bool, where these are windows of longer texts: whether each is asked for its text's first token, and
+    for its last.
     """
 
     encodings: Encodings
@@ -64,6 +66,7 @@ class Windowed(Several):
     asks: np.ndarray
     lost: np.ndarray | None = None
     narrowed: tuple[int, int] | None = None
+    edges: np.ndarray | None = None
 
     @property
     def full_lengths(self) -> np.ndarray:
@@ -85,7 +88,9 @@ class Windowed(Several):
     def by_window(self) -> Windowed:
         """The same with each window as a text of its own; their tokens that are asked are still in order."""
         asks = np.searchsorted(self.asked, self.encodings.offsets, side="left")
-        return Windowed(self.encodings, np.arange(len(self.encodings) + 1), self.asked, asks)
+        text = np.repeat(np.arange(len(self)), np.diff(self.sequences))
+        edges = np.stack([asks[:-1] == self.asks[text], asks[1:] == self.asks[text + 1]], axis=1)
+        return Windowed(self.encodings, np.arange(len(self.encodings) + 1), self.asked, asks, edges=edges)
 
     @property
     def windowed(self) -> int:
@@ -106,7 +111,9 @@ class Windowed(Several):
         encodings = self.encodings.select(picked)
         moved = encodings.offsets[sequences[:-1]] - self.offsets[rows]
         lost = None if self.lost is None else self.lost[rows]
-        return Windowed(encodings, sequences, self.asked[chosen] + np.repeat(moved, np.diff(asks)), asks, lost)
+        edges = None if self.edges is None else self.edges[rows]
+        asked = self.asked[chosen] + np.repeat(moved, np.diff(asks))
+        return Windowed(encodings, sequences, asked, asks, lost, edges=edges)
 
 
 def windowed(whole: Encodings, words: Sequence[np.ndarray], max_length: int, overlap: int) -> Windowed:

@@ -55,6 +55,7 @@ def _rows(articles: Sequence[Any], source: str) -> Iterator[dict[str, Any]]:
                 context = paragraph.get("context")
                 if not isinstance(context, str) or not isinstance(question.get("question"), str):
                     raise UserError(f"{where}: a question or its context is no text.")
+                _check_signs((context, question), where)
                 yield {
                     "question": question["question"],
                     "context": context,
@@ -63,6 +64,17 @@ def _rows(articles: Sequence[Any], source: str) -> Iterator[dict[str, Any]]:
                     "title": article.get("title"),
                     "impossible": question.get("is_impossible"),
                 }
+
+
+def _check_signs(cells: Any, where: str) -> None:
+    """Half of a surrogate pair can be escaped in JSON, but no tokenizer and no file takes it."""
+    try:
+        json.dumps(cells, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{where}, question {cells[1].get('id', cells[1].get('question'))!r}: an escape \\ud800 to \\udfff stands "
+            "without its partner; it is no character."
+        ) from None
 
 
 def _list(thing: Any, name: str, where: str) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ class Benchmark(Part):
     about: ClassVar[str]  #: what a reader of its table must know, in sentences
     reported: ClassVar[str] = "dev"  #: the rows that are reported on, as `Published.rows` names them
     average: ClassVar[str] = ""  #: how a mean of first metrics differs from the benchmark's own score; "": none is told
+    sends: ClassVar[Sequence[str]] = ()  #: the files that its server takes, all of them
     scores: ClassVar[Sequence[Published]] = ()  #: published of the benchmark's own score
 
     @abstractmethod

@@ -266,6 +266,8 @@ class Glue(Benchmark):
         "set that has two, or leave WNLI out."
     )
 
+    sends: ClassVar[Sequence[str]] = tuple(f"{name}.tsv" for name in (*FILES.values(), "MNLI-mm", "AX"))
+
     def cases(self) -> Sequence[Case]:
         return COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI
 

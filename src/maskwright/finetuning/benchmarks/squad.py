@@ -15,7 +15,7 @@ from maskwright.data.table import Table
 from maskwright.finetuning.benchmarks._benchmark import Benchmark
 from maskwright.finetuning.benchmarks._case import Case, LeftOut, Published, Rows, Way
 
-BERT = "Devlin et al. 2019, table 2"
+BERT, TABLE3 = "Devlin et al. 2019, table 2", "Devlin et al. 2019, table 3"
 COLUMNS = {name: name for name in ("question", "context", "answers", "id", "title")}
 OFFICIAL, PARQUET = "the official files", "the files of datasets"
 PLACES = ("title", "context")
@@ -70,8 +70,9 @@ TWO = Case(
     ),
     options={"max_length": 384}, seen=("minilm",),
     published=(
-        Published("BERT-large", "f1", 83.1, "test server", "Devlin et al. 2019, table 3"),
-        Published("BERT-large", "exact_match", 80.0, "test server", "Devlin et al. 2019, table 3"),
+        Published("BERT-large", "f1", 81.9, "dev", TABLE3), Published("BERT-large", "exact_match", 78.7, "dev", TABLE3),
+        Published("BERT-large", "f1", 83.1, "test server", TABLE3),
+        Published("BERT-large", "exact_match", 80.0, "test server", TABLE3),
     ),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from maskwright.base.errors import UserError
 from maskwright.nn.batch import Batch
 from maskwright.nn.block import Attention, FeedForward, PostNormBlock
 from maskwright.nn.pooling.mean import Mean as Pool
@@ -56,9 +57,15 @@ class Hierarchical(Chunks):
     otherwise: ClassVar[str | None] = "no block reads the vectors of chunks, so no logit is the same"
 
     layers: int = Field(2, ge=1, description="blocks over the chunks")
-    heads: int = Field(0, ge=0, description="of these blocks; 0: one for 64 numbers of the width")
+    heads: int = Field(0, ge=0, description="of these blocks; 0: of 64 numbers each, or the next larger that fit")
     dropout: float = Field(0.1, ge=0, lt=1, description="in these blocks")
 
     def combine(self, width: int) -> Combine:
-        heads = self.heads or max(1, width // 64)
+        fitting = [heads for heads in range(1, width + 1) if width % heads == 0]
+        if self.heads and self.heads not in fitting:
+            raise UserError(
+                f"long.heads = {self.heads} does not divide the {width} numbers of a vector. Allowed are "
+                f"{', '.join(map(str, fitting))}; 0 chooses."
+            )
+        heads = self.heads or max(heads for heads in fitting if heads <= max(1, width // 64))
         return Hierarchy(width, self.layers, heads, self.dropout)
