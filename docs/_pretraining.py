@@ -25,14 +25,12 @@ from typing import Any
 HERE = Path(__file__).parent
 KEPT, PAGE = HERE / "pretraining.json", HERE / "pretraining.md"
 BEGIN, END = "<!-- figures: written by docs/_pretraining.py -->", "<!-- end of figures -->"
-#: The same for all: BERT's network without dropout, whose heads serve every objective, and the modern recipe's steps.
-COMMON = (
-    '--family bert --size 2x128 --dropout 0 --budget "2M tokens" --batch-tokens 2048 '
-    "--set train.precision=fp32 --set train.threads=1"
-)
+#: The same for all: the modern recipe's network, in its smallest size, and its steps.
+COMMON = '--size 2x128 --budget "1500000 tokens" --batch-tokens 2048 --set train.precision=fp32 --set train.threads=1'
 VOCABULARY = 8192  #: the recipe's for a budget of this size
 COLLOCATIONS = 8000
 NAMED = 20  #: times that a name must come to be a phrase
+PAIRED = "--family bert --dropout 0"  #: a network that has a head for the order of two texts
 BASE = "--set masking.rate=0.15 --set masking.masked=0.8 --set masking.random=0.1"
 ARMS = {
     "token, 15 %, 80/10/10": BASE,
@@ -50,15 +48,16 @@ ARMS = {
     "static, 1 copy": f"{BASE} --set masking.copies=1",
     "mlm, answered from the piece before": f"{BASE} --set objective.shift=true",
     "full-sentences": f"{BASE} --set objective.format=full-sentences",
-    "next-sentence": "--objective next-sentence",
-    "next-sentence, single sentences": "--objective next-sentence --set objective.format=sentence-pair",
-    "sentence-order": "--objective sentence-order",
     "span-boundary": "--objective span-boundary",
-    "replaced-tokens": "--objective replaced-tokens --family electra",
     "mixture, mixed": "--objective mixture",
     "mixture, causal then masked": "--objective mixture --set objective.order=then "
     '--set \'objective.parts=["causal", "mlm"]\'',
     "causal": "--objective causal",
+    "mlm, BERT's network": f"{PAIRED} {BASE}",
+    "next-sentence": f"--objective next-sentence {PAIRED}",
+    "next-sentence, single sentences": f"--objective next-sentence --set objective.format=sentence-pair {PAIRED}",
+    "sentence-order": f"--objective sentence-order {PAIRED}",
+    "replaced-tokens": "--objective replaced-tokens --family electra --dropout 0",
 }
 
 
