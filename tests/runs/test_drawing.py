@@ -21,8 +21,6 @@ from maskwright.runs.shapes import (
     Texts,
 )
 
-# Each shape
-
 
 def test_every_shape_can_be_drawn() -> None:
     for kind in Shape.__subclasses__():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -174,3 +175,15 @@ def _weights(learnt: Learnt) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _goes_on(one: str, other: str) -> bool:
     (mark, label), (then, next_label) = parted(one), parted(other)
     return mark not in (OUTSIDE, "E", "S", "L", "U") and then in ("I", "E", "L") and label == next_label
+
+
+@lru_cache(maxsize=8)
+def unbound(names: tuple[str, ...]) -> Chain:
+    """`Chain.free`, made once."""
+    return Chain.free(names)
+
+
+@lru_cache(maxsize=8)
+def fitting(names: tuple[str, ...], scheme: Scheme) -> Chain:
+    """`Chain.of`, made once."""
+    return Chain.of(names, scheme)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -28,10 +28,11 @@ from maskwright.stats.calibration import Temperature
 from maskwright.stats.measures import Measure
 from maskwright.tasks import _worded as worded
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
-from maskwright.tasks._chain import Chain, Said
+from maskwright.tasks._chain import Chain, Said, fitting, unbound
 from maskwright.tasks._given import Given, Inputs
 from maskwright.tasks._gold import characters, counts, of_spans, of_words, said
 from maskwright.tasks._label_set import LabelSetTask
+from maskwright.tasks._prepared import prepared
 from maskwright.tasks._task import Example, Examples
 from maskwright.tasks.long import Long
 from maskwright.text.encodings import Encodings
@@ -219,9 +220,9 @@ class Tagging(LabelSetTask):
     def inputs(self, tokenizer: Tokenizer, examples: Examples, max_length: int, long: Long | None = None) -> Inputs:
         """Windows; `long` has nothing to decide, since nothing is cut."""
         assert examples.words is not None
-        prepared = [_prepared(tokenizer, *each) for each in zip(examples.texts, examples.words, strict=True)]
-        whole = tokenizer.encode([text for text, _ in prepared], details=True, prepared=True)
-        return windowed(whole, [words for _, words in prepared], max_length, self.overlap)
+        ready = [prepared(tokenizer, *each) for each in zip(examples.texts, examples.words, strict=True)]
+        whole = tokenizer.encode([text for text, _ in ready], details=True, prepared=True)
+        return windowed(whole, [words for _, words in ready], max_length, self.overlap)
 
     def wanted(self, targets: np.ndarray, inputs: Inputs) -> np.ndarray:
         assert isinstance(inputs, Windowed)
@@ -326,7 +327,7 @@ class Tagging(LabelSetTask):
     def _likeliest(self, scores: np.ndarray, targets: np.ndarray) -> list[list[str]]:
         """The tags of each text's words, whether or not they fit each other."""
         names = targets[0].names
-        return [[names[int(tag)] for tag in path] for path in self.tags(scores, targets, _free(names))]
+        return [[names[int(tag)] for tag in path] for path in self.tags(scores, targets, unbound(names))]
 
     def suspected(self, scores: np.ndarray, targets: np.ndarray) -> list[str]:
         """Whether the likeliest tags begin spans as IOB1 does, where they are read as IOB2: the marks of both are the
@@ -386,40 +387,9 @@ class Tagging(LabelSetTask):
 
     def _chain(self, names: tuple[str, ...]) -> Chain:
         """Of spans: of tags that fit each other."""
-        return _free(names) if self._kind(names) == "words" else _chain(names, self._scheme(names))
+        return unbound(names) if self._kind(names) == "words" else fitting(names, self._scheme(names))
 
     def _scheme(self, names: Sequence[str]) -> schemes.Scheme:
         """That of a model's labels; what B- and I- alone cannot tell, `learnt` does."""
         found = schemes.scheme_of(names)
         return "IOB1" if found == "IOB2" and self.learnt == "IOB1" else found
-
-
-@lru_cache(maxsize=8)
-def _free(names: tuple[str, ...]) -> Chain:
-    return Chain.free(names)
-
-
-@lru_cache(maxsize=8)
-def _chain(names: tuple[str, ...], scheme: schemes.Scheme) -> Chain:
-    return Chain.of(names, scheme)
-
-
-def _prepared(tokenizer: Tokenizer, text: str, words: np.ndarray) -> tuple[str, np.ndarray]:
-    """The text as a tokenizer with a normalisation of its own cuts it, and where the words stand there, one behind the
-    other; a word that became another one stands where the one before it ends."""
-    if tokenizer.prepare(text) == text:
-        return text, words
-    made, places, at = list[str](), np.zeros_like(words), 0
-    chunks = words_in(text, "spaces").tolist()
-    inside = np.searchsorted([start for start, _ in chunks], words[:, 0], side="right") - 1
-    for i, (start, end) in enumerate(chunks):
-        chunk, seen = tokenizer.prepare(text[start:end]), 0
-        for row in np.flatnonzero(inside == i):
-            word = text[words[row, 0] : words[row, 1]]
-            found = chunk.find(word, seen)
-            first = found if found >= 0 else min(seen, max(len(chunk) - 1, 0))
-            seen = found + len(word) if found >= 0 else seen
-            places[row] = at + first, at + max(seen, first)
-        made.append(chunk)
-        at += len(chunk) + 1
-    return " ".join(made), places
