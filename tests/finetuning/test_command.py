@@ -40,6 +40,7 @@ def typed(line: str) -> Finetune:
         ({}, {"data": {"corpus": "wiki.txt"}}),
         ({"task": "regression", "label": "score"}, {"train": {"tracker": "tensorboard"}}),
         ({}, {"task": NAMES}),
+        ({"dropout": 0.2}, {"network": {"classifier_pooling": "mean", "heads": 2}}),
     ],
 )
 def test_it_asks_for_the_same(options: dict[str, Any], sets: dict[str, Any]) -> None:

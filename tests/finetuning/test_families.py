@@ -137,6 +137,37 @@ def test_longer_positions_are_trained_and_saved(
     assert "60 positions now" in read_json(tmp_path / "long" / "model" / "maskwright.json")["provenance"]["positions"]
 
 
+def test_what_the_network_is_to_have_otherwise_is_trained_and_saved(
+    encoder: Callable[[str], Path], tune: Callable[..., Any], tmp_path: Path
+) -> None:
+    """ModernBERT's pooling, and every rate of dropout, which changes what is learnt but not what is answered."""
+    plain = tune(model=encoder("modernbert"), out="plain")
+    run = tune(model=tmp_path / "modernbert", out="run", network={"classifier_pooling": "mean"}, dropout=0.25)
+    saved = read_json(tmp_path / "run" / "model" / "config.json")
+    assert saved["classifier_pooling"] == "mean"
+    rates = ("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout")
+    assert [saved[name] for name in rates] == [0.25] * 4
+    before, after = (mw.load(one.folder / "model") for one in (plain, run))
+    assert {module.p for module in after.network.modules() if hasattr(module, "p")} <= {0.25}
+    assert before.predict(["a fine film"]) != after.predict(["a fine film"])
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({"pooling": "mean"}, r"network of the family 'modernbert'.*classifier_pooling"),
+        ({"classifier_pooling": "max"}, r"classifier_pooling.*'cls'.*'mean'"),
+        ({"layers": 5}, "is missing|needs as many kinds|5 layers"),
+        ({"inner": 7}, r"has the shape"),
+    ],
+)
+def test_a_network_that_the_weights_do_not_fit_is_refused(
+    network: dict[str, Any], said: str, encoder: Callable[[str], Path], tune: Callable[..., Any]
+) -> None:
+    with pytest.raises(UserError, match=said):
+        tune(model=encoder("modernbert"), out="run", network=network)
+
+
 @pytest.mark.parametrize(
     ("length", "said"), [(None, "needs both"), (30, "takes texts of 30 tokens as it is; there is nothing to lengthen")]
 )

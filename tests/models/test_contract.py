@@ -16,12 +16,13 @@ from tiny import SPECIALS, draw_config, tiny
 
 from maskwright.base.config import parse
 from maskwright.base.errors import UserError
-from maskwright.models import families, family, load_network, random_network, save_network, show
+from maskwright.models import families, family, load_network, random_network, save_network, show, special_ids
 from maskwright.models._family import (
     COMMON_KEYS,
     Fixed,
     Ignored,
     Preset,
+    Special,
     _flat,
     keys_of,
     names_of,
@@ -119,6 +120,19 @@ def test_every_key_of_the_reference_is_known(name: str) -> None:
             value, default = config.model_dump(mode="json")[meaning], kind.Config.model_fields[meaning].default
             assert value == flat[key] or value is default is None, key  # None: as the family usually has it
     assert all(m.why for m in {**COMMON_KEYS, **kind.KEYS}.values() if isinstance(m, Fixed | Ignored))
+
+
+@pytest.mark.parametrize("name", REFERENCED)
+def test_a_config_names_the_pieces_that_the_reference_would_take_from_another_vocabulary(name: str) -> None:
+    theirs = transformers.AutoConfig.for_model(name).to_dict()
+    presumed = {key for key, value in theirs.items() if key.endswith("_token_id") and value is not None}
+    presumed -= {"decoder_start_token_id"}
+    keys = family(name).KEYS
+    assert presumed <= {key for key, meaning in keys.items() if isinstance(meaning, str | Special)}
+    ids = {"cls": 7, "sep": 8}
+    assert special_ids(family(name), ids) == {
+        key: ids[meaning.role] for key, meaning in keys.items() if isinstance(meaning, Special)
+    }
 
 
 @pytest.mark.parametrize("name", REFERENCED)

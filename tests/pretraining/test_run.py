@@ -72,6 +72,9 @@ def test_what_comes_out_is_theirs_too(train: Train) -> None:
     mine = load_network(run.model, "masked-lm").network.eval()
     ids = torch.tensor(tokenizer("the baker bakes [MASK] at home.")["input_ids"])
     assert type(theirs).__name__ == "ModernBertForMaskedLM"
+    ids_said = [getattr(theirs.config, f"{name}_token_id") for name in ("bos", "eos", "cls", "sep", "pad")]
+    own = [getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "cls", "sep", "pad")]
+    assert ids_said == own, "not those of the vocabulary that this family was published with"
     with torch.inference_mode():
         torch.testing.assert_close(
             mine(Batch.packed(ids, [len(ids)])), theirs(ids[None]).logits[0], atol=1e-5, rtol=1e-5

@@ -48,7 +48,7 @@ def _command(
 
 
 _fields = {
-    **{name: field for name, field in Finetune.model_fields.items() if name not in ("data", "train")},
+    **{name: field for name, field in Finetune.model_fields.items() if name not in ("data", "train", "network")},
     **{name: Data.model_fields[name] for name in FILES},
     **task_options(),
 }

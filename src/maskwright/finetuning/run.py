@@ -176,6 +176,8 @@ def _build(asked: Finetune, labels: Labels | None) -> Model:
         precision=asked.train.precision,
         positions=asked.positions,
         normalise=asked.normalise,
+        network=asked.network,
+        dropout=asked.dropout,
     )
 
 

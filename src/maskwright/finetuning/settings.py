@@ -74,6 +74,12 @@ class Finetune(Config):
     data: Data = Field(Data(), description="files and how they are read")
     train: Train = Field(Train(), description="how to train")
     weights: Literal["pretrained", "random"] = Field("pretrained", description="start from the encoder's weights?")
+    network: dict[str, Any] = Field(
+        {}, description="fields of the encoder's config to be otherwise, such as network.classifier_pooling=mean"
+    )
+    dropout: float | None = Field(
+        None, ge=0, lt=1, description="all rates of the network; none: as the encoder has them"
+    )
     max_length: int | None = Field(None, ge=3, description="most pieces of a text; all positions by default")
     positions: Choice[Positions] | None = Field(
         None, description="make a longer table of positions where max_length asks for it: interpolate, tile or extend"

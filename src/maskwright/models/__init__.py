@@ -1,7 +1,7 @@
 """Floor 2: one file per family (`bert.py`, ...); reading and writing the Hugging Face layout."""
 
 from maskwright.models._convert import Converted, convert
-from maskwright.models._family import families, family
+from maskwright.models._family import families, family, special_ids
 from maskwright.models._hub import data_folder, push
 from maskwright.models._load import (
     ANSWERING,
@@ -40,5 +40,6 @@ __all__ = [
     "random_network",
     "save_network",
     "show",
+    "special_ids",
     "write_length",
 ]

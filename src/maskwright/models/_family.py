@@ -6,8 +6,8 @@ A family is one file `models/<hf_model_type>.py` with
 - `HEADS`: its published networks by our name (`_heads.py`), each a class with `architecture` (the Hugging Face name), a
   constructor `(config, encoder, classes)` and an attribute `encoder`;
 - `NAMES`: our tensor name -> theirs, `*` standing for one dotted word; a tuple of theirs is stacked along dimension 0;
-- `KEYS`: every key of the Hugging Face config: a field of `Config`, `Fixed(value)` or `Ignored(reason)`; a dotted key
-  stands in a dictionary of the config;
+- `KEYS`: every key of the Hugging Face config: a field of `Config`, `Fixed(value)`, `Ignored(reason)` or
+  `Special(role)`; a dotted key stands in a dictionary of the config;
 - `PRESETS`: published sizes by name; `CHANGES`: what it has otherwise than BERT;
 - `PREFIX`: what the encoder's tensors are called under where there is more than the encoder; `COPIES`: their tensors
   that repeat another of theirs; `LEGACY`, `BUFFERS`: old parts of names, and tensors that hold nothing, beside those of
@@ -49,7 +49,17 @@ class Ignored:
     why: str
 
 
-Key = str | Fixed | Ignored
+@dataclass(frozen=True)
+class Special:
+    """A key that changes no number of ours either, but others heed it: the id of one of the tokenizer's pieces."""
+
+    role: str  #: as in `Tokenizer.role_ids`
+
+
+Key = str | Fixed | Ignored | Special
+
+#: Of configs that say how sequences begin and end; a value that is left out is that of the family's first vocabulary.
+ENDS: dict[str, Key] = {"bos_token_id": Special("cls"), "eos_token_id": Special("sep")}
 
 
 @dataclass(frozen=True)
@@ -176,7 +186,7 @@ def write_config(kind: Any, config: Config) -> dict[str, Any]:
     plain = config.model_dump(mode="json")
     out: dict[str, Any] = {"model_type": name_of(kind)}
     for key, meaning in keys_of(kind).items():
-        if isinstance(meaning, Ignored):
+        if isinstance(meaning, Ignored | Special):
             continue
         *folders, last = key.split(".")
         place = out
@@ -184,6 +194,19 @@ def write_config(kind: Any, config: Config) -> dict[str, Any]:
             place = place.setdefault(folder, {})
         place[last] = plain[meaning] if isinstance(meaning, str) else meaning.value
     return out
+
+
+def changed(kind: Any, table: Mapping[str, Any], network: Mapping[str, Any], dropout: float | None) -> Config:
+    """A family's `Config` from a table of all its fields, with some of them otherwise: `network`, and as `dropout` all
+    rates of it. Raises UserError for fields that do not fit."""
+    rates = {name: dropout for name in kind.Config.model_fields if "dropout" in name and dropout is not None}
+    return parse(kind.Config, {**table, **rates, **network}, f"network of the family {name_of(kind)!r}")
+
+
+def special_ids(kind: Any, ids: Mapping[str, int]) -> dict[str, int]:
+    """What the Hugging Face config says of the tokenizer's pieces. ids: of each role."""
+    found = {key: meaning.role for key, meaning in keys_of(kind).items() if isinstance(meaning, Special)}
+    return {key: ids[role] for key, role in found.items() if role in ids}
 
 
 def name_of(kind: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from maskwright.models import _hub
 from maskwright.models._checkpoint import Tensors
 from maskwright.models._family import (
     buffers_of,
+    changed,
     families,
     family,
     legacy_of,
@@ -111,21 +112,30 @@ def _is_model(folder: Path) -> bool:
 
 
 def load_network(
-    model: str | Path, head: str, classes: int | None = None, weights: str = "pretrained", new_head: bool = False
+    model: str | Path,
+    head: str,
+    classes: int | None = None,
+    weights: str = "pretrained",
+    new_head: bool = False,
+    network: Mapping[str, Any] | None = None,
+    dropout: float | None = None,
 ) -> Loaded:
     """The network `head` of the model's family, with the folder's weights, or random ones (`weights="random"`).
 
     classes: the size of a classification head; the folder's own labels by default. A head that the folder does not
     hold starts from random weights and is listed in `new`; with `new_head` so does a classifier that it holds, whose
-    tensors are listed in `replaced`. Raises UserError for tensors that are missing, unexpected or of another shape.
+    tensors are listed in `replaced`. network, dropout: what its config has otherwise, see `changed`. Raises UserError
+    for tensors that are missing, unexpected or of another shape.
     """
     known = describe(model)
+    if network or dropout is not None:
+        known = replace(known, config=changed(known.kind, known.config.model_dump(), network or {}, dropout))
     classes = known.classes if classes is None else classes
     if weights == "random":
-        network = random_network(known.kind, known.config, head, classes)
-        return Loaded(network, known.config, known.kind, known.folder)
-    network = empty_network(known.kind, known.config, head, classes)
-    loaded = Loaded(network, known.config, known.kind, known.folder)
+        drawn = random_network(known.kind, known.config, head, classes)
+        return Loaded(drawn, known.config, known.kind, known.folder)
+    empty = empty_network(known.kind, known.config, head, classes)
+    loaded = Loaded(empty, known.config, known.kind, known.folder)
     _fill(loaded, new_head)
     return loaded
 

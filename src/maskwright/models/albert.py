@@ -6,7 +6,7 @@ from pydantic import model_validator
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Ignored, Key, Preset, without
+from maskwright.models._family import ENDS, Changes, Ignored, Key, Preset, without
 from maskwright.models._heads import First, Tokens, Words, WordsAndOrder
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler, scorer
@@ -102,6 +102,7 @@ ABSENT = {"hidden_size": 4096, "num_attention_heads": 64, "intermediate_size": 1
 
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", "classifier_dropout", "directionality"),
+    **ENDS,
     "embedding_size": "embedding",
     "num_hidden_groups": "groups",
     "inner_group_num": "inner_groups",

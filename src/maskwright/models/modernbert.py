@@ -8,7 +8,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Fixed, Ignored, Key, Preset
+from maskwright.models._family import ENDS, Changes, Fixed, Ignored, Key, Preset, Special
 from maskwright.models._heads import First, OneVector, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -234,7 +234,9 @@ KEYS: dict[str, Key] = {
     "rope_parameters.sliding_attention.rope_theta": "sliding_base",
     "rope_parameters.sliding_attention.rope_type": Fixed("default", "other rotations are not known here"),
     "pad_token_id": "padding",
-    "cls_token_id": Ignored("the tokenizer's"),
+    **ENDS,
+    "cls_token_id": Special("cls"),
+    "sep_token_id": Special("sep"),
     "sparse_prediction": Ignored("which positions the reference scores; here the objective says it"),
     "sparse_pred_ignore_index": Ignored("which positions the reference scores; here the objective says it"),
     "deterministic_flash_attn": _KERNEL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from maskwright.models import bert, roberta
-from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed, without
+from maskwright.models._family import ENDS, Changes, Fixed, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.models.bert import ends, pooler
@@ -71,6 +71,7 @@ ABSENT = {"max_position_embeddings": 512, "layer_norm_eps": 1e-12}
 
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, "pooler_", *_ABSENT),
+    **ENDS,
     "relative_attention_num_buckets": Fixed(BUCKETS, "the reference computes with 32 buckets whatever the key says"),
 }
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Fixed, Key, Preset, prefixed, without
+from maskwright.models._family import ENDS, Changes, Fixed, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models._sizes import Sizes
 from maskwright.nn.activations import activation
@@ -87,6 +87,7 @@ _OTHERS = ("pooler_", "classifier_dropout", "directionality", "position_embeddin
 
 KEYS: dict[str, Key] = {
     **without(bert.KEYS, *_OTHERS),
+    **ENDS,
     "input_embedding_size": "embedding",
     "output_embedding_size": "out_embedding",
     "classifier_dropout_prob": "classifier_dropout",

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from maskwright.models import bert
-from maskwright.models._family import Changes, Preset, prefixed, without
+from maskwright.models._family import ENDS, Changes, Key, Preset, prefixed, without
 from maskwright.models._heads import First, Tokens, Words
 from maskwright.models.bert import ends, pooler, scorer
 from maskwright.nn.encoder import Encoder
@@ -81,7 +81,7 @@ COPIES = {
     "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
     "lm_head.decoder.bias": "lm_head.bias",
 }
-KEYS = without(bert.KEYS, "pooler_", "directionality")
+KEYS: dict[str, Key] = {**without(bert.KEYS, "pooler_", "directionality"), **ENDS}
 ABSENT = {"max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
 
 _FAIRSEQ = "Liu et al. 2019; github.com/facebookresearch/fairseq, examples/roberta"

@@ -10,7 +10,7 @@ import torch
 from maskwright.base import runtime
 from maskwright.base.errors import UserError
 from maskwright.base.files import write_folder, write_json
-from maskwright.models import load_network, save_network, write_length
+from maskwright.models import load_network, save_network, special_ids, write_length
 from maskwright.nn.batch import Batch
 from maskwright.pretraining.objectives import Asked
 from maskwright.pretraining.start import Start
@@ -23,7 +23,8 @@ def save(folder: Path, start: Start, described: dict[str, Any]) -> None:
     """The Hugging Face layout plus maskwright.json, atomically. described: what that says beside the rest."""
 
     def fill(into: Path) -> None:
-        save_network(into, start.network, start.kind, start.config, {})
+        ids = special_ids(start.kind, start.tokenizer.role_ids)
+        save_network(into, start.network, start.kind, start.config, {**ids})
         start.tokenizer.save(into)
         if start.network.encoder.limit is not None:
             write_length(into, start.network.encoder.limit)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from maskwright.base.config import Config, parse
+from maskwright.base.config import Config
 from maskwright.base.errors import UserError, unknown
-from maskwright.models._family import name_of
+from maskwright.models._family import changed
 from maskwright.text.tokenizer import Tokenizer
 
 HEAD = 64  #: width of a head, as every size of BERT's paper has it
@@ -35,9 +35,7 @@ def sized(kind: Any, size: str, tokenizer: Tokenizer, network: Mapping[str, Any]
     table["vocabulary"] = tokenizer.size
     ids = {"padding": tokenizer.pad_id, "separator": tokenizer.sep_id}
     table |= {name: i for name, i in ids.items() if name in kind.Config.model_fields}
-    if dropout is not None:
-        table |= {name: dropout for name in kind.Config.model_fields if "dropout" in name}
-    return parse(kind.Config, {**table, **network}, f"network of the family {name_of(kind)!r}")
+    return changed(kind, table, network, dropout)
 
 
 def shape(kind: Any, size: str) -> dict[str, Any]:

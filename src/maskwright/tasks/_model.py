@@ -17,7 +17,7 @@ from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import check_sums, write_folder, write_json
 from maskwright.data.labels import Labels
-from maskwright.models import ANSWERING, Loaded, lengthen, load_network, locate, save_network, write_length
+from maskwright.models import ANSWERING, Loaded, lengthen, load_network, locate, save_network, special_ids, write_length
 from maskwright.nn.positions import Positions
 from maskwright.tasks import _stream, _sureness
 from maskwright.tasks._calibration import Calibration
@@ -72,16 +72,19 @@ class Model:
         finished: bool = False,
         positions: Positions | None = None,
         normalise: bool | None = None,
+        network: Mapping[str, Any] | None = None,
+        dropout: float | None = None,
     ) -> Model:
         """A model for a task on the encoder `model`; its head starts from random weights unless the folder has one for
         this task and these labels in their order. finished: the folder was saved for them, which is not asked again.
         long: how texts of more pieces are read; positions: how to lengthen a table that is shorter than `max_length`;
-        normalise: see `Tokenizer.from_folder`."""
+        normalise: see `Tokenizer.from_folder`; network, dropout: fields of the network's config that are otherwise than
+        the folder has them, and all its rates of dropout."""
         task = task.settled_on(labels)
         tokenizer = Tokenizer.from_folder(locate(model), normalise)
         was, now = heads(model, task, labels)
         other = not finished and was != now
-        loaded = load_network(model, task.head, task.classes(labels), weights, new_head=other)
+        loaded = load_network(model, task.head, task.classes(labels), weights, other, network, dropout)
         notes = [check_vocabulary(tokenizer, loaded.config, str(model), task.pair is not None)]
         provenance = {"base": str(model), "weights": weights}
         if positions is not None:
@@ -255,7 +258,8 @@ class Model:
             raise UserError(f"{folder} is the folder that this process works in. Give another, such as {folder}/model.")
 
         def fill(into: Path) -> None:
-            save_network(into, self.network, self.family, self.config, self.task.describe(self.labels))
+            ids = special_ids(self.family, self.tokenizer.role_ids)
+            save_network(into, self.network, self.family, self.config, {**ids, **self.task.describe(self.labels)})
             self.tokenizer.save(into)
             save_joined(self.network, into)
             if "positions" in self.provenance:
