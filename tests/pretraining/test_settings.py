@@ -67,6 +67,16 @@ def test_the_recipe_holds_where_nothing_is_said() -> None:
     assert told(budget="5m").size != told(budget="3h").size
 
 
+def test_a_domain_is_read_by_a_trained_encoder_in_steps_as_large_as_its_own() -> None:
+    asked = told(recipe="domain", model="runs/books/model", budget="12m")
+    assert asked.objective.masking == WholeWord(rate={"name": "constant", "start": 0.3}, masked=1.0, random=0.0)
+    modern, here = told().train, asked.train
+    assert (here.lr, here.optimizer) == (modern.lr, modern.optimizer)
+    assert told(recipe="domain", model="minilm", lr="1e-4").train.lr == 1e-4
+    with pytest.raises(UserError, match=r"domain.*--model"):
+        told(recipe="domain")
+
+
 def test_a_budget_in_pieces_or_steps_has_the_size_that_fits_it() -> None:
     like = {"5M tokens": "5m", "1000 steps": "5m", "20M tokens": "20m", "137B tokens": "99h", "1M steps": "99h"}
     for amount, minutes in like.items():
@@ -208,6 +218,7 @@ def test_the_command_repeats_the_settings() -> None:
         told(objective="mixture"),
         told(["pairs_limit=none", "objective.masking=n-gram"], pairs="blimp"),
         told(["masking.copies=none"], recipe="bert-2018"),
+        told(recipe="domain", model="minilm", budget="2h"),
         told(objective=NextSentence(masking=WholeWord(masked=0.9)), recipe="bert-2018"),
         told(objective="replaced-tokens", masking="span", family="electra"),
     ]

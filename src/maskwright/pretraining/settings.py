@@ -34,7 +34,7 @@ class Pretrain(Config):
     text: str = Field(description="a corpus that `maskwright corpus build` made, or text to make one of")
     out: str = Field("runs/pretrain", description="the run's folder")
     budget: str = Field("20m", description='what it may take: 20m, 2h, "1000 steps" or "5M tokens"')
-    recipe: Choice[Recipe] = Field("modern", description="all that is not said otherwise: modern or bert-2018")
+    recipe: Choice[Recipe] = Field("modern", description="all that is not said otherwise: modern, bert-2018 ...")
     family: str = Field("modernbert", description="the network; `maskwright show` lists them")
     size: str = Field("4x256", description="layers x width, or a size of the family: tiny, mini, small ...")
     network: dict[str, Any] = Field({}, description="fields of the family's Config, such as network.heads=8")
