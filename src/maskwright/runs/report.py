@@ -234,15 +234,21 @@ def _fact(plain: Any, number: int) -> str:
     return f"<section{wide}>\n<h3>{e(shape.title)}</h3>\n{draw(shape)}</section>\n"
 
 
+def _rows(of: dict[str, Any]) -> Cell:
+    return shapes.cell(of["rows"]) if "rows" in of else ""
+
+
 def _data(record: Record) -> str:
     """Where the rows came from, the labels, and what was found in them, the most serious first."""
     out = ""
     rows = [
-        [name, str(of.get("source", "")), shapes.cell(of.get("rows")), str(of.get("sha256", ""))[:12]]
+        [name, str(of.get("source", "")), _rows(of), str(of.get("sha256", ""))[:12]]
         for name, of in record.sources.items()
     ]
     if rows:
-        out += table("Data", ["", "source", "rows", "SHA-256 begins"], rows)
+        head = ["", "source", "rows", "SHA-256 begins"]
+        filled = [i for i in range(len(head)) if any(row[i] != "" for row in rows)]  # a corpus has neither of the last
+        out += table("Data", [head[i] for i in filled], [[row[i] for i in filled] for row in rows])
     labels = listed(record.metrics.get("labels"))
     if labels:
         names = ", ".join(line(name, 40) for name in labels[:LABELS])
