@@ -21,9 +21,9 @@ def write_results() -> None:
     """Make bench/RESULTS.md anew from the results that are there, each with its own date and machine."""
     sections = []
     for name in (*SCRIPTS, *LONG):
-        path = measure.RESULTS / f"{name}.json"
-        if path.exists():
-            sections.append(importlib.import_module(f"bench.{name}").section(json.loads(path.read_text())))
+        kept = [measure.RESULTS / f"{name}.json", *sorted(measure.RESULTS.glob(f"{name}-*.json"))]
+        section = importlib.import_module(f"bench.{name}").section
+        sections += [section(json.loads(path.read_text())) for path in kept if path.exists()]
     if not sections:
         return
     intro = (

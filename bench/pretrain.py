@@ -4,7 +4,8 @@
 
 Both sides begin with the same weights and read the same sequences in batches of the same size: blocks of exactly 128
 pieces, and single sentences as they come. Masking and making batches are inside of the timed span on each side. The
-sides wait in processes of their own and are timed in turns. At bf16 where the processor is fast at it, else at fp32.
+sides wait in processes of their own and are timed in turns. At bf16 where the processor is fast at it, else at fp32;
+the figures of both are kept beside each other.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def main(repeats: int = 3, steps: int = 20, quick: bool = False) -> dict[str, An
     }
     result["targets"] = measure.dump_targets(targets(result))
     if not quick:
-        measure.save(NAME, result)
+        measure.save(f"{NAME}-{precision}", result)
     return result
 
 
@@ -233,7 +234,7 @@ GFLOP for Muon, which are in neither column; AdamW takes none."""
 
 WITHOUT_BF16 = """\
 This processor multiplies bf16 more slowly than fp32, so that both sides train at fp32. The limits were set for bf16 \
-on both sides, and for a peer at fp32 beside ours at bf16: whether those are met was not measured here."""
+on both sides, and for a peer at fp32 beside ours at bf16: whether those are met is not seen here."""
 
 
 def section(result: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
-"""What a pre-training is worth on labelled rows: an encoder of ours fine-tuned, beside the same network from random
+"""What a pre-training is worth on labelled rows: encoders of ours fine-tuned, each beside the same network from random
 weights: the last part of docs/results.md.
 
-    maskwright pretrain CORPUS --budget 20m --out runs/books
-    python -m bench.transfer runs/books/model [--seeds 3] [NAME ...]
+    python -m bench.transfer [--seeds 5] [--only ENCODER ...]
 
-Both sides take the same command; the rate of each is the best of RATES on the eval rows, tried with one seed. The
-verdict is that of `maskwright compare`, paired on the test rows, which chose nothing.
+The encoders are trained once and kept under bench/.cache. Both sides of a task take the same command; the rate of each
+is the best of RATES on the eval rows, tried with one seed and kept. The difference is that of the means over all seeds,
+on test rows that chose nothing. Where a task is learnt in two ways, the better way of each side, by its mean over all
+seeds on the eval rows, stands beside that of the other.
 """
 
 from __future__ import annotations
@@ -13,141 +14,295 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import _measure as measure
 from bench._command import leaving
 
-RATES = (2e-4, 5e-4, 1e-3)
+NAME = "transfer"
+RATES = (2e-4, 5e-4, 1e-3, 2e-3)
 SIDES = {"pre-trained": "", "random weights": "--weights random"}
-#: name -> (title, options of the command, the metric)
-TASKS: dict[str, tuple[str, str, str]] = {
-    "sst2": (
-        "SST-2, whole sentences",
-        "--train {data}/sst2_sentences/train.tsv --eval {data}/sst2_sentences/dev.tsv "
-        "--test {data}/sst2_sentences/test.tsv --text 1 --label 2 --max-length 128 --set train.epochs=3",
-        "accuracy",
+WORK = measure.CACHE / "transfer"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """title: what it has read; corpus, train: the commands that make it, in the folder WORK; tasks: names of TASKS."""
+
+    title: str
+    corpus: str
+    train: str
+    tasks: tuple[str, ...]
+
+    @property
+    def out(self) -> str:
+        return self.train.rpartition("--out ")[2]
+
+
+ENCODERS = {
+    "novels": Encoder(
+        "novels, 20 minutes",
+        "maskwright corpus build $MASKWRIGHT_DATA/english_novels --held-out 1% --out novels",
+        "maskwright pretrain novels --budget 20m --out runs/books",
+        ("sst2", "pos"),
     ),
-    "pos": (
+    "reviews": Encoder(
+        "novels, then film reviews for 12 minutes",
+        "maskwright corpus build films --held-out 1% --out reviews",
+        "maskwright pretrain reviews --model runs/books/model --recipe domain --extend-vocabulary 2000 --budget 12m "
+        "--out runs/reviews",
+        ("sst2", "sst2-pooled"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """options: of the command; test: the rows that are reported on; metric: what is compared."""
+
+    title: str
+    options: str
+    test: str
+    metric: str = "accuracy"
+
+
+SST2 = (
+    "--train $MASKWRIGHT_DATA/sst2_sentences/train.tsv --eval $MASKWRIGHT_DATA/sst2_sentences/dev.tsv "
+    "--text 1 --label 2 --max-length 128"
+)
+TASKS = {
+    "sst2": Task("SST-2, from [CLS], no dropout", f"{SST2} --set train.epochs=3", "sst2_sentences/test.tsv"),
+    "sst2-pooled": Task(
+        "SST-2, from the mean of all pieces, dropout 0.2",
+        f"{SST2} --dropout 0.2 --set network.classifier_pooling=mean --set train.epochs=4",
+        "sst2_sentences/test.tsv",
+    ),
+    "pos": Task(
         "Parts of speech, UD English ParTUT",
-        "--task tagging --train {data}/ud_en_partut/en_partut-ud-train.conllu "
-        "--eval {data}/ud_en_partut/en_partut-ud-dev.conllu --test {data}/ud_en_partut/en_partut-ud-test.conllu "
-        "--label upos --set train.epochs=6",
-        "accuracy",
+        "--task tagging --train $MASKWRIGHT_DATA/ud_en_partut/en_partut-ud-train.conllu "
+        "--eval $MASKWRIGHT_DATA/ud_en_partut/en_partut-ud-dev.conllu --label upos --set train.epochs=6",
+        "ud_en_partut/en_partut-ud-test.conllu",
     ),
 }
 ABOUT = """\
-`python -m bench.transfer runs/books/model`, where `runs/books` is {made}. The same network from random weights takes \
-the same command with `--weights random`; each side's learning rate is the best of {rates} on the eval rows. Mean of \
-{seeds} seeds with its 95 % interval over examples and seeds, in points, on test rows that chose nothing. {machine}"""
+`python -m bench.transfer`. Two encoders, the second made from the first: {made}. `films` holds NLTK's \
+`movie_reviews.zip` and the texts, without labels, of SST-2's training rows. The same network from random weights, \
+with the same tokenizer, takes the same command with `--weights random`; each side's learning rate is the best of \
+{rates} on the eval rows. Means of {seeds} seeds with their 95 % intervals over examples and seeds, in points, on test \
+rows that chose nothing; the difference is that of the means, seed by seed. The better way of each side is that of the \
+higher mean on the eval rows. {machine}"""
 
 
-def command(name: str, side: str, model: str, rate: float, seeds: int) -> str:
-    more = f"{TASKS[name][1]} {SIDES[side]}".strip()
-    return f"maskwright finetune --model {model} --seeds {seeds} {more} --set train.lr={rate:g}"
+def command(task: Task, side: str, model: str, rate: float, seeds: int) -> str:
+    line = f"maskwright finetune --model {model} --seeds {seeds} {task.options} --test $MASKWRIGHT_DATA/{task.test}"
+    return f"{line} {SIDES[side]}".strip() + f" --set train.lr={rate:g}"
+
+
+def call(line: str) -> None:
+    """One command as a person types it, in the folder WORK. Raises Stop with what it said where it fails."""
+    data = measure.data_folder("").resolve()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "MASKWRIGHT_DATA": str(data)}
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, env=env, cwd=WORK)
+    if done.returncode:
+        raise measure.Stop(f"{line} failed: {done.stderr.strip()[-500:]}")
+
+
+def encoder(name: str) -> str:
+    """The folder, seen from WORK, of a model that is trained unless that was done."""
+    made = ENCODERS[name]
+    if not (WORK / made.out / "metrics.json").is_file():
+        films(WORK / "films")
+        for line in (made.corpus, made.train):
+            print(line, flush=True)
+            call(f"{line} --quiet --overwrite")
+    return f"{made.out}/model"
+
+
+def films(folder: Path) -> None:
+    """Text of the domain: whole reviews, and the sentences of the rows that are trained on, a document each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(measure.data_folder("nltk_zips") / "movie_reviews.zip", folder)
+    rows = (measure.data_folder("sst2_sentences") / "train.tsv").read_text(encoding="utf-8").splitlines()
+    lines = [json.dumps({"text": row.partition("\t")[0]}, ensure_ascii=False) + "\n" for row in rows]
+    (folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def run(line: str, out: Path) -> dict[str, Any]:
-    """One command with all its seeds, and its metrics.json."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    """A fine-tuning with all its seeds, and its metrics.json."""
     start = time.perf_counter()
-    whole = f"{line} --quiet --overwrite --out {out}"
-    done = subprocess.run(whole, shell=True, capture_output=True, text=True, env=env)
-    if done.returncode:
-        raise measure.Stop(f"{whole} failed: {done.stderr.strip()[-500:]}")
+    call(f"{line} --quiet --overwrite --out {shlex.quote(str(out))}")
     told: dict[str, Any] = json.loads((out / "metrics.json").read_text())
     return {**told, "wall": time.perf_counter() - start}
 
 
-def task(name: str, model: str, seeds: int, folder: Path) -> dict[str, Any]:
-    """Both sides on one task, and the verdict between them."""
-    from maskwright.evaluation.compare import compare
+def tried(line: str, task: Task, out: Path) -> float:
+    """A command's metric on the eval rows with one seed, kept."""
+    kept = WORK / "tried" / f"{measure.config_hash(line)}.json"
+    if not kept.is_file():
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(json.dumps({"line": line, "value": on_eval(run(line, out), task, out)}) + "\n")
+    return float(json.loads(kept.read_text())["value"])
 
-    data, metric = str(measure.data_folder("").resolve()), TASKS[name][2]
+
+def on_eval(told: dict[str, Any], task: Task, out: Path) -> float:
+    """The mean over the seeds of a run's metric on the eval rows."""
+    files = sorted((out / "seeds").glob("*/metrics.json"))
+    assert len(files) == len(told["seeds"])
+    return statistics.fmean(json.loads(file.read_text())["eval"][task.metric] for file in files)
+
+
+def both(name: str, task: Task, model: str, seeds: int, folder: Path) -> dict[str, Any]:
+    """Both sides on one task, and the difference between them."""
     sides: dict[str, Any] = {}
     for side in SIDES:
-        tried = {}
+        found = {}
         for rate in RATES:
-            line = command(name, side, model, rate, 1).replace("{data}", data)
-            tried[rate] = run(line, folder / "tried")["metrics"]["eval"][metric]
-            print(f"{name}, {side}, rate {rate:g}: {tried[rate]:.4f} on the eval rows", flush=True)
-        rate = max(tried, key=lambda each: tried[each])
-        line = command(name, side, model, rate, seeds)
-        told = run(line.replace("{data}", data), folder / side.replace(" ", "-"))
-        figure = told["figures"][metric]
-        print(f"{name}, {side}: {figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})", flush=True)
+            found[rate] = tried(command(task, side, model, rate, 1), task, folder / "tried")
+            print(f"{name}, {side}, rate {rate:g}: {found[rate]:.4f} on the eval rows", flush=True)
+        rate, out = max(found, key=lambda each: found[each]), folder / side
+        line = command(task, side, model, rate, seeds)
+        told = run(line, out)
+        figure = told["figures"][task.metric]
+        print(f"{name}, {side}: {measure.with_interval(figure)}", flush=True)
         sides[side] = {
-            "command": line.replace("{data}", "$MASKWRIGHT_DATA").replace(model, "runs/books/model"),
+            "command": line,
             "rate": rate,
-            "tried": {f"{each:g}": value for each, value in tried.items()},
+            "tried": {f"{each:g}": value for each, value in found.items()},
+            "eval": on_eval(told, task, out),
             "figure": figure,
-            "baselines": {other["name"]: other["figures"][metric] for other in told["baselines"]},
+            "baselines": {other["name"]: other["figures"][task.metric] for other in told["baselines"]},
             "wall": told["wall"],
         }
-    found = compare(folder / "pre-trained", folder / "random-weights")
-    return {"sides": sides, "verdict": found.verdicts[metric].plain(), "rows": found.rows, "metric": metric}
+    return {"sides": sides, "difference": difference(task, *(folder / side for side in SIDES))}
 
 
-def main(model: str, seeds: int, names: list[str]) -> dict[str, Any]:
-    made = made_by(Path(model))
-    with tempfile.TemporaryDirectory() as folder:
-        found = {name: task(name, model, seeds, Path(folder)) for name in names}
-    result = {"machine": measure.machine(), "made": made, "seeds": seeds, "tasks": found}
-    if set(names) == set(TASKS):
-        measure.save("transfer", result)
-        measure.fill("docs/results.md", "transfer", section(result))
+def best(tasks: dict[str, Any], folder: Path) -> dict[str, Any] | None:
+    """Of a task that is learnt in several ways the better way of each side, beside each other."""
+    ways = [name for name in tasks if TASKS[name].test == TASKS["sst2"].test]
+    if len(ways) < 2:
+        return None
+    taken = {side: max(ways, key=lambda name: tasks[name]["sides"][side]["eval"]) for side in SIDES}
+    own = {side: tasks[name]["sides"][side] for side, name in taken.items()}
+    found = difference(TASKS["sst2"], *(folder / name / side for side, name in taken.items()))
+    return {"ways": taken, "sides": own, "difference": found}
+
+
+def difference(task: Task, a: Path, b: Path) -> dict[str, Any]:
+    """Of the means over the seeds of two runs on the same test rows, with its interval over rows and seeds."""
+    from maskwright.stats.intervals import bootstrap, combined, over_seeds
+    from maskwright.stats.measures import average, values
+    from maskwright.stats.measures import difference as apart
+
+    sides = [_measures(task, run) for run in (a, b)]
+    rows = sides[0][1]
+    one, two = (found for found, _ in sides)
+    of_rows = bootstrap(apart(average(one), average(two)), rows)
+    each = [values({"": apart(x, y)}, rows)[""] for x, y in zip(one, two, strict=True)]
+    return combined(of_rows, over_seeds(each)).plain()
+
+
+def _measures(task: Task, run: Path) -> tuple[list[Any], int]:
+    """The metric of each seed of a run on its test rows, and how many they are."""
+    import maskwright
+    from maskwright.data.read import read
+    from maskwright.finetuning._seeds import Trained
+
+    model = maskwright.load(run / "model")
+    table = read(measure.data_folder("") / task.test, needs=model.task.columns(), whole=model.task.whole_rows)
+    targets = model.task.examples(table, model.labels).targets
+    assert targets is not None
+    found = []
+    for folder in sorted((run / "seeds").iterdir()):
+        seed = Trained.found(int(folder.name), folder)
+        assert seed is not None
+        found.append(model.task.measures(seed.scores["test"], targets, seed.calibration)[task.metric])
+    return found, len(targets)
+
+
+def main(seeds: int, encoders: list[str]) -> dict[str, Any]:
+    """Saved after each encoder, beside those that were measured before with as many seeds."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    kept = measure.RESULTS / f"{NAME}.json"
+    result: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    if result.get("seeds") != seeds:
+        result = {"seeds": seeds, "found": {}}
+    for each in encoders:
+        model, names = encoder(each), ENCODERS[each].tasks
+        with tempfile.TemporaryDirectory() as folder:
+            tasks = {name: both(f"{each}, {name}", TASKS[name], model, seeds, Path(folder) / name) for name in names}
+            chosen = best(tasks, Path(folder))
+        made = described(WORK / ENCODERS[each].out)
+        result["found"][each] = {"machine": measure.machine(), "made": made, "tasks": tasks, "best": chosen}
+        measure.save(NAME, result)
+        measure.fill("docs/results.md", NAME, section(result))
     return result
 
 
-def made_by(model: Path) -> str:
-    """A pre-trained model in words, from what its run says of itself."""
-    file = model.parent / "metrics.json"
-    told = json.loads(file.read_text()) if file.is_file() else {}
-    if "read" not in told:
-        raise measure.Stop(f"{model} is not the model in the folder of a run of maskwright pretrain.")
-    settings = json.loads((model.parent / "config.json").read_text())["settings"]
-    loss = told["figures"]["loss"]["value"]
-    return (
-        f"`maskwright pretrain novels --budget {settings['budget']}` ({settings['size']}, "
-        f"{told['parameters'] / 1e6:.2f} million parameters, {told['read']['tokens'] / 1e6:.1f} million pieces of "
-        f"english_novels, a held-out loss of {loss:.2f} nats)"
-    )
+def described(run: Path) -> dict[str, Any]:
+    """What a run of pre-training says of itself."""
+    told = json.loads((run / "metrics.json").read_text())
+    return {
+        "parameters": told["parameters"],
+        "tokens": told["read"]["tokens"],
+        "loss": told["figures"]["loss"]["value"],
+    }
 
 
 def section(result: dict[str, Any]) -> str:
     """This measurement's part of docs/results.md."""
     rows, lines = [], []
-    for name, one in result["tasks"].items():
-        own = [one["sides"][side] for side in SIDES]
-        strongest = max(own[0]["baselines"].items(), key=lambda other: other[1]["value"])
-        d, title = one["verdict"], TASKS[name][0]
-        margin = f"{measure.with_interval(d)}, p = {d['p']:.3g}"
-        other = f"{measure.points(strongest[1]['value'])} ({strongest[0]})"
-        rows.append([title, one["metric"], *(measure.with_interval(side["figure"]) for side in own), margin, other])
-        lines += [side["command"] for side in own]
+    found = {name: result["found"][name] for name in ENCODERS if name in result["found"]}
+    for each, of in found.items():
+        for name, one in of["tasks"].items():
+            rows.append([ENCODERS[each].title, TASKS[name].title, *_figures(one)])
+            lines += [one["sides"][side]["command"] for side in SIDES]
+        if of["best"]:
+            rows.append([ENCODERS[each].title, "SST-2, the better way of each side", *_figures(of["best"])])
+    head = ["pre-trained on", "task, accuracy", *SIDES, "difference", "the strongest simple system"]
+    making = [line for each in found for line in (ENCODERS[each].corpus, ENCODERS[each].train)]
     about = ABOUT.format(
-        made=result["made"],
+        made="; ".join(_made(each, of["made"]) for each, of in found.items()),
         rates=", ".join(f"{rate:g}" for rate in RATES),
         seeds=result["seeds"],
-        machine=measure.describe(result["machine"]),
+        machine=measure.describe(next(iter(found.values()))["machine"]),
     )
-    head = ["task", "metric", *SIDES, "difference of the saved models, paired", "the strongest simple system"]
-    commands = "\n".join(lines)
+    commands = "\n".join([*making, *lines])
     return "\n\n".join(
         ["## What pre-training is worth on labelled rows", about, measure.table(head, rows), f"```\n{commands}\n```"]
     )
 
 
+def _figures(one: dict[str, Any]) -> list[str]:
+    """Of both sides, of their difference, and of the strongest baseline."""
+    own = [one["sides"][side] for side in SIDES]
+    strongest, other = max(own[0]["baselines"].items(), key=lambda each: each[1]["value"])
+    found = [measure.with_interval(figure) for figure in (*(side["figure"] for side in own), one["difference"])]
+    return [*found, f"{measure.points(other['value'])} ({strongest})"]
+
+
+def _made(name: str, told: dict[str, Any]) -> str:
+    return (
+        f"`{ENCODERS[name].out}`, {told['parameters'] / 1e6:.2f} million parameters after "
+        f"{told['tokens'] / 1e6:.1f} million pieces ({ENCODERS[name].title})"
+    )
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", help="a model of maskwright pretrain")
-    parser.add_argument("names", nargs="*", default=[], help=f"of {', '.join(TASKS)}; saved only when all take part")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--only", nargs="*", choices=[*ENCODERS], default=[*ENCODERS], help="the others stay as they were measured"
+    )
+    parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     with leaving():
-        main(given.model, given.seeds, given.names or list(TASKS))
+        main(given.seeds, given.only)
