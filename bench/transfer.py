@@ -199,15 +199,13 @@ def best(tasks: dict[str, Any], folder: Path) -> dict[str, Any] | None:
 
 def difference(task: Task, a: Path, b: Path) -> dict[str, Any]:
     """Of the means over the seeds of two runs on the same test rows, with its interval over rows and seeds."""
+    from maskwright.stats import measures
     from maskwright.stats.intervals import bootstrap, combined, over_seeds
-    from maskwright.stats.measures import average, values
-    from maskwright.stats.measures import difference as apart
 
-    sides = [_measures(task, run) for run in (a, b)]
-    rows = sides[0][1]
-    one, two = (found for found, _ in sides)
-    of_rows = bootstrap(apart(average(one), average(two)), rows)
-    each = [values({"": apart(x, y)}, rows)[""] for x, y in zip(one, two, strict=True)]
+    (one, rows), (two, _) = (_measures(task, run) for run in (a, b))
+    of_rows = bootstrap(measures.difference(measures.average(one), measures.average(two)), rows)
+    pairs = [measures.difference(x, y) for x, y in zip(one, two, strict=True)]
+    each = [measures.values({"": pair}, rows)[""] for pair in pairs]
     return combined(of_rows, over_seeds(each)).plain()
 
 

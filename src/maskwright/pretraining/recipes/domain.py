@@ -10,8 +10,8 @@ from maskwright.pretraining.recipes._recipe import Recipe
 
 
 class Domain(Recipe):
-    """Further training (Gururangan et al. 2020) of what `modern` trained, with steps as large as its own: Muon keeps
-    weights so large that AdamW at the rates of published encoders would hardly move them. Three of ten pieces masked,
+    """Further training (Gururangan et al. 2020) of what `modern` trained, with steps as large as its own: Muon leaves
+    larger weights than published encoders have, which steps at their rates move less. Three of ten pieces masked,
     whole words, [MASK] in the place of all; the rate falls over the last seven tenths. bench/transfer.py measured it.
     """
 
