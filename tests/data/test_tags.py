@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import conlleval
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,12 +82,25 @@ def test_the_example_of_the_docstring() -> None:
     assert scheme_of(["O", "I-LOC", "I-PER"]) == scheme_of(["B-LOC", "I-LOC", "I-PER", "O"]) == "IOB1"
 
 
-any_tags = st.lists(st.sampled_from(["O", *(f"{m}-{label}" for m in "BIES" for label in LABELS)]), max_size=9)
+tag = st.sampled_from(["O", *(f"{m}-{label}" for m in "BIES" for label in LABELS)])
+any_tags = st.lists(tag, max_size=9)
 
 
 @given(any_tags)
 def test_any_tags_are_read_as_conlleval_reads_them(tags: list[str]) -> None:
     assert spans(tags) == [Words(a, b + 1, label) for label, a, b in get_entities(tags)]
+
+
+@given(st.lists(st.lists(st.tuples(tag, tag), min_size=1, max_size=9), min_size=1, max_size=3))
+def test_spans_are_counted_as_a_port_of_conlleval_counts_them(rows: list[list[tuple[str, str]]]) -> None:
+    """Of each label the true ones, those that were found, and those that were found rightly."""
+    lines = [line for row in rows for line in (*(f"w {true} {said}" for true, said in row), "")]
+    told = conlleval.evaluate(lines)["slots"]["chunks"]
+    theirs = {label: tuple(of["stats"][name] for name in ("gold", "pred", "correct")) for label, of in told.items()}
+    true, said = ([(i, s) for i, row in enumerate(rows) for s in spans([p[side] for p in row])] for side in (0, 1))
+    counted = [Counter(span.label for _, span in some) for some in (true, said, set(true) & set(said))]
+    assert theirs == {label: tuple(some[label] for some in counted) for label in theirs}
+    assert {label for some in counted for label in some} <= theirs.keys()
 
 
 STRICT = [("IOB1", IOB1, "BI"), ("IOB2", IOB2, "BI"), ("IOBES", IOBES, "BIES"), ("BILOU", BILOU, "BILU")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import conlleval
 import numpy as np
 import pytest
 import torch
@@ -58,8 +59,11 @@ def test_the_figures_of_others_are_theirs(kind: tuple[Any, type, str], data: st.
     figures = made.metrics(scores, examples.targets)
     strict = f1_score(true, said, mode="strict", scheme=theirs, zero_division=0)
     assert figures["f1_strict"] == pytest.approx(strict)
-    if scheme != "BILOU":  # seqeval's other mode does not know its marks
+    if scheme != "BILOU":  # neither seqeval's other mode nor conlleval knows its marks
         assert figures["f1_conlleval"] == pytest.approx(f1_score(true, said, zero_division=0))
+        lines = [line for row in pairs for line in (*(f"w {one} {other}" for one, other in row), "")]
+        overall = conlleval.evaluate(lines)["overall"]["chunks"]["evals"]
+        assert figures["f1_conlleval"] == pytest.approx(overall["f1"])
 
 
 def test_true_tags_that_break_their_scheme_are_no_spans_to_a_strict_reading() -> None:

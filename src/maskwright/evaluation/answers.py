@@ -10,6 +10,7 @@ import numpy as np
 from maskwright.data.table import Table as Rows
 from maskwright.evaluation._mistakes import around, surest
 from maskwright.evaluation.outcome import Outcome
+from maskwright.evaluation.slices import LEAST
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Place, Series, Shape, Table, Text, Texts
 from maskwright.stats.answers import exact, overlap
 from maskwright.stats.intervals import bootstrap
@@ -17,7 +18,6 @@ from maskwright.stats.measures import mean
 from maskwright.tasks.answer import Answer
 
 POINTS = 100  #: of the curve
-LEAST = 20  #: questions of a kind
 WORDS = ("what", "who", "when", "where", "which", "why", "how many", "how much", "how")
 
 

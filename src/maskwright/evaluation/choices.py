@@ -9,11 +9,10 @@ import numpy as np
 from maskwright.data.table import Table as Rows
 from maskwright.evaluation._mistakes import surest
 from maskwright.evaluation.outcome import Outcome
+from maskwright.evaluation.slices import LEAST
 from maskwright.runs.shapes import Cell, Shape, Table, Text, Texts
 from maskwright.stats.intervals import wilson
 from maskwright.tasks.choice import Choice
-
-LEAST = 20  #: questions of a kind
 
 
 def choice_sections(outcome: Outcome, task: Choice, table: Rows) -> list[Shape]:
