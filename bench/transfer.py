@@ -97,7 +97,7 @@ ABOUT = """\
 with the same tokenizer, takes the same command with `--weights random`; each side's learning rate is the best of \
 {rates} on the eval rows. Means of {seeds} seeds with their 95 % intervals over examples and seeds, in points, on test \
 rows that chose nothing; the difference is that of the means, seed by seed. The better way of each side is that of the \
-higher mean on the eval rows. {machine}"""
+higher mean on the eval rows, which stand beside: means of the same seeds. {machine}"""
 
 
 def command(task: Task, side: str, model: str, rate: float, seeds: int) -> str:
@@ -262,7 +262,7 @@ def section(result: dict[str, Any]) -> str:
             rows.append([ENCODERS[each].title, TASKS[name].title, *_figures(one)])
             lines += [one["sides"][side]["command"] for side in SIDES]
         rows.append([ENCODERS[each].title, "SST-2, the better way of each side", *_figures(of["best"])])
-    head = ["pre-trained on", "task, accuracy", *SIDES, "difference", "the strongest simple system"]
+    head = ["pre-trained on", "task, accuracy", *SIDES, "difference", "on the eval rows", "the strongest simple system"]
     making = [line for each in found for line in (ENCODERS[each].corpus, ENCODERS[each].train)]
     about = ABOUT.format(
         made="; ".join(_made(each, of["made"]) for each, of in found.items()),
@@ -277,11 +277,12 @@ def section(result: dict[str, Any]) -> str:
 
 
 def _figures(one: dict[str, Any]) -> list[str]:
-    """Of both sides, of their difference, and of the strongest baseline."""
+    """Of both sides, of their difference, of both on the eval rows, and of the strongest baseline."""
     own = [one["sides"][side] for side in SIDES]
     strongest, other = max(own[0]["baselines"].items(), key=lambda each: each[1]["value"])
     found = [measure.with_interval(figure) for figure in (*(side["figure"] for side in own), one["difference"])]
-    return [*found, f"{measure.points(other['value'])} ({strongest})"]
+    chosen_by = " and ".join(measure.points(side["eval"]) for side in own)
+    return [*found, chosen_by, f"{measure.points(other['value'])} ({strongest})"]
 
 
 def _made(name: str, told: dict[str, Any]) -> str:

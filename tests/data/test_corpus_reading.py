@@ -107,6 +107,8 @@ def test_mixed_encodings_are_said_with_their_line(file: File) -> None:
 def test_binary_files_are_refused(file: File) -> None:
     assert "line 2: there is a NUL character. It is a binary file" in message(file("a.txt", b"one\n\x00\x01\x02\x03"))
     assert "binary file" in message(file("b", bytes(range(254, -1, -1)) * 4))
+    numbers = b"".join(number.to_bytes(4, "little") for number in range(2000))
+    assert "binary file" in message(file("c.txt", numbers)), "which has as many NULs as UTF-16"
 
 
 def test_archives_that_are_none(file: File) -> None:

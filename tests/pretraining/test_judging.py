@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from novel import texts
 from quickly import Train
 
@@ -67,6 +68,16 @@ def test_nothing_is_forgotten_where_the_model_stays(books: Path, train: Train) -
     assert figure(run, "forgotten")["value"] == pytest.approx(0, abs=1e-6)
 
 
+def test_what_is_known_better_is_not_forgotten(books: Path, train: Train) -> None:
+    run = train(model=train("first").model, remember=books, budget="200 steps")
+    assert figure(run, "forgotten")["high"] < 0
+    (said,) = [sentence for sentence in run.summary["verdict"] if "nothing was forgotten" in sentence]
+    found = re.search(r"(\S+) \((\S+) to (\S+)\) fewer", said)
+    assert found is not None
+    value, low, high = map(float, found.groups())
+    assert 0 < low < value < high
+
+
 def test_only_a_trained_model_can_forget(books: Path, train: Train) -> None:
     with pytest.raises(UserError, match="remember is of a model that is gone on with; give --model"):
         train(remember=books)
@@ -102,6 +113,46 @@ def test_a_generator_that_is_new_is_said_to_be_and_has_no_before(train: Train) -
     run = train(model=model, objective="replaced-tokens", say=said.append)
     assert any("comes without the generator, trained here from random weights" in note for note in said)
     assert "Before, it needed" not in " ".join(run.summary["verdict"])
+
+
+# What an objective asks beside masked words
+
+
+def test_the_order_of_held_out_pairs_is_judged(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As transformers' class answers, of the saved model."""
+    seen: list[Judging] = []
+    real = Judging.in_the_end
+    monkeypatch.setattr(Judging, "in_the_end", lambda self, *given: seen.append(self) or real(self, *given))
+    run = train(family="bert", objective="next-sentence", dropout=0.0)
+    theirs, right = transformers.BertForPreTraining.from_pretrained(run.model).eval(), []
+    assert seen[0].own is not None
+    for one in seen[0].own.asked:
+        assert one.order is not None
+        assert len(one.order) == 1
+        with torch.no_grad():
+            scores = theirs(one.batch.ids[None], token_type_ids=one.batch.segments[None]).seq_relationship_logits
+        right.append(int(scores.argmax()) == int(one.order))
+    order = figure(run, "order")
+    assert order["value"] == pytest.approx(np.mean(right), abs=1.5 / len(right))
+    assert any(f"Of {order['value']:.1%} of the held-out pairs" in sentence for sentence in run.summary["verdict"])
+
+
+def test_one_held_out_document_makes_no_pairs(train: Train, tmp_path: Path) -> None:
+    for number, text in enumerate(texts(12)):
+        (tmp_path / f"{number}.txt").write_text(text)
+    one = build(sorted(tmp_path.glob("*.txt")), tmp_path / "one", {"held_out": 1}, quiet=True).folder
+    run = train(text=one, family="bert", objective="next-sentence", vocabulary=130)
+    assert "order" not in run.summary["figures"]
+    assert any("No pairs can be made of the held-out text" in sentence for sentence in run.summary["verdict"])
+    swapped = train("swapped", text=one, family="bert", objective="sentence-order", vocabulary=130)
+    assert 0 <= figure(swapped, "order")["value"] <= 1
+
+
+def test_the_boundaries_of_held_out_spans_are_judged(train: Train) -> None:
+    run = train(objective="span-boundary")
+    value = figure(run, "boundary")["value"]
+    assert 0 < value < np.log(1000)
+    assert any(f"alone it needs {value:.3f} nats" in sentence for sentence in run.summary["verdict"])
 
 
 # The model that names no masked words

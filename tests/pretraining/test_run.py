@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,36 @@ def test_a_tokenizer_without_a_mask_is_refused(train: Train, tmp_path: Path) -> 
         train(tokenizer=folder)
 
 
+def test_special_pieces_that_the_text_spells_are_named(train: Train, tmp_path: Path) -> None:
+    """Those of a tokenizer of one's own, which the corpus was not cleaned of; cleaned of them it is trained on."""
+    files, made = tmp_path / "files", Tokenizer.from_folder(train("first").model)
+    files.mkdir()
+    for number, text in enumerate(texts(12)):
+        (files / f"{number}.txt").write_text(text + " The <ent> is here, and <ent>.\n")
+    made.save(tmp_path / "tokenizer")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    theirs.add_special_tokens({"additional_special_tokens": ["<ent>"]})
+    theirs.save_pretrained(tmp_path / "tokenizer")
+    plain = build(files, tmp_path / "plain", {"held_out": 2}, quiet=True).folder
+    with pytest.raises(UserError, match=r"special pieces of this tokenizer: <ent> \(\d+ times\).*--special '<ent>'"):
+        train("second", text=plain, tokenizer=tmp_path / "tokenizer")
+    clean = build(files, tmp_path / "clean", {"held_out": 2, "specials": ["<ent>"]}, quiet=True).folder
+    assert train("third", text=clean, tokenizer=tmp_path / "tokenizer").summary["figures"]["loss"]["value"] > 0
+
+
+def test_too_little_held_out_text_is_said(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for number, text in enumerate(texts(12)):
+        (files / f"{number}.txt").write_text(text if number % 4 else f"{text.split()[number]} tale")
+    names = tuple(f"{number}.txt" for number in range(0, 12, 4))
+    held = build(files, tmp_path / "corpus", {"held_out_names": names}, quiet=True).folder
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        run = pretrained(held, tmp_path / "run", vocabulary=130)
+    assert any("tell next to nothing of a network" in sentence for sentence in run.summary["verdict"])
+
+
 def test_one_document_cannot_be_held_out(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text(texts(1)[0])
     with pytest.raises(UserError, match="held"):
@@ -249,7 +280,15 @@ def test_pieces_of_another_tokenizer_or_cut_short_are_named(books: Path, tmp_pat
     (pieces / "ids.bin").write_bytes(whole[:-8])
     with pytest.raises(UserError, match="cut short"):
         pretrained(mine, tmp_path / "two")
+    (pieces / "ids.bin").write_bytes(whole[:-4] + whole[:4])
+    with pytest.raises(UserError, match=r"damaged.*Remove that folder"):
+        pretrained(mine, tmp_path / "two")
     (pieces / "ids.bin").write_bytes(whole)
+    sentences = (pieces / "sentences.npy").read_bytes()
+    (pieces / "sentences.npy").unlink()
+    with pytest.raises(UserError, match=r"damaged.*Remove that folder"):
+        pretrained(mine, tmp_path / "two")
+    (pieces / "sentences.npy").write_bytes(sentences)
     told = json.loads((pieces / "pieces.json").read_text())
     told["made_by"]["tokenizer"] = "another"
     (pieces / "pieces.json").write_text(json.dumps(told))

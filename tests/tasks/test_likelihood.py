@@ -148,6 +148,19 @@ def test_what_cannot_be_scored_is_said_behind_the_others(masked_bert: Path, text
         next(answers)
 
 
+@pytest.mark.parametrize("before", [0, 2, 3])
+def test_nothing_is_said_of_what_cannot_be_scored(
+    before: int, masked_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is the first text of all, or the first of those that are read at once."""
+    monkeypatch.setattr("maskwright.tasks._likelihood.WINDOW", 2)
+    texts = [*["the film"] * before, "[MASK]", "the book"]
+    answers = MaskedLM.load(masked_bert).stream([(f"Text {i}", text) for i, text in enumerate(texts, 1)])
+    assert [next(answers).text for _ in range(before)] == ["the film"] * before
+    with pytest.raises(UserError, match=f"Text {before + 1} holds the special piece"):
+        next(answers)
+
+
 def test_an_unknown_method(masked_bert: Path) -> None:
     with pytest.raises(UserError, match=r"There is no method of scoring 'within'\. Did you mean 'within-word'"):
         MaskedLM.load(masked_bert).score("the film", "within")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from maskwright.base.errors import UserError
 from maskwright.data import batching
 from maskwright.nn.precision import precision
 from maskwright.pretraining.encoded import Encoded
+from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.doc_sentences import DocSentences
 from maskwright.pretraining.masking import Draw, Vocabulary
 from maskwright.pretraining.objectives import Asked, PretrainingObjective
@@ -53,16 +54,17 @@ def frozen(
     seed: int = 0,
     questions: PretrainingObjective | None = None,
     tokens: int = TOKENS,
+    format: Format | None = None,
 ) -> HeldOut:
     """Masks over `sequences` sequences of the held-out documents (None: all), the same for the same corpus and seed.
 
     questions: what is asked, by default masked pieces (`PretrainingObjective.questions`); tokens: pieces that are
-    judged at once, 1 for one sequence after the other.
+    judged at once, 1 for one sequence after the other; format: how sequences are cut, by default as `DocSentences`.
 
     Raises UserError for a corpus that holds nothing.
     """
     questions = questions or Mlm().questions()
-    found = DocSentences().sequences(corpus, length, seed, EPOCH)
+    found = (format or DocSentences()).sequences(corpus, length, seed, EPOCH)
     if not len(found):
         raise UserError("No held-out text is left to judge by. Build the corpus with a larger --held-out.")
     rows = np.sort(batching.order(len(found), seed, EPOCH)[:sequences])

@@ -14,6 +14,7 @@ import torch
 
 from maskwright.base.errors import UserError
 from maskwright.pretraining.encoded import Encoded
+from maskwright.pretraining.formats import Format
 from maskwright.pretraining.held_out import TOKENS, HeldOut, frozen, judge, judge_each
 from maskwright.pretraining.objectives import PretrainingObjective
 from maskwright.pretraining.objectives.mlm import Mlm
@@ -97,6 +98,18 @@ class Judging:
         return self._frozen(self.text, 1)
 
     @cached_property
+    def own(self) -> HeldOut | None:
+        """What the objective is asked beside; None where the held-out text has none of it, as one document has no pairs
+        with another."""
+        asks = self.objective.asks_beside()
+        if asks == self.objective.questions():
+            return self.each
+        try:
+            return self._frozen(self.text, 1, asks, asks.format)
+        except UserError:
+            return None
+
+    @cached_property
     def masked(self) -> HeldOut:
         """Masked pieces, whatever the objective asks for: what a masked-LM head that is fitted is judged by."""
         return self._frozen(self.text, TOKENS, Mlm().questions())
@@ -105,11 +118,13 @@ class Judging:
     def _known(self) -> HeldOut | None:
         return self._frozen(self.known, 1) if self.known else None
 
-    def _frozen(self, text: Text, tokens: int, questions: PretrainingObjective | None = None) -> HeldOut:
+    def _frozen(
+        self, text: Text, tokens: int, questions: PretrainingObjective | None = None, format: Format | None = None
+    ) -> HeldOut:
         asked = self.asked
         length, sequences = asked.phases[-1].length, asked.judge_sequences
         words, asks = vocabulary_of(self.tokenizer), questions or self.objective.questions()
-        found = frozen(text.pieces, self.tokenizer, words, length, sequences, 0, asks, tokens)
+        found = frozen(text.pieces, self.tokenizer, words, length, sequences, 0, asks, tokens, format)
         if not found.count:
             raise UserError(
                 f"The held-out text of {text.source} is so short that nothing of it is asked for. Build the corpus "
@@ -135,7 +150,7 @@ class Judging:
 
     def in_the_end(self, built: Objective, start: Start, before: Before | None) -> Judged:
         losses, counts, right = judge_each(self.objective.answers(built), self.each, self.device, self.format)
-        beside = self.objective.beside(built, self.each, self.device, self.format)
+        beside = self._beside(built, self.own)
         forgotten = None
         if self.known and self._known and before and before.known is not None:
             after = self._each_known(built)
@@ -152,9 +167,9 @@ class Judging:
         all of the minimal pairs."""
         answers = self.objective.answers(built)
         way = _seconds(lambda: judge(answers, self.questions, self.device, self.format))
-        some = replace(self.each, asked=self.each.asked[:: max(1, len(self.each.asked) // TIMED)])
+        some = _some(self.each)
         ending = _seconds(lambda: judge_each(answers, some, self.device, self.format))
-        ending += _seconds(lambda: self.objective.beside(built, some, self.device, self.format))
+        ending += _seconds(lambda: self._beside(built, self.own and _some(self.own)))
         sequences = len(self.each.asked) + (len(self._known.asked) if self._known else 0)
         ending *= sequences / len(some.asked)
         shot = self.zero_shot
@@ -162,6 +177,9 @@ class Judging:
             few = _seconds(lambda: shot.judge(self.objective, built, start, self.format, few=True))
             way, ending = way + few, ending + few * len(shot.pairs) / len(shot.few)
         return way, ending
+
+    def _beside(self, built: Objective, held: HeldOut | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {} if held is None else self.objective.beside(built, held, self.device, self.format)
 
     def digests(self) -> dict[str, str]:
         """Of what is judged beside the held-out text of the corpus."""
@@ -177,6 +195,11 @@ class Judging:
         if self._known is None:
             return None
         return judge_each(self.objective.answers(built), self._known, self.device, self.format)[0]
+
+
+def _some(held: HeldOut) -> HeldOut:
+    """TIMED sequences of all lengths."""
+    return replace(held, asked=held.asked[:: max(1, len(held.asked) // TIMED)])
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -10,13 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.base.errors import UserError
+from maskwright.base.words import counted
+from maskwright.pretraining.budget import Budget
 from maskwright.pretraining.course import Course, Phase
 from maskwright.training.loop import Loop
 from maskwright.training.objective import Moment, Objective
 from maskwright.training.parallel import ALONE, World
 from maskwright.training.settings import Steps
 
-SECONDS = 6.0  #: that the steps of a phase are timed for
+SECONDS = 6.0  #: that the steps of a phase are timed for, at the least
+SHARE = 0.01  #: of a budget in minutes, for which they are timed where that is more
 WARM = 2  #: steps before that, in which kernels are made and memory is fetched
 LEAST = 20  #: steps below which a schedule with a warm-up is none
 
@@ -44,8 +47,9 @@ def rates(
     phases: Sequence[Phase],
     train: Steps,
     world: World = ALONE,
+    budget: float = 0.0,
 ) -> list[float]:
-    """Pieces a second of each phase, forward, backward and optimizer. Nothing of it is kept.
+    """Pieces a second of each phase, forward, backward and optimizer. Nothing of it is kept. budget: seconds.
 
     A step takes a time of its own and one for each of its pieces, so that the small steps of a phase whose batches grow
     read fewer pieces a second: both are told by steps of its first and of its last size.
@@ -60,13 +64,13 @@ def rates(
         found, tokens = _timed(build(), steps, train, count, world)
         return batch * found / tokens
 
-    found = []
+    found, most = [], max(SECONDS, SHARE * budget)
     for phase in phases:
         last = phase.batch_tokens
         if phase.batch_from is None or not phase.grows:
-            found.append(last / seconds(phase, last, SECONDS))
+            found.append(last / seconds(phase, last, most))
             continue
-        small, large = (seconds(phase, batch, SECONDS / 2) for batch in (phase.batch_from, last))
+        small, large = (seconds(phase, batch, most / 2) for batch in (phase.batch_from, last))
         a_piece = (large - small) / (last - phase.batch_from)
         found.append(1 / (a_piece + (large - a_piece * last) * phase.steps_a_piece))
     return found
@@ -79,11 +83,14 @@ def tokens_in(seconds: float, phases: Sequence[Phase], per_second: Sequence[floa
 
 def enough(course: Course, budget: str) -> None:
     """Raises UserError for a training too short to be one."""
-    if course.total < LEAST:
-        raise UserError(
-            f"A budget of {budget} leaves {course.total} steps, fewer than the {LEAST} that a schedule needs. Give "
-            "more, or make a step smaller: --batch-tokens, or a smaller --size."
-        )
+    if course.total >= LEAST:
+        return
+    unit = Budget.read(budget).unit
+    smaller = {"steps": "", "tokens": ", or make a step smaller: --batch-tokens"}
+    raise UserError(
+        f"A budget of {budget} leaves {counted(course.total, 'step')}, fewer than the {LEAST} that a schedule "
+        f"needs. Give more{smaller.get(unit, ', or make a step smaller: --batch-tokens, or a smaller --size')}."
+    )
 
 
 def _timed(objective: Objective, course: Course, train: Steps, count: int, world: World) -> tuple[float, int]:

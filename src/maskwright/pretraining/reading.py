@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.base.errors import UserError
-from maskwright.base.files import alone, read_json, room, write_folder, write_json
+from maskwright.base.files import alone, check_sums, read_json, room, write_folder, write_json
+from maskwright.base.words import counted
 from maskwright.data.corpus import Corpus, build
 from maskwright.data.corpus.building import BuiltOtherwise
 from maskwright.data.corpus.held_out import EmptySide
@@ -109,6 +110,13 @@ def pieces_of(corpus: Corpus, split: str, tokenizer: Tokenizer, kept: Path) -> E
             f"{folder / 'ids.bin'} holds {len(ids):,} pieces, not the {told['pieces']:,} that were written: it was cut "
             "short. Remove that folder, and they are made anew."
         )
+    try:
+        check_sums(folder)
+    except (OSError, UserError):
+        raise UserError(
+            f"The pieces in {folder} are damaged: they are not those that were written. Remove that folder, and they "
+            "are made anew."
+        ) from None
     sentences, documents = (np.load(folder / f"{name}.npy") for name in ("sentences", "documents"))
     return Encoded(ids, sentences, documents, told["unknown"])
 
@@ -120,6 +128,7 @@ def _write(folder: Path, documents: Iterator[Document], tokenizer: Tokenizer, ma
     with room(folder), open(folder / "ids.bin", "wb") as file:
         for block in _blocks(documents):
             part = encode(block, tokenizer)
+            _are_text(part.ids, tokenizer)
             file.write(part.ids.astype(IDS).tobytes())
             sentences.append(part.sentences[1:] + pieces)
             counts.append(part.documents[1:] + sums)
@@ -127,6 +136,20 @@ def _write(folder: Path, documents: Iterator[Document], tokenizer: Tokenizer, ma
         np.save(folder / "sentences.npy", np.concatenate(sentences))
         np.save(folder / "documents.npy", np.concatenate(counts))
     write_json(folder / "pieces.json", {"made_by": made_by, "pieces": pieces, "unknown": unknown})
+
+
+def _are_text(ids: np.ndarray, tokenizer: Tokenizer) -> None:
+    """Raises UserError for special pieces that the text spells, which the network would take for its own."""
+    special = sorted(tokenizer.special_ids - {tokenizer.unk_id})
+    found, counts = np.unique(ids[np.isin(ids, special)], return_counts=True)
+    if len(found):
+        names = tokenizer.tokens(found.tolist())
+        told = ", ".join(f"{name} ({counted(int(times), 'time')})" for name, times in zip(names, counts, strict=True))
+        options = " ".join(f"--special {shlex.quote(name)}" for name in names)
+        raise UserError(
+            f"The text spells special pieces of this tokenizer: {told}. Build the corpus with {options}, which parts "
+            "their letters: maskwright corpus build TEXT --out corpus/"
+        )
 
 
 def _blocks(documents: Iterator[Document]) -> Iterator[list[list[str]]]:

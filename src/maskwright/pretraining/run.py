@@ -225,12 +225,15 @@ class Run:
         def few(phases: Sequence[Phase]) -> Course:
             return make(amount=8 * phases[0].batch_tokens, phases=phases)
 
-        measured = rates(lambda: self._build(self.material.again()), few, asked.phases, asked.train, self.world)
+        seconds = 60 * budget.minutes
+        measured = rates(
+            lambda: self._build(self.material.again()), few, asked.phases, asked.train, self.world, seconds
+        )
         start = self.material.again()
         judging, ending = self.judging.takes(self._build(start), start)
         evaluations = max(1, min(asked.train.evaluations, int(JUDGING * 60 * budget.minutes / judging)))
         reserved, spent = judging * evaluations + ending + SAVING, time.monotonic() - self.began
-        left = 60 * budget.minutes - spent - reserved
+        left = seconds - spent - reserved
         return {
             "amount": int(tokens_in(left, asked.phases, measured)) if left > 0 else 0,
             "unit": "tokens",

@@ -22,6 +22,7 @@ from maskwright.runs.shapes import Shape, Table
 from maskwright.stats.intervals import bootstrap
 
 PLATEAU = 0.2  #: nats below the plateau of word frequencies, from which on a network has left it
+FEW = 100  #: masked pieces by which no network is known
 
 
 def summary(
@@ -90,7 +91,8 @@ def _figures(judged: Judged) -> dict[str, dict[str, Any]]:
         "bits_per_byte": lambda counts: (counts @ losses) / (counts @ sizes) / math.log(2),
         "accuracy": lambda counts: (counts @ right) / (counts @ asked),
     }
-    found = {name: {**bootstrap(of, len(asked)).plain(), "over": "sequences"} for name, of in measures.items()}
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample may ask for nothing: there is no interval then
+        found = {name: {**bootstrap(of, len(asked)).plain(), "over": "sequences"} for name, of in measures.items()}
     for name, (sums, of) in judged.beside.items():
         found[name] = _share(sums, of)
     if judged.forgotten is not None:
@@ -103,7 +105,8 @@ def _figures(judged: Judged) -> dict[str, dict[str, Any]]:
 
 def _share(sums: np.ndarray, of: np.ndarray) -> dict[str, Any]:
     """Of sums and counts of sequences, the quotient with its interval."""
-    return {**bootstrap(lambda counts: (counts @ sums) / (counts @ of), len(of)).plain(), "over": "sequences"}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {**bootstrap(lambda counts: (counts @ sums) / (counts @ of), len(of)).plain(), "over": "sequences"}
 
 
 def _asked(held: HeldOut) -> dict[str, Any]:
@@ -136,6 +139,15 @@ def _plateau(judged: Judged, unigram: float) -> str:
     )
 
 
+def _few(judged: Judged) -> list[str]:
+    if judged.held.count >= FEW:
+        return []
+    return [
+        f"{counted(judged.held.count, 'piece')} tell next to nothing of a network: build the corpus with a larger "
+        "--held-out."
+    ]
+
+
 def _verdict(
     judged: Judged,
     figures: Mapping[str, Any],
@@ -149,6 +161,7 @@ def _verdict(
         f"On held-out text ({counted(judged.documents, 'document')}, {counted(len(judged.counts), 'sequence')}, "
         f"{judged.held.count:,} pieces asked for) it needs {loss['value']:.3f} nats a piece{_reach(loss)}, "
         f"{bits['value']:.3f} bits a byte, and its likeliest piece is right for {right['value']:.1%}.",
+        *_few(judged),
         _plateau(judged, unigram),
         *objective.explained(figures),
         f"It read the training text {read:.2f} times.",
@@ -178,10 +191,13 @@ def _verdict(
 
 def _forgotten(known: Forgotten, figure: Mapping[str, Any]) -> str:
     was, now = (float(losses.sum() / known.counts.sum()) for losses in (known.before, known.after))
+    fewer = now <= was
+    if fewer and figure["low"] is not None:
+        figure = {**figure, "low": -figure["high"], "high": -figure["low"]}
     return (
         f"On the held-out text of {known.text.source} ({counted(known.text.documents, 'document')}) it needed "
         f"{was:.3f} nats a piece before and {now:.3f} now: {abs(now - was):.3f}{_reach(figure)} "
-        f"{'were forgotten' if now > was else 'fewer, so that nothing was forgotten'}."
+        f"{'fewer, so that nothing was forgotten' if fewer else 'were forgotten'}."
     )
 
 

@@ -88,8 +88,8 @@ def stream(model: MaskedLM, texts: Iterable[tuple[str, str]], method: Method) ->
         encodings = model.tokenizer.encode([text for _, text in some], details=True)
         flaws = (_flaw(model, encodings, row) for row in range(len(some)))
         row, flaw = next(((row, flaw) for row, flaw in enumerate(flaws) if flaw), (len(some), None))
-        sound = encodings.select(np.arange(row))
-        for (_, text), ids, values in zip(some, *_values(model, sound, method), strict=False):
+        sound = _values(model, encodings.select(np.arange(row)), method) if row else ([], [])
+        for (_, text), ids, values in zip(some[:row], *sound, strict=True):
             yield Likelihood(
                 log_prob=float(values.sum()),
                 pieces=len(ids),

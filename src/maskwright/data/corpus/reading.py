@@ -271,9 +271,15 @@ def _undecodable(where: str, line: int, problem: UnicodeDecodeError, encoding: s
 def _not_text(head: bytes, encoding: str) -> str:
     # Without a mark: every second byte of a text that is mostly ASCII is NUL then.
     for name, half in (("utf-16-le", head[1:1000:2]), ("utf-16-be", head[0:1000:2])):
-        if encoding != name and 2 * half.count(0) > len(half):
+        if encoding != name and 2 * half.count(0) > len(half) and _reads_as(head[:1000], name):
             return f"It looks like UTF-16 without a byte order mark: convert it, or state --encoding {name}."
     return "It is a binary file, or a damaged one: take it out of the input, or write it again as text."
+
+
+def _reads_as(head: bytes, encoding: str) -> bool:
+    """Whether bytes are, but for a few, letters and signs in an encoding; programs have as many NULs as UTF-16 has."""
+    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+    return sum(c.isprintable() or c.isspace() for c in text) > 0.95 * len(text)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Shapes: N pieces of B sequences, M of them scored.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +19,7 @@ from maskwright.base.choice import Choice, Part
 from maskwright.base.errors import UserError
 from maskwright.models._family import name_of
 from maskwright.nn.batch import Batch, Chosen
+from maskwright.nn.precision import precision
 from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.doc_sentences import DocSentences
 from maskwright.pretraining.masking import Draw, Masking, Pieces, Vocabulary
@@ -103,8 +104,12 @@ class PretrainingObjective(Part):
         self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Figures of held-out text that its questions do not ask for, by name: of each of S sequences a sum and a
-        count. held: `held_out.HeldOut`, every sequence by itself."""
+        count. held: `held_out.HeldOut`, every sequence by itself, asked as `asks_beside` says."""
         return {}
+
+    def asks_beside(self) -> PretrainingObjective:
+        """Whose questions `beside` is asked, of sequences in its format."""
+        return self.questions()
 
     def explained(self, figures: Mapping[str, Any]) -> list[str]:
         """What a person should know of the figures, one sentence each, for the verdict."""
@@ -204,6 +209,24 @@ def reading(batch: Batch, *groups: Tensor) -> tuple[Chosen, list[Tensor]]:
     tokens, places = torch.unique(torch.cat(groups), return_inverse=True)
     counts = torch.bincount(batch.sequence[tokens], minlength=len(batch))
     return Chosen(tokens, tuple(counts.tolist())), list(places.split([len(group) for group in groups]))
+
+
+@torch.inference_mode()
+def each(
+    built: Objective,
+    held: Any,
+    device: torch.device | str,
+    format: Literal["fp32", "bf16"],
+    told: Callable[[Asked], tuple[float, ...]],
+) -> list[np.ndarray]:
+    """What `told` says of each batch of held-out questions, float64, a column for each of its numbers. The network does
+    not train meanwhile."""
+    training = built.training
+    built.to(device).eval()
+    with precision(format, device):
+        found = [told(one.to(device)) for one in held.asked]
+    built.train(training)
+    return [np.array(column, float) for column in zip(*found, strict=True)]
 
 
 def facts(**sums: Any) -> dict[str, float]:

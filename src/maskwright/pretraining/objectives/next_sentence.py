@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -14,7 +17,7 @@ from maskwright.models._family import name_of
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.segment_pair import SegmentPair
-from maskwright.pretraining.objectives._objective import Asked, Masks, facts, reading
+from maskwright.pretraining.objectives._objective import Asked, Masks, PretrainingObjective, each, facts, reading
 from maskwright.training.objective import Objective
 
 
@@ -43,6 +46,25 @@ class NextSentence(Masks):
             )
         return found
 
+    def asks_beside(self) -> PretrainingObjective:
+        return self
+
+    def beside(
+        self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For how many pairs of its own format it tells rightly whether the second text follows."""
+        right, pairs = each(built, held, device, format, built.told)
+        return {"order": (right, pairs)}
+
+    def explained(self, figures: Mapping[str, Any]) -> list[str]:
+        if "order" not in figures:
+            return ["No pairs can be made of the held-out text, so that nothing is said of their order."]
+        order = figures["order"]
+        reach = "" if order["low"] is None else f" ({order['low']:.1%} to {order['high']:.1%})"
+        return [
+            f"Of {order['value']:.1%} of the held-out pairs{reach} it tells their order rightly, chance being 50 %."
+        ]
+
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return WordsAndPairs(network, self.z)
 
@@ -57,6 +79,13 @@ class WordsAndPairs(Objective):
 
     def counts(self, asked: Asked) -> dict[str, int]:
         return {"words": len(asked.labels), "pairs": len(asked.batch)}
+
+    def told(self, asked: Asked) -> tuple[float, float]:
+        """Of some pairs: whose order is told rightly, and all."""
+        assert asked.order is not None
+        network, first = self.network, asked.batch.first
+        scores = network.next_sentence(network.pooler(network.encoder(asked.batch, first)))
+        return float((scores.argmax(-1) == asked.order).sum()), len(asked.order)
 
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         assert asked.order is not None

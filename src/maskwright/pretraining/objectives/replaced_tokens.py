@@ -19,10 +19,9 @@ from maskwright.nn.batch import Batch
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.nn.embeddings import Embeddings
 from maskwright.nn.lookup import Lookup
-from maskwright.nn.precision import precision
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.masking.token import Token
-from maskwright.pretraining.objectives._objective import Asked, Masks, facts
+from maskwright.pretraining.objectives._objective import Asked, Masks, each, facts
 from maskwright.training.objective import Objective
 
 #: width of ELECTRA's discriminator -> its generator's as a share of that (Clark et al. 2020, table 6); of all others
@@ -77,18 +76,12 @@ class ReplacedTokens(Masks):
         """The generator: the discriminator names no words."""
         return built.generator
 
-    @torch.inference_mode()
     def beside(
         self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """The discriminator on the same masks, filled by the generator: for how many pieces it tells rightly whether
         they were replaced, and how many were."""
-        training = built.training
-        built.to(device).eval()
-        with precision(format, device):
-            found = [built.told(one.to(device)) for one in held.asked]
-        built.train(training)
-        right, replaced, pieces = (np.array(column, float) for column in zip(*found, strict=True))
+        right, replaced, pieces = each(built, held, device, format, built.told)
         return {"found": (right, pieces), "replaced": (replaced, pieces)}
 
     def explained(self, figures: Mapping[str, Any]) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -15,7 +17,7 @@ from maskwright.nn.linear import Linear
 from maskwright.nn.lookup import Lookup
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.masking.span import Span
-from maskwright.pretraining.objectives._objective import Asked, Masks, facts, reading
+from maskwright.pretraining.objectives._objective import Asked, Masks, PretrainingObjective, each, facts, reading
 from maskwright.training.objective import Objective
 
 
@@ -32,6 +34,21 @@ class SpanBoundary(Masks):
     @property
     def anew(self) -> str:
         return "the layers that read a span's boundary"
+
+    def asks_beside(self) -> PretrainingObjective:
+        return self
+
+    def beside(
+        self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Nats a piece of held-out spans, from the span's two neighbours alone."""
+        boundary, pieces = each(built, held, device, format, built.told)
+        return {"boundary": (boundary, pieces)}
+
+    def explained(self, figures: Mapping[str, Any]) -> list[str]:
+        if "boundary" not in figures:
+            return ["No span is masked in the held-out text, so that nothing is said of its neighbours."]
+        return [f"From the two neighbours of its span alone it needs {figures['boundary']['value']:.3f} nats a piece."]
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return SpansAndBoundaries(network, config.initial_std, self.places, self.z)
@@ -68,6 +85,13 @@ class SpansAndBoundaries(Objective):
         super().__init__()
         self.network, self.z = network, z
         self.boundary = Boundary.of(network, std, places)
+
+    def told(self, asked: Asked) -> tuple[float, float]:
+        """Of some spans: nats of their pieces from their neighbours alone, and how many pieces they have."""
+        if not len(asked.labels):
+            return 0.0, 0
+        _, count, said = self(asked)
+        return said["boundary"], count
 
     def forward(self, asked: Asked) -> tuple[Tensor, int, dict[str, float]]:
         network, tokens = self.network, asked.chosen.tokens
