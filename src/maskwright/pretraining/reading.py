@@ -147,8 +147,8 @@ def _are_text(ids: np.ndarray, tokenizer: Tokenizer) -> None:
         told = ", ".join(f"{name} ({counted(int(times), 'time')})" for name, times in zip(names, counts, strict=True))
         options = " ".join(f"--special {shlex.quote(name)}" for name in names)
         raise UserError(
-            f"The text spells special pieces of this tokenizer: {told}. Build the corpus with {options}, which parts "
-            "their letters: maskwright corpus build TEXT --out corpus/"
+            f"The text spells special pieces of this tokenizer: {told}. Build a corpus in which they are parted: "
+            f"maskwright corpus build TEXT --out corpus/ --held-out 1% {options}"
         )
 
 

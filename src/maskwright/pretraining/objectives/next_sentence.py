@@ -61,9 +61,7 @@ class NextSentence(Masks):
             return ["No pairs can be made of the held-out text, so that nothing is said of their order."]
         order = figures["order"]
         reach = "" if order["low"] is None else f" ({order['low']:.1%} to {order['high']:.1%})"
-        return [
-            f"Of {order['value']:.1%} of the held-out pairs{reach} it tells their order rightly, chance being 50 %."
-        ]
+        return [f"Of {order['value']:.1%} of the held-out pairs{reach} it tells the order, chance being 50 %."]
 
     def build(self, network: nn.Module, kind: Any, config: Any) -> Objective:
         return WordsAndPairs(network, self.z)
