@@ -56,6 +56,9 @@ class PretrainingObjective(Part):
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     answering: ClassVar[str] = ""  #: who answers the questions of held-out text, where that is not the model
+    adds: ClassVar[str] = (
+        ""  #: a figure of its own questions beside masked words, of which the built module's `told` says
+    )
     learns: ClassVar[str] = ""  #: what an encoder learns by it, in words; one's own goes by its name
 
     format: Choice[Format] = Field(DocSentences(), description="how sequences are cut out of documents")
@@ -105,11 +108,14 @@ class PretrainingObjective(Part):
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Figures of held-out text that its questions do not ask for, by name: of each of S sequences a sum and a
         count. held: `held_out.HeldOut`, every sequence by itself, asked as `asks_beside` says."""
-        return {}
+        if not self.adds:
+            return {}
+        sums, counts = each(built, held, device, format, built.told)
+        return {self.adds: (sums, counts)}
 
     def asks_beside(self) -> PretrainingObjective:
         """Whose questions `beside` is asked, of sequences in its format."""
-        return self.questions()
+        return self if self.adds else self.questions()
 
     def explained(self, figures: Mapping[str, Any]) -> list[str]:
         """What a person should know of the figures, one sentence each, for the verdict."""

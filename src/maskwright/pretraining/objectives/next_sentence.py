@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from maskwright.models._family import name_of
 from maskwright.nn.cross_entropy import cross_entropy
 from maskwright.pretraining.formats import Format
 from maskwright.pretraining.formats.segment_pair import SegmentPair
-from maskwright.pretraining.objectives._objective import Asked, Masks, PretrainingObjective, each, facts, reading
+from maskwright.pretraining.objectives._objective import Asked, Masks, facts, reading
 from maskwright.training.objective import Objective
 
 
@@ -27,6 +25,7 @@ class NextSentence(Masks):
     arms."""
 
     head: ClassVar[str] = "pretraining"
+    adds: ClassVar[str] = "order"
     learns: ClassVar[str] = "masked language modelling and whether the second text of a pair follows the first"
 
     format: Choice[Format] = Field(SegmentPair(), description="how pairs are cut out of documents")
@@ -45,16 +44,6 @@ class NextSentence(Masks):
                 "layer for. Take bert or albert, or another objective."
             )
         return found
-
-    def asks_beside(self) -> PretrainingObjective:
-        return self
-
-    def beside(
-        self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For how many pairs of its own format it tells rightly whether the second text follows."""
-        right, pairs = each(built, held, device, format, built.told)
-        return {"order": (right, pairs)}
 
     def explained(self, figures: Mapping[str, Any]) -> list[str]:
         if "order" not in figures:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -17,7 +16,7 @@ from maskwright.nn.linear import Linear
 from maskwright.nn.lookup import Lookup
 from maskwright.pretraining.masking import Masking
 from maskwright.pretraining.masking.span import Span
-from maskwright.pretraining.objectives._objective import Asked, Masks, PretrainingObjective, each, facts, reading
+from maskwright.pretraining.objectives._objective import Asked, Masks, facts, reading
 from maskwright.training.objective import Objective
 
 
@@ -26,6 +25,7 @@ class SpanBoundary(Masks):
     (s, ..., e) is the span that holds x_i (equation 2)."""
 
     head: ClassVar[str] = "masked-lm"
+    adds: ClassVar[str] = "boundary"
     learns: ClassVar[str] = "masked language modelling, each masked piece also from the two neighbours of its span"
 
     masking: Choice[Masking] = Field(Span(), description="which pieces are asked for, and what stands in their place")
@@ -34,16 +34,6 @@ class SpanBoundary(Masks):
     @property
     def anew(self) -> str:
         return "the layers that read a span's boundary"
-
-    def asks_beside(self) -> PretrainingObjective:
-        return self
-
-    def beside(
-        self, built: Any, held: Any, device: torch.device | str, format: Literal["fp32", "bf16"]
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Nats a piece of held-out spans, from the span's two neighbours alone."""
-        boundary, pieces = each(built, held, device, format, built.told)
-        return {"boundary": (boundary, pieces)}
 
     def explained(self, figures: Mapping[str, Any]) -> list[str]:
         if "boundary" not in figures:
