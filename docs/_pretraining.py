@@ -31,6 +31,13 @@ COMMON = '--size 2x128 --budget "1500000 tokens" --batch-tokens 2048 --set train
 VOCABULARY = 8192  #: the recipe's for a budget of this size
 COLLOCATIONS = 8000
 NAMED = 20  #: times that a name must come to be a phrase
+#: rows of the tables of objectives and maskings -> arms, where these have another name
+ROWS = {
+    "`mlm`": "token, 15 %, 80/10/10",
+    "`token`": "token, 15 %, 80/10/10",
+    "`mlm`, `objective.shift=true`": "mlm, answered from the piece before",
+    "`mixture`": "mixture, mixed",
+}
 LONGER = '--budget "4M tokens"'  #: what networks whose norms stand behind need to leave the plateau
 PAIRED = f"--family bert --dropout 0 {LONGER}"  #: a network that has a head for the order of two texts
 #: what stands beside the loss: of an objective's figures the name, and how a number is written
@@ -127,8 +134,15 @@ def write(kept: dict[str, Any]) -> None:
             said = f"{loss['value']:.3f} ({loss['low']:.3f} to {loss['high']:.3f})"
             beside = ", ".join(_said(how, kept[name][of]) for of, how in BESIDE.items() if of in kept[name])
             rows.append(f"| {name} | {said} | {beside} | {f'`{own}`' if own else ''} |")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
+    page = re.sub(r"(?m)^\| (`.*?) \| (.*) \| [^|]*\|$", lambda row: _told(row, kept), PAGE.read_text())
+    before, _, rest = page.partition(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(rows) + f"\n{END}{rest.partition(END)[2]}")
+
+
+def _told(row: re.Match[str], kept: dict[str, Any]) -> str:
+    """A row of an objective or a masking with its figure in the last cell."""
+    name = ROWS.get(row[1], row[1].strip("`"))
+    return f"| {row[1]} | {row[2]} | {kept[name]['loss']['value']:.3f} |" if name in kept else row[0]
 
 
 def _said(how: str, figure: dict[str, float]) -> str:

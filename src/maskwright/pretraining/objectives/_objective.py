@@ -56,9 +56,7 @@ class PretrainingObjective(Part):
 
     head: ClassVar[str]  #: the network that it trains, a name in the family's HEADS
     answering: ClassVar[str] = ""  #: who answers the questions of held-out text, where that is not the model
-    adds: ClassVar[str] = (
-        ""  #: a figure of its own questions beside masked words, of which the built module's `told` says
-    )
+    adds: ClassVar[str] = ""  #: the figure of its own questions, of which the built module's `told` has sum and count
     learns: ClassVar[str] = ""  #: what an encoder learns by it, in words; one's own goes by its name
 
     format: Choice[Format] = Field(DocSentences(), description="how sequences are cut out of documents")
