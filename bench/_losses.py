@@ -1,4 +1,4 @@
-"""The pictures of quality per minute, docs/pretrain-20m.svg and its like, from results/pretrain_quality.json:
+"""The pictures of quality per minute, docs/pretrain-20m-bf16.svg and its like, from results/pretrain_quality.json:
 `python -m bench._losses`."""
 
 from __future__ import annotations
@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from bench import _measure as measure
+from bench import _quality_told
 
 DOCS = Path(__file__).parents[1] / "docs"
 COLOURS = {"ours": "C0", "ours, a third": "C2", "peer": "C1"}
 NAMES = {"ours": "ours, --recipe modern", "ours, a third": "ours, planned for a third", "peer": "transformers, tuned"}
 
 
-def picture(minutes: str) -> Path:
+def picture(name: str) -> Path:
     """Where the picture of a budget stands."""
-    return DOCS / f"pretrain-{minutes}m.svg"
+    return DOCS / f"pretrain-{name}.svg"
 
 
-def draw(minutes: str, arms: list[dict[str, Any]]) -> None:
+def draw(budget: str, arms: list[dict[str, Any]]) -> None:
     """Held-out nats a masked piece, by minutes and by pieces read; the plateau of piece frequencies as a line."""
     import matplotlib
 
@@ -42,10 +43,10 @@ def draw(minutes: str, arms: list[dict[str, Any]]) -> None:
         axes.set_xlabel(title)
     sides[0].set_ylabel("held-out nats a masked piece")
     sides[0].legend(frameon=False, fontsize=9)
-    figure.savefig(picture(minutes), metadata={"Date": None})
+    figure.savefig(picture(budget), metadata={"Date": None})
     pyplot.close(figure)
 
 
 if __name__ == "__main__":
-    for minutes, found in json.loads((measure.RESULTS / "pretrain_quality.json").read_text())["budgets"].items():
-        draw(minutes, found["arms"])
+    for one in json.loads((measure.RESULTS / "pretrain_quality.json").read_text())["budgets"]:
+        draw(_quality_told.name(one), one["arms"])

@@ -112,11 +112,20 @@ text for ours, so that no figure here compares with rows of several passes over 
 finished is kept with its curve, so that they may be of several sittings on this machine: {dates}."""
 
 
+def name(one: dict[str, Any]) -> str:
+    """A budget's name, which its picture has too: minutes and precision."""
+    return f"{one['minutes']:g}m-{one['precision']}"
+
+
+def budgets(result: dict[str, Any]) -> list[str]:
+    """Every budget that was measured, the shortest first."""
+    rows = sorted(result["budgets"], key=lambda one: (one["minutes"], one["precision"]))
+    return [part for one in rows for part in budget(one)]
+
+
 def section(result: dict[str, Any]) -> str:
     """This measurement's part of bench/RESULTS.md: every budget that was measured, and our shapes."""
-    parts = ["## Quality per minute of pre-training"]
-    for minutes in sorted(result["budgets"], key=float):
-        parts += budget(minutes, result["budgets"][minutes])
+    parts = ["## Quality per minute of pre-training", *budgets(result)]
     if result["shapes"]:
         parts += shapes(result["shapes"])
     return "\n\n".join(parts)
@@ -124,16 +133,14 @@ def section(result: dict[str, Any]) -> str:
 
 def page(result: dict[str, Any]) -> str:
     """The same for docs/results.md, without the search for our shapes."""
-    parts = ["## Pre-training: quality per minute"]
-    for minutes in sorted(result["budgets"], key=float):
-        parts += budget(minutes, result["budgets"][minutes])
+    parts = ["## Pre-training: quality per minute", *budgets(result)]
     return "\n\n".join(parts).replace("](../docs/", "](")
 
 
-def budget(minutes: str, one: dict[str, Any]) -> list[str]:
+def budget(one: dict[str, Any]) -> list[str]:
     arms = one["arms"]
     parts = [
-        f"### After {minutes} minutes",
+        f"### After {one['minutes']:g} minutes, {one['precision']}",
         f"`{one['command']}`. {measure.describe(one['machine'])} {measure.disturbance(one['busy'])}",
         about(one),
         measure.table(
@@ -143,7 +150,7 @@ def budget(minutes: str, one: dict[str, Any]) -> list[str]:
         ),
         f"Knowing how often each piece comes: {arms[0]['unigram']:.3f} nats. {stuck(arms)}".strip(),
         measure.targets_table(one["targets"]),
-        f"![Held-out loss by minutes and by pieces read](../docs/pretrain-{minutes}m.svg)",
+        f"![Held-out loss by minutes and by pieces read](../docs/pretrain-{name(one)}.svg)",
     ]  # fmt: skip
     if any(arm.get("pairs") for arm in arms):
         parts += ["BLiMP by linguistic term, in percent (of ours the mean of the seeds):", terms(arms)]

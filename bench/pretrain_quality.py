@@ -5,8 +5,9 @@
 
 Every arm is a fresh process, and what came out of it is kept in results/quality by its settings, our source and the
 machine: called again, a measurement that was ended goes on with the arm that it was at. `--minutes` may be 5, 20, 60 or
-any other budget; each has a place of its own in the results. `--shapes` tries our sizes, batches and rates, from which
-the recipe's are chosen; what it then chooses is an arm that is there already.
+any other budget; each has a place of its own in the results, one for machines with fast bf16 and one for others.
+`--shapes` tries our sizes, batches and rates, from which the recipe's are chosen; what it then chooses is an arm that
+is there already.
 """
 
 from __future__ import annotations
@@ -87,13 +88,14 @@ def main(
     }
     one["targets"] = measure.dump_targets(_quality_told.targets(one))
     kept = saved()
-    whole = {**kept, "budgets": {**kept["budgets"], f"{minutes:g}": one}}
+    others = [other for other in kept["budgets"] if _quality_told.name(other) != _quality_told.name(one)]
+    whole = {**kept, "budgets": [*others, one]}
     if not quick and "ours" in arms:
         measure.save(NAME, whole)
-        _losses.draw(f"{minutes:g}", found)
+        _losses.draw(_quality_told.name(one), found)
         measure.fill("docs/results.md", "pretraining", _quality_told.page(whole))
         return whole
-    return {"budgets": {f"{minutes:g}": one}, "shapes": []}
+    return {"budgets": [one], "shapes": []}
 
 
 def command(minutes: float, seeds: int, arms: tuple[str, ...], quick: bool) -> str:
@@ -103,9 +105,9 @@ def command(minutes: float, seeds: int, arms: tuple[str, ...], quick: bool) -> s
 
 
 def saved() -> dict[str, Any]:
-    """What stands in the results: budgets by their minutes, and our shapes."""
+    """What stands in the results: budgets, one of each number of minutes and precision, and our shapes."""
     path = measure.RESULTS / f"{NAME}.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"budgets": {}, "shapes": []}
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"budgets": [], "shapes": []}
     return found
 
 
@@ -261,7 +263,7 @@ def shapes(
     new = [[row[name] for name in label] for row in rows]
     rows += [row for row in known["shapes"] if [row[name] for name in label] not in new]
     if quick:
-        return {"budgets": {}, "shapes": rows}
+        return {"budgets": [], "shapes": rows}
     result = {**known, "shapes": rows}
     measure.save(NAME, result)
     return result

@@ -268,9 +268,9 @@ def test_section_of_quality_says_every_figure() -> None:
     phases = [{"batch_tokens": 4096}]
     shape = {"minutes": 5.0, "size": "3x192", "batch": None, "lr": None, "sets": [], "parameters": 2_000_000}
     shape |= {"tokens": 1_000_000, "final": {"loss": 4.75, "bits_per_byte": 1.6}, "phases": phases, "date": "a day"}
-    shown = pretrain_quality.section(json.loads(json.dumps({"budgets": {"3": budget()}, "shapes": [shape]})))
+    shown = pretrain_quality.section(json.loads(json.dumps({"budgets": [budget()], "shapes": [shape]})))
     for figure in (
-        "After 3 minutes",
+        "After 3 minutes, bf16",
         "0.50 passes",
         "55.0 (50.0 to 60.0)",
         "island effects",
@@ -284,8 +284,8 @@ def test_section_of_quality_says_every_figure() -> None:
 
 def test_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_losses, "DOCS", tmp_path)
-    _losses.draw("3", budget()["arms"])
-    assert (tmp_path / "pretrain-3m.svg").read_text().count("<svg") == 1
+    _losses.draw(_quality_told.name(budget()), budget()["arms"])
+    assert (tmp_path / "pretrain-3m-bf16.svg").read_text().count("<svg") == 1
 
 
 def test_the_peers_grid_keeps_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
