@@ -99,17 +99,18 @@ def cell_words(cell: dict[str, Any]) -> str:
 
 ABOUT = """\
 {text} Each arm has {minutes:g} minutes on this machine, at {precision} on both sides. **Ours** is `maskwright \
-pretrain CORPUS --budget {minutes:g}m`, all of whose settings are the recipe's; its minutes hold reading, a probe of \
-its speed, training, judging and saving, and its clock in the tables and pictures runs from the call, judging left \
-out. **Peer** is transformers' `BertForMaskedLM` with `DataCollatorForLanguageModeling` in a bare loop on blocks of \
-{length} pieces, with fused AdamW, linear decay over the minutes and the switches that `bench.pretrain` found fastest \
-({switches}); its minutes hold steps alone. Its shape, rate, warm-up, batch and dropout are the best of the grid \
-below, searched with seed 0 for {tune:g} minutes a cell; the arm is that cell again with another seed. Loss is nats a \
-masked piece on {judged:,} held-out sequences of whole sentences, 15 % of whose pieces are [MASK]: the same questions \
-({asked:,} pieces, frozen) and the same judge for all. BLiMP is the share of minimal pairs of which the good sentence \
-is the likelier one by the plain pseudo-log-likelihood, {pairs}. {minutes:g} minutes are {passes:.2f} passes over the \
-text for ours, so that no figure here compares with rows of several passes over ten million words. An arm that was \
-finished is kept with its curve, so that they may be of several sittings on this machine: {dates}."""
+pretrain CORPUS --budget {minutes:g}m`, all of whose settings are the recipe's (runs with seed 0 chose them: see the \
+other seeds too); its minutes hold reading, a probe of its speed, training, judging and saving, and its clock in the \
+tables and pictures runs from the call, judging left out. **Peer** is transformers' `BertForMaskedLM` with \
+`DataCollatorForLanguageModeling` in a bare loop on blocks of {length} pieces, with fused AdamW, linear decay over \
+the minutes and the switches that `bench.pretrain` found fastest ({switches}); its minutes hold steps alone. Its \
+shape, rate, warm-up, batch and dropout are the best of the grid below, searched with seed 0 for {tune:g} minutes a \
+cell; the arm is that cell again with another seed. Loss is nats a masked piece on {judged:,} held-out sequences of \
+whole sentences, 15 % of whose pieces are [MASK]: the same questions ({asked:,} pieces, frozen) and the same judge \
+for all. BLiMP is the share of minimal pairs of which the good sentence is the likelier one by the plain \
+pseudo-log-likelihood, {pairs}. {minutes:g} minutes are {passes:.2f} passes over the text for ours, so that no figure \
+here compares with rows of several passes over ten million words. An arm that was finished is kept with its curve, so \
+that they may be of several sittings on this machine: {dates}."""
 
 
 def name(one: dict[str, Any]) -> str:
