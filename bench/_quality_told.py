@@ -97,20 +97,25 @@ def cell_words(cell: dict[str, Any]) -> str:
 # ---------------------------------------------------------------- the section
 
 
-ABOUT = """\
-{text} Each arm has {minutes:g} minutes on this machine, at {precision} on both sides. **Ours** is `maskwright \
-pretrain CORPUS --budget {minutes:g}m`, all of whose settings are the recipe's (runs with seed 0 chose them: see the \
-other seeds too); its minutes hold reading, a probe of its speed, training, judging and saving, and its clock in the \
-tables and pictures runs from the call, judging left out. **Peer** is transformers' `BertForMaskedLM` with \
-`DataCollatorForLanguageModeling` in a bare loop on blocks of {length} pieces, with fused AdamW, linear decay over \
-the minutes and the switches that `bench.pretrain` found fastest ({switches}); its minutes hold steps alone. Its \
-shape, rate, warm-up, batch and dropout are the best of the grid below, searched with seed 0 for {tune:g} minutes a \
-cell; the arm is that cell again with another seed. Loss is nats a masked piece on {judged:,} held-out sequences of \
-whole sentences, 15 % of whose pieces are [MASK]: the same questions ({asked:,} pieces, frozen) and the same judge \
-for all. BLiMP is the share of minimal pairs of which the good sentence is the likelier one by the plain \
-pseudo-log-likelihood, {pairs}. {minutes:g} minutes are {passes:.2f} passes over the text for ours, so that no figure \
-here compares with rows of several passes over ten million words. An arm that was finished is kept with its curve, so \
-that they may be of several sittings on this machine: {dates}."""
+OURS = """\
+{text} Each arm has {minutes:g} minutes on this machine, at {precision}. **Ours** is `maskwright pretrain CORPUS \
+--budget {minutes:g}m` of its day, all of whose settings are the recipe's (runs with seed 0 chose them: see the other \
+seeds too); its minutes hold reading, a probe of its speed, training, judging and saving, and its clock in the tables \
+and pictures runs from the call, judging left out."""
+PEER = """\
+**Peer** is transformers' `BertForMaskedLM` with `DataCollatorForLanguageModeling` at the same precision in a bare \
+loop on blocks of {length} pieces, with fused AdamW, linear decay over the minutes and the switches that \
+`bench.pretrain` found fastest ({switches}); its minutes hold steps alone. Its shape, rate, warm-up, batch and \
+dropout are the best of the grid below, searched with seed 0 for {tune:g} minutes a cell; the arm is that cell again \
+with another seed."""
+NO_PEER = "The peer was not measured for as long at this precision."
+QUESTIONS = """\
+Loss is nats a masked piece on {judged:,} held-out sequences of whole sentences, 15 % of whose pieces are [MASK]: the \
+same questions ({asked:,} pieces, frozen) and the same judge for all. BLiMP is the share of minimal pairs of which \
+the good sentence is the likelier one by the plain pseudo-log-likelihood, {pairs}. {minutes:g} minutes are \
+{passes:.2f} passes over the text for ours, so that no figure here compares with rows of several passes over ten \
+million words. An arm that was finished is kept with its curve, so that they may be of several sittings on this \
+machine: {dates}."""
 
 
 def name(one: dict[str, Any]) -> str:
@@ -145,8 +150,8 @@ def budget(one: dict[str, Any]) -> list[str]:
         f"`{one['command']}`. {measure.describe(one['machine'])} {measure.disturbance(one['busy'])}",
         about(one),
         measure.table(
-            ["arm", "seed", "shape", "steps", "pieces read", "loss", "bits a byte", "right", "peer's loss after, min",
-             "BLiMP", "whole, min"],
+            ["arm", "seed", "shape", "steps", "pieces a step", "pieces read", "loss", "bits a byte", "right",
+             "peer's loss after, min", "BLiMP", "whole, min"],
             [arm_row(arm, one) for arm in arms],
         ),
         f"Knowing how often each piece comes: {arms[0]['unigram']:.3f} nats. {stuck(arms)}".strip(),
@@ -176,7 +181,8 @@ def about(one: dict[str, Any]) -> str:
     ours = of(arms, "ours") or arms
     dates = sorted(arm["date"] for arm in arms)
     limit = "all pairs" if one["pairs"] is None else f"the first {one['pairs']} of each of its 67 paradigms"
-    return ABOUT.format(
+    whole = " ".join([OURS, PEER if of(arms, "peer") else NO_PEER, QUESTIONS])
+    return whole.format(
         text=one["text"],
         minutes=one["minutes"],
         precision=one["precision"],
@@ -201,6 +207,7 @@ def arm_row(arm: dict[str, Any], one: dict[str, Any]) -> list[str]:
         str(arm["seed"]),
         arm["shape"],
         f"{arm['steps']:,}",
+        f"{arm['tokens'] / arm['steps']:,.0f}",
         f"{arm['tokens'] / 1e6:.2f}M",
         f"{final['loss']:.3f}",
         f"{final['bits_per_byte']:.3f}",
@@ -239,6 +246,7 @@ def shapes(rows: list[dict[str, Any]]) -> list[str]:
     cells = [
         [
             f"{row['minutes']:g}",
+            row["precision"],
             row["size"],
             f"{row['phases'][0]['batch_tokens']:,}",
             "the recipe's" if row["lr"] is None else f"{row['lr']:g}",
@@ -251,11 +259,11 @@ def shapes(rows: list[dict[str, Any]]) -> list[str]:
         ]
         for row in sorted(rows, key=lambda row: (row["minutes"], row["final"]["loss"]))
     ]
-    head = ["minutes", "shape", "pieces a step", "rate", "else", "parameters", "pieces read", "loss", "bits a byte",
-            "when"]  # fmt: skip
+    head = ["minutes", "precision", "shape", "pieces a step", "rate", "else", "parameters", "pieces read", "loss",
+            "bits a byte", "when"]  # fmt: skip
     return [
         "### Shapes, batches and rates of ours",
-        "`python -m bench.pretrain_quality --shapes ...`, one seed each, each with the code of its day; the recipe's "
-        "sizes are chosen from this.",
+        "`python -m bench.pretrain_quality --shapes ...`, one seed each, each with the code and on the machine "
+        "of its day (`results/quality`); the recipe's sizes are chosen from this.",
         measure.table(head, cells),
     ]

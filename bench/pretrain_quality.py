@@ -256,10 +256,10 @@ def shapes(
         given = merge(given, {"train": {"lr": rate}} if rate else {})
         told = bench.ours(minutes, 0, merge(given, more))
         kept = ("final", "tokens", "steps", "parameters", "phases", "date")
-        row = {"minutes": minutes, "size": size, "batch": batch, "lr": rate, "sets": sets}
+        row = {"minutes": minutes, "precision": bench.precision, "size": size, "batch": batch, "lr": rate, "sets": sets}
         rows.append({**row, **{name: told[name] for name in kept}})
     known = saved()
-    label = ("minutes", "size", "batch", "lr", "sets")
+    label = ("minutes", "precision", "size", "batch", "lr", "sets")
     new = [[row[name] for name in label] for row in rows]
     rows += [row for row in known["shapes"] if [row[name] for name in label] not in new]
     if quick:

@@ -267,7 +267,13 @@ def test_targets_of_quality() -> None:
 def test_section_of_quality_says_every_figure() -> None:
     phases = [{"batch_tokens": 4096}]
     shape = {"minutes": 5.0, "size": "3x192", "batch": None, "lr": None, "sets": [], "parameters": 2_000_000}
-    shape |= {"tokens": 1_000_000, "final": {"loss": 4.75, "bits_per_byte": 1.6}, "phases": phases, "date": "a day"}
+    shape |= {
+        "precision": "fp32",
+        "tokens": 1_000_000,
+        "final": {"loss": 4.75, "bits_per_byte": 1.6},
+        "phases": phases,
+        "date": "a day",
+    }
     shown = pretrain_quality.section(json.loads(json.dumps({"budgets": [budget()], "shapes": [shape]})))
     for figure in (
         "After 3 minutes, bf16",
@@ -279,6 +285,10 @@ def test_section_of_quality_says_every_figure() -> None:
         "a day",
     ):
         assert figure in shown, figure
+    assert "Its shape, rate, warm-up" in shown
+    alone = budget() | {"grid": []}
+    alone["arms"] = [arm for arm in alone["arms"] if arm["arm"] != "peer"]
+    assert "The peer was not measured" in pretrain_quality.section({"budgets": [alone], "shapes": []})
     assert "| no " in shown  # the grid's row sits on the plateau
 
 
