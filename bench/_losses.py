@@ -15,9 +15,9 @@ COLOURS = {"ours": "C0", "ours, a third": "C2", "peer": "C1"}
 NAMES = {"ours": "ours, --recipe modern", "ours, a third": "ours, planned for a third", "peer": "transformers, tuned"}
 
 
-def picture(name: str) -> Path:
-    """Where the picture of a budget stands."""
-    return DOCS / f"pretrain-{name}.svg"
+def picture(budget: str) -> Path:
+    """Where the picture of a budget stands, which goes by its minutes and precision (`_quality_told.name`)."""
+    return DOCS / f"pretrain-{budget}.svg"
 
 
 def draw(budget: str, arms: list[dict[str, Any]]) -> None:
