@@ -254,3 +254,11 @@ def test_a_size_is_a_preset_or_a_product(tokenizer: Tokenizer) -> None:
             sized(bert, wrong, tokenizer, {}, None)
     with pytest.raises(UserError, match="layrs"):
         sized(bert, "2x128", tokenizer, {"layrs": 3}, None)
+
+
+@pytest.mark.parametrize("size", ["2x128", "base"])
+def test_where_a_family_leaves_it_a_classifier_reads_all_pieces(size: str, tokenizer: Tokenizer) -> None:
+    modern = family("modernbert")
+    kept: Any = sized(modern, size, tokenizer, {}, None)
+    asked: Any = sized(modern, size, tokenizer, {"classifier_pooling": "cls"}, None)
+    assert (kept.classifier_pooling, asked.classifier_pooling) == ("mean", "cls")

@@ -24,7 +24,8 @@ def sized(kind: Any, size: str, tokenizer: Tokenizer, network: Mapping[str, Any]
     size: a name among the family's PRESETS or in `SIZES`, or layers x width such as 4x256; heads are then 64 wide, and
     the feed-forward layer is as many times as wide as the states as in the family's own size.
     network: fields of the `Config` that are to be otherwise; dropout: what all of them are, None: as the family has
-    them. Raises UserError for a size that is not known, and for fields that do not fit.
+    them. Where a family leaves the choice, a classifier reads the mean of all pieces. Raises UserError for a size that
+    is not known, and for fields that do not fit.
     """
     table = shape(kind, size)
     if (rows := network.get("vocabulary", tokenizer.size)) != tokenizer.size:
@@ -33,8 +34,9 @@ def sized(kind: Any, size: str, tokenizer: Tokenizer, network: Mapping[str, Any]
             "for each. Leave it away; --vocabulary says how many are learnt."
         )
     table["vocabulary"] = tokenizer.size
-    ids = {"padding": tokenizer.pad_id, "separator": tokenizer.sep_id}
-    table |= {name: i for name, i in ids.items() if name in kind.Config.model_fields}
+    # No objective of a family that can pool by the mean asks anything of [CLS].
+    own = {"padding": tokenizer.pad_id, "separator": tokenizer.sep_id, "classifier_pooling": "mean"}
+    table |= {name: value for name, value in own.items() if name in kind.Config.model_fields}
     return changed(kind, table, network, dropout)
 
 
