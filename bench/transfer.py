@@ -220,12 +220,13 @@ def _measures(task: Task, run: Path) -> tuple[list[Any], int]:
 
 
 def main(seeds: int, encoders: list[str]) -> dict[str, Any]:
-    """Saved after each encoder, beside those that were measured before with as many seeds."""
+    """Saved after each encoder, beside those that were measured before on the same tasks with as many seeds."""
     WORK.mkdir(parents=True, exist_ok=True)
     kept = measure.RESULTS / f"{NAME}.json"
     result: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
-    if result.get("seeds") != seeds:
-        result = {"seeds": seeds, "found": {}}
+    same = result.get("seeds") == seeds
+    before = {name: one for name, one in result.get("found", {}).items() if same and [*one["tasks"]] == [*TASKS]}
+    result = {"seeds": seeds, "found": before}
     for each in encoders:
         model = encoder(each)
         with tempfile.TemporaryDirectory() as folder:
