@@ -92,7 +92,8 @@ ABOUT = """\
 `movie_reviews.zip` and the texts, without labels, of SST-2's training rows. The same network from random weights, \
 with the same tokenizer, takes the same command with `--weights random`; each side's learning rate is the best of \
 {rates} on the eval rows. Means of {seeds} seeds with their 95 % intervals over examples and seeds, in points, on test \
-rows that chose nothing; the difference is that of the means, seed by seed. The better way of each side is that of the \
+rows that chose no rate; SST-2's had been seen when the mean of all pieces became what a classifier reads unasked. The \
+difference is that of the means, seed by seed. The better way of each side is that of the \
 higher mean on the eval rows, which stand beside: means of the same seeds. {machine}"""
 
 
