@@ -21,8 +21,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     run, seconds = run_of(request["name"], Path(request["runs"]), request["seeds"])
     summary = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     settings = json.loads((run / "config.json").read_text(encoding="utf-8"))["settings"]
-    lines = (run / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    told = [json.loads(line) for line in lines]
+    lines = (run / "predictions.jsonl").read_text(encoding="utf-8").split("\n")
+    told = [json.loads(line) for line in lines if line]
     train = settings["train"]
     return {
         "seconds": seconds, "seeds": request["seeds"], "memory": measure.peak_memory(),

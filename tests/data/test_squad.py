@@ -39,7 +39,7 @@ def test_a_row_is_a_question(file):
         "id": ["1", "2"],
         "title": ["Ada", "Ada"],
     }
-    assert table.where(1).endswith("question 2")
+    assert table.where(1).endswith("question 2 (2)")
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,6 @@ def test_what_does_not_fit_together_is_told(file):
     one, two = read(file("a.json", made)).notes
     assert "is_impossible says otherwise than the answers of 1 question (first question 1)" in one
     place = file("a.json", made)
-    assert two == f"{place}: 1 id stands at several questions: '1' at {place} question 1 and {place} question 2."
+    assert (
+        two == f"{place}: 1 id stands at several questions: '1' at {place} question 1 (1) and {place} question 2 (1)."
+    )

@@ -76,9 +76,9 @@ def test_answers_by_id_as_squads_server_takes_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "ids", "said"),
     [
-        ({"a": "Ada"}, ("a", "b", "c"), r"no answer for 2 rows of .*dev.json; the first is 'b' \(.*question 2\)"),
+        ({"a": "Ada"}, ("a", "b", "c"), r"no answer for 2 rows of .*dev.json; the first is 'b' \(.*question 2 \(b\)\)"),
         ({"a": "", "b": "", "c": "", "d": ""}, ("a", "b", "c"), "answers 1 id that .* does not have, such as 'd'"),
-        ({"a": "", "b": ""}, ("a", "b", "a"), "question 3 has the id 'a' of another row"),
+        ({"a": "", "b": ""}, ("a", "b", "a"), r"question 3 \(a\) has the id 'a' of another row"),
     ],
 )
 def test_answers_by_id_that_do_not_fit(tmp_path: Path, answers: dict[str, str], ids: Any, said: str) -> None:
@@ -105,3 +105,19 @@ def test_answers_by_id_need_the_rows_with_their_ids(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text(json.dumps({"a": "Ada"}))
     with pytest.raises(UserError, match="answers by id, so the rows with their ids are needed"):
         compare(str(tmp_path / "one.json"), {"prediction": ["Ada"], "target": [["Ada"]]})
+
+
+@pytest.mark.parametrize("gold", [True, False])
+def test_rows_that_have_ids_are_put_together_by_them(tmp_path: Path, gold: bool) -> None:
+    """In whatever order; the truth in a file of its own or beside the answers of one side."""
+    ids, true = ["a", "b", "c"], ["x", "y", "x"]
+    first = {"id": ids, "prediction": true, **({} if gold else {"target": true})}
+    second = {"id": ["c", "a", "b"], "prediction": ["x", "x", "x"]}
+    data = {"id": ["b", "c", "a"], "label": ["y", "x", "x"]} if gold else None
+    found = compare(first, second, data, "label")
+    assert found.verdicts["accuracy"].difference.value == pytest.approx(1 / 3)
+    assert not found.notes
+    with pytest.raises(UserError, match=r"no answer for 1 row of .*; the first is 'b'"):
+        compare(first, {"id": ["c", "a", "d"], "prediction": ["x", "x", "x"]}, data, "label")
+    numbered = {"id": [1, 2, 3], "prediction": ["x", "y", "y"]}
+    assert any("could not be checked" in note for note in compare(first, numbered, data and {**data, "id": ids}).notes)

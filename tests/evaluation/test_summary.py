@@ -13,6 +13,7 @@ from maskwright.evaluation.summary import summary
 from maskwright.tasks import Examples
 from maskwright.tasks.classification import Classification
 from maskwright.tasks.multi_label import MultiLabel
+from maskwright.tasks.ordinal import Ordinal
 
 
 def told(rows: int, sharpness: float, calibrated: bool = False) -> dict[str, Any]:
@@ -65,6 +66,20 @@ def test_several_labels_are_believed_or_not_as_well() -> None:
     assert found["calibration"]["temperature"] == pytest.approx(3, rel=0.1)
     assert "temperature of " in found["verdict"][-1]
     assert "risk_coverage" not in sure, "that is of one answer a row"
+
+
+def test_of_ranks_it_is_the_answer_that_is_believed_or_not() -> None:
+    """The median rank, which is not always the likeliest one."""
+    chances = np.tile([0.4, 0.25, 0.35], (40, 1))
+    targets = np.repeat([0, 1, 2], [16, 10, 14])
+    task, labels, examples = Ordinal(), Labels(("1", "2", "3")), Examples([""] * 40, None, targets)
+    scores = np.log(chances).astype(np.float32)
+    assert set(task.said(scores)) == {1}
+    found = summary(Outcome(task, labels, examples, "f", "test", [0], [scores], 0, "why"), examples, None, beside=False)
+    sure = found["sureness"]
+    assert sure["error"]["before"] == pytest.approx(0, abs=1e-6), "a quarter sure and a quarter right"
+    assert sure["curves"]["before"]["confidence"] == [pytest.approx(0.25)]
+    assert sure["risk_coverage"]["risk"][-1] == pytest.approx(0.75)
 
 
 def test_all_right_has_width() -> None:

@@ -216,7 +216,7 @@ def test_doubtful_rows_are_told_before_training(ask: Tune, questions: Rows, undr
     ids = [str(i) for i in range(80)]
     run = ask({"epochs": 1}, train={**questions, "id": [*ids[:79], "3"], "question": ["", *questions["question"][1:]]})
     assert run.notes[:2] == [
-        "the data given: 1 id stands at several questions: '3' at the data given row 4 and the data given row 80.",
+        "the data given: 1 id stands at several rows: '3' at the data given row 4 and the data given row 80.",
         "the data given: 1 question is empty (first at the data given row 1).",
     ]
 

@@ -47,6 +47,16 @@ def given(tiny: Path, tmp_path: Path) -> dict[str, Any]:
     return {"out": tmp_path / "out", "model": str(tiny), "seeds": 1, "settings": SHORT, "quiet": True}
 
 
+def test_an_encoder_of_few_positions_reads_what_it_can(archive: Path, given: dict[str, Any]) -> None:
+    found = benchmark("glue", archive, **{**given, "settings": QUICK, "only": ["qnli"]})
+    note = "at most 24 pieces of a text are read at a time, all that the encoder takes; usual are 256"
+    assert found.cases["qnli"]["notes"] == [note]
+    config = json.loads((given["out"] / "qnli" / "config.json").read_text())
+    assert config["settings"]["max_length"] == 24
+    again = benchmark("glue", archive, **{**given, "settings": QUICK, "only": ["qnli"], "resume": True})
+    assert again.cases["qnli"] == found.cases["qnli"]
+
+
 def test_the_official_archive_of_glue(archive: Path, given: dict[str, Any], tmp_path: Path) -> None:
     found = benchmark("glue", archive, **given)
     assert list(found.cases) == [case.name for case in Glue().cases()]

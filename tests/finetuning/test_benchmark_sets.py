@@ -115,7 +115,7 @@ def test_what_is_cut_from_dev_rows(
     assert [told["reported"] for told in found.cases.values()] == ["cut from dev"] * 2
     assert f"test: {left}" in found.cases["squad1"]["notes"]
     assert {row[6] for row in rows(Squad(), found.told)} == {""}
-    assert "BERT-base 88.5 (dev) [1]" in rows(Squad(), found.told)[0][7]
+    assert "BERT-base, single 88.5 (dev) [1]" in rows(Squad(), found.told)[0][7]
     page = (tmp_path / "out/README.md").read_text()
     assert "SQuAD 1.1*+" in page
     assert f"Sets marked *: minilm, which {tiny} is or began from, was trained on rows of them before" in page

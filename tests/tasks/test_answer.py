@@ -199,7 +199,7 @@ def test_what_may_be_a_slip_is_told_with_its_place() -> None:
         "question": ["q", " ", "r", ""], "context": ["c", "c", "", "c"], "answers": [[]] * 4, "id": ["a", 7, "a", None],
     }  # fmt: skip
     assert task().doubts(read(rows)) == [
-        "the data given: 1 id stands at several questions: 'a' at the data given row 1 and the data given row 3.",
+        "the data given: 1 id stands at several rows: 'a' at the data given row 1 and the data given row 3.",
         "the data given: 2 questions are empty (first at the data given row 2).",
         "the data given: 1 context is empty (first at the data given row 3).",
     ]

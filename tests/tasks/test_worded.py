@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,7 +26,19 @@ def test_a_template_is_filled() -> None:
     assert template(["a", "b c"]) == "a: {a}; b c: {b c}"
 
 
-@pytest.mark.parametrize("spec", ["{name", "{name} }", "{}", "{name:3}", "{name!r}", "plain {{text}}"])
+def test_a_column_may_be_called_anything_but_a_brace() -> None:
+    cells = {"BMI: kg": 21.5, "wow!": "yes", "a.b[0]": datetime.date(2020, 2, 1), "": "x"}
+    names = [name for name in cells if name]
+    assert fields(template(names)) == tuple(names)
+    assert of_cells(cells, template(names)) == "BMI: kg: 21.5; wow!: yes; a.b[0]: 2020-02-01"
+    assert of_cells({"at": datetime.datetime(2020, 2, 1, 8), "price": Decimal("3.10")}, "{{{at}}} {price}") == (
+        "{2020-02-01 08:00:00} 3.10"
+    )
+    with pytest.raises(UserError, match=r"The column 'a\{x\}' has a brace in its name"):
+        template(["b", "a{x}"])
+
+
+@pytest.mark.parametrize("spec", ["{name", "{name} }", "{}", "{{name}", "plain {{text}}"])
 def test_what_does_not_hold_together(spec: str) -> None:
     with pytest.raises(UserError, match="The template"):
         fields(spec)

@@ -114,10 +114,18 @@ def test_labels_that_are_numbers_are_named(folder: Path) -> None:
     assert ZeroShot(model, CLASSES, many=True, entails="LABEL_2", denies="LABEL_0").predict(TEXTS) == by_name
 
 
-def test_another_model_is_refused(tiny: Path) -> None:
+def test_another_model_is_refused(tiny: Path, tmp_path: Path) -> None:
     other = maskwright.tasks.Model.build(tiny, resolve(Task, "regression"), None)
     with pytest.raises(UserError, match="was trained for regression"):
         ZeroShot(other, ["a", "b"])
+    order = resolve(Task, {"name": "ordinal", "order": "no,maybe,yes"})
+    ranks = maskwright.tasks.Model.build(tiny, order, Labels(("no", "maybe", "yes")))
+    with pytest.raises(UserError, match="was trained for ordinal"):
+        ZeroShot(ranks, ["a", "b"])
+    single = maskwright.tasks.Model.build(tiny, resolve(Task, "classification"), Labels(("no", "yes")))
+    single.save(tmp_path / "single")
+    with pytest.raises(UserError, match="was trained on single texts"):
+        ZeroShot(maskwright.load(tmp_path / "single"), ["a", "b"])
     names = Labels(("entailment", "neutral"))
     chunks = maskwright.tasks.Model.build(tiny, resolve(Task, "entailment"), names, long="chunk-mean")
     with pytest.raises(UserError, match="the second text of a pair in chunks"):

@@ -17,7 +17,7 @@ _FORMAT = (
     "of --data: csv, tsv, jsonl, parquet, conll, conllu, squad, or lines (one text a line); default: by the suffix, "
     "lines for -"
 )
-_OUT = "write here instead of stdout: .csv, .tsv or .parquet as they say, else JSON lines"
+_OUT = "write here instead of stdout: .csv, .tsv or .parquet as they say; .json: {id: answer}; else JSON lines"
 
 DataFile = Annotated[str | None, typer.Option("--data", help=_DATA)]
 Format = Annotated[str | None, typer.Option("--format", help=_FORMAT)]

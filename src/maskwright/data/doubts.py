@@ -1,4 +1,4 @@
-"""Rows of questions that may be slips and are taken as they stand: ids that come again, texts that are empty."""
+"""Rows that may be slips and are taken as they stand: ids that come again, texts that are empty."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def repeated_ids(table: Table) -> list[str]:
     name, (one, other) = next(iter(again.items()))
     stand, such = ("stands", ":") if len(again) == 1 else ("stand", ", such as")
     return [
-        f"{table.source}: {counted(len(again), 'id')} {stand} at several questions{such} {name!r} at "
+        f"{table.source}: {counted(len(again), 'id')} {stand} at several {table.unit}s{such} {name!r} at "
         f"{table.where(one)} and {table.where(other)}."
     ]
 

@@ -12,7 +12,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.data.read import Source, read
 from maskwright.data.table import Table
-from maskwright.evaluation._by_id import SAID, by_id, in_order
+from maskwright.evaluation._by_id import SAID, aligned, by_id, in_order
 from maskwright.runs import RunFolder
 
 PREDICTIONS = "predictions.jsonl"  #: in a run folder: the saved model's answers on the rows that it reports on
@@ -87,7 +87,8 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
     Raises UserError where a side has no answers, nothing says what is true, or rows are not the same.
     """
     gold = None if data is None else read(data, needs=[label], whole=True)
-    first, second = (read_answers(source, gold is not None, gold) for source in (a, b))
+    first = read_answers(a, gold is not None, gold)
+    second = read_answers(b, gold is not None, first.table if gold is None else gold)
     notes = [*first.notes, *second.notes]
     if len(first.said) != len(second.said):
         raise UserError(
@@ -110,7 +111,7 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
 
 def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = None) -> Answers:
     """One side. truth_elsewhere: the truth has a file of its own, so that a column `label` must hold answers; gold: the
-    rows of that file, which answers by id are put beside."""
+    rows of that file, which answers are put beside by their ids, where both have them."""
     found = by_id(source)
     if found is not None:
         table = in_order(found, gold, str(source))
@@ -118,6 +119,8 @@ def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = Non
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     folder = path if path is not None and path.is_dir() else None
     table = read(source if folder is None else _of_run(folder))
+    beside = None if gold is None else aligned(table, gold)
+    table = table if beside is None else beside
     name = str(source) if isinstance(source, str | Path) else "the rows given"
     truth = next((c for c in TARGETS if c in table.columns), None)
     column = next((c for c in ANSWERS if c in table.columns), None)
@@ -141,6 +144,7 @@ def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = Non
         table=table,
         sets=column == "labels",
         asked=column == ANSWER,
+        placed=beside is not None,
         notes=(note,) if taken else (),
         **({} if folder is None else _known(folder)),
     )
@@ -187,7 +191,7 @@ def _known(path: Path) -> dict[str, Any]:
 
 def _check_rows(a: Answers, b: Answers, gold: Table | None) -> list[str]:
     """Raises UserError where two sides say that their rows are not the same; notes where they cannot say."""
-    if a.placed and b.placed:
+    if b.placed and (a.placed or gold is None):
         return []
     called = {role: (*(s.texts[role] for s in (a, b) if role in s.texts), role) for role in ("text", "pair")}
     one, two = (_texts(side.table, {} if side.run else called) for side in (a, b))

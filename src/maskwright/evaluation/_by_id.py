@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,25 @@ def in_order(found: Mapping[str, Any], gold: Table | None, name: str) -> Table:
             raise UserError(f"{gold.where(i)} has no id, so answers by id cannot be put beside it.")
         if first.setdefault(each, i) != i:
             raise UserError(f"{gold.where(i)} has the id {each!r} of another row, so answers by id fit both.")
+    _check_ids(found, ids, gold, name)
+    return replace(gold, columns={**gold.columns, SAID: [found[each] for each in ids]})
+
+
+def aligned(table: Table, gold: Table) -> Table | None:
+    """The rows of `table` beside those of `gold` with the same ids. None where not both have ids, one of each row, or
+    they share none, so that nothing but the order tells. Raises UserError for an id that only one side has."""
+    if ID not in table.columns or ID not in gold.columns:
+        return None
+    own, ids = ([str(cell) for cell in each.column(ID)] for each in (table, gold))
+    rows = {each: i for i, each in enumerate(own)}
+    if len(rows) < len(own) or len(set(ids)) < len(ids) or rows.keys().isdisjoint(ids):
+        return None
+    _check_ids(rows, ids, gold, table.source)
+    return table.select(rows[each] for each in ids)
+
+
+def _check_ids(found: Mapping[str, Any], ids: Sequence[str], gold: Table, name: str) -> None:
+    """Raises UserError for an id of the answers `found` that is none of `gold`'s `ids`, and the other way round."""
     missing = [i for i, each in enumerate(ids) if each not in found]
     if missing:
         raise UserError(
@@ -70,4 +89,3 @@ def in_order(found: Mapping[str, Any], gold: Table | None, name: str) -> Table:
         raise UserError(
             f"{name} answers {counted(len(strange), 'id')} that {gold.source} does not have, such as {strange[0]!r}."
         )
-    return replace(gold, columns={**gold.columns, SAID: [found[each] for each in ids]})

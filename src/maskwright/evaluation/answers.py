@@ -82,13 +82,14 @@ def _threshold(outcome: Outcome, task: Answer, has: np.ndarray) -> Curve:
     finite = doubts[np.isfinite(doubts)]
     places = np.quantile(finite, np.linspace(0, 1, POINTS)) if len(finite) else np.zeros(1)
     curve = [float(np.where(doubts <= place, best, 1.0 * ~has).mean()) for place in places]
-    fitted = outcome.calibration.thresholds[0] if outcome.calibration and outcome.calibration.thresholds else 0.0
+    known = outcome.calibration.thresholds if outcome.calibration else None
+    used = f"{known[0]:.3f}, fitted on others" if known else "0, since no others were left to fit it on"
     return Curve(
         title="When to give no answer",
         x="threshold: how much likelier none must be, nats",
         y="F1",
         lines=[Line("saved model", places.tolist(), curve)],
-        note=f"Of these questions; the threshold in use is {fitted:.3f}, fitted on others.",
+        note=f"Of these questions; the threshold in use is {used}.",
     )
 
 

@@ -16,7 +16,6 @@ from maskwright.stats.calibration import (
     confidence,
     decompose,
     error_by_chance,
-    expected_error,
     log_loss,
     reliability,
 )
@@ -37,29 +36,30 @@ def sureness(o: Outcome) -> dict[str, Any] | None:
     assert targets is not None
     if o.labels is None or o.task.answers == "tags" or o.task.probabilities(o.kept) is None:
         return None
+    said = o.task.said(o.kept) if o.classes else None
     names = ("error", "by_chance", "adaptive_error", "log_loss", "brier", "brier_parts", "curves")
     out: dict[str, Any] = {name: {} for name in names}
     for when, calibration in (("before", None), ("after", o.calibration)):
         if when == "after" and calibration is None:
             continue
         p = _probabilities(o, calibration)
-        sure, hits = confidence(p, targets)
+        sure, hits = confidence(p, targets, said)
         chance = error_by_chance(sure)
         # Most labels are far from most rows: in bins of equal mass all dots but one or two would lie at 0.
         drawn = reliability(sure, hits, by="mass" if o.classes else "width")
-        out["error"][when] = expected_error(p, targets)
+        out["error"][when] = reliability(sure, hits).error
         out["by_chance"][when] = {"mean": float(chance.mean()), "high": float(np.quantile(chance, 0.95))}
         out["adaptive_error"][when] = adaptive_error(p, targets)
         out["brier_parts"][when] = asdict(decompose(p, targets))
         out["curves"][when] = drawn.plain()
         for name, each in (("log_loss", log_loss), ("brier", brier)):
             out[name][when] = bootstrap(measures.mean(each(p, targets), low=0.0), len(targets)).plain()
-    return out | _choices(_probabilities(o, o.calibration), targets, o.calibration) if o.classes else out
+    return out if said is None else out | _choices(_probabilities(o, o.calibration), targets, said, o.calibration)
 
 
-def _choices(p: np.ndarray, targets: np.ndarray, calibration: Calibration | None) -> dict[str, Any]:
+def _choices(p: np.ndarray, targets: np.ndarray, said: np.ndarray, calibration: Calibration | None) -> dict[str, Any]:
     """Of one class a row: what answering only some rows, or with sets of labels, would do."""
-    answered = risk_coverage(*confidence(p, targets))
+    answered = risk_coverage(*confidence(p, targets, said))
     some = np.unique(np.linspace(0, len(answered.coverage) - 1, POINTS).round().astype(int))
     out: dict[str, Any] = {
         "risk_coverage": {

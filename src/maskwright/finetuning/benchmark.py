@@ -21,7 +21,7 @@ from maskwright.finetuning._benchmark_case import predicted, submitted, told_of
 from maskwright.finetuning._benchmark_table import page
 from maskwright.finetuning.benchmarks import Benchmark, Case, Way, digests, known_encoder
 from maskwright.finetuning.run import Run, finetune
-from maskwright.models import data_folder
+from maskwright.models import data_folder, limit
 from maskwright.runs import RunFolder
 
 FORMAT = 2  #: of results.json
@@ -59,6 +59,7 @@ class _Asked:
     settings: Mapping[str, Any]
     resume: bool
     quiet: bool
+    limit: int | None  #: tokens that the model can read
 
 
 def benchmark(
@@ -83,7 +84,7 @@ def benchmark(
     """
     made, tell = resolve(Benchmark, name), say or (lambda _: None)
     folder, where = Path(out or f"runs/{made.name}"), data_folder(data)
-    asked = _Asked(made, str(data), where, folder, model, seeds, settings or {}, resume, quiet)
+    asked = _Asked(made, str(data), where, folder, model, seeds, settings or {}, resume, quiet, limit(model))
     cases = _chosen(made, only)
     ways = {case.name: way for case in cases if (way := case.way(where)) is not None}
     absent = [case.wanted() for case in cases if case.name not in ways]
@@ -173,15 +174,31 @@ def _case(asked: _Asked, case: Case, way: Way, before: Mapping[str, Any] | None,
     }
     if before is not None and _is_finished(asked, case, before, made_of):
         return {**before, **made_of}
-    tables = way.tables(asked.where)
+    tables, (settings, shorter) = way.tables(asked.where), _fitting(asked, settings_of(case, way))
     run = finetune(
         train=tables["train"], eval=tables.get("eval"), test=tables.get("test"),
         also={side: tables[side] for side in way.also if side in tables}, task={**case.task, **way.task},
         model=asked.model, out=asked.folder / case.name, seeds=asked.seeds,
-        settings=merge(settings_of(case, way), asked.settings), resume=asked.resume, quiet=asked.quiet,
+        settings=settings, resume=asked.resume, quiet=asked.quiet,
     )  # fmt: skip
     told = told_of(asked.made, case, way, run, tables, encoder)
+    told["notes"] += shorter
     return {**told, **made_of, "sent": _sent(asked, case, way, run, tables)}
+
+
+def _fitting(asked: _Asked, usual: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What a case is trained with; a note where an encoder cannot read as much of a text as the case usually has."""
+    found = merge(usual, asked.settings)
+    length = usual.get("max_length")
+    if (
+        length is None
+        or asked.limit is None
+        or length <= asked.limit
+        or {"max_length", "positions"} & {*asked.settings}
+    ):
+        return found, []
+    note = f"at most {asked.limit} pieces of a text are read at a time, all that the encoder takes; usual are {length}"
+    return {**found, "max_length": asked.limit}, [note]
 
 
 def _is_finished(asked: _Asked, case: Case, before: Mapping[str, Any], made_of: Mapping[str, Any]) -> bool:

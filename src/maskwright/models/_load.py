@@ -153,6 +153,14 @@ def describe(model: str | Path) -> Described:
     return Described(kind, config, count_outputs(theirs), folder, heads or ["bare"])
 
 
+def limit(model: str | Path) -> int | None:
+    """How many tokens of a text a model can read, without its weights; None where no table of positions ends."""
+    known = describe(model)
+    with torch.device("meta"):
+        found: int | None = _network(known.kind, known.config, "bare", known.classes).encoder.limit
+    return found
+
+
 def _kind(theirs: Mapping[str, Any], source: str) -> Any:
     """The family that a config.json names. Raises UserError where its weights or its code are not for us."""
     if not isinstance(theirs.get("model_type"), str):

@@ -59,11 +59,19 @@ def _by_mass(values: Floats, bins: int) -> NDArray[np.int64]:
     return np.searchsorted(np.sort(values), values, side="left") * bins // len(values)
 
 
-def confidence(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+def confidence(
+    probabilities: ArrayLike, targets: ArrayLike, said: ArrayLike | None = None
+) -> tuple[Floats, NDArray[np.bool_]]:
     """(n,) the probability of each row's answer, and whether it is right. Of several labels a row (n * C,): the
-    probability of each of them, and whether the row has it."""
+    probability of each of them, and whether the row has it.
+
+    said: (n,) the answers, where they are not the likeliest classes.
+    """
     p, y = np.asarray(probabilities, np.float64), np.asarray(targets)
-    return (p.max(1), p.argmax(1) == y) if y.ndim == 1 else (p.ravel(), y.ravel() > 0)
+    if y.ndim > 1:
+        return p.ravel(), y.ravel() > 0
+    answers = p.argmax(1) if said is None else np.asarray(said)
+    return p[np.arange(len(p)), answers], answers == y
 
 
 def expected_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = BINS) -> float:

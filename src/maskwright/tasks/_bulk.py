@@ -68,7 +68,8 @@ class Bulk:
         return counts
 
     def write(self, out: str | Path, resume: bool = False, say: Callable[[str], None] | None = None) -> Counter[str]:
-        """Write a file in the format of its suffix: CSV, TSV, Parquet, else JSON lines. Returns the counts as `print`.
+        """Write a file in the format of its suffix: CSV, TSV, Parquet, JSON by id, else JSON lines.
+        Returns the counts as `print`.
 
         It grows as `OUT.part`. After a kill the same job goes on with `resume`, and the whole is the same to the byte
         as without the kill. Before the first row `say` is told what is gone on with and what will be replaced; without
@@ -84,11 +85,12 @@ class Bulk:
                 "same. Write it into a file first."
             )
         writer, fields = writer_for(out), self._fields()
+        head = writer.head(fields)
         with GrowingFile(out, self._facts(writer.name), resume) as file:
             for note in _begun(file, resume):
                 (say or self.rows.notes.append)(note)
             if not file.size:
-                file.append(writer.head(fields))
+                file.append(head)
             for block, told in self._blocks(skip=file.counts["rows"]):
                 file.append(writer.block(block, fields), **told)
             writer.finish(file)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from maskwright.base.choice import Part
 from maskwright.base.errors import UserError
+from maskwright.data.doubts import repeated_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.stats.measures import Measure, values
@@ -132,7 +133,7 @@ class Task(Part):
 
     def doubts(self, table: Table) -> list[str]:
         """What may be a slip in rows as they were read and is taken as it stands, one sentence each."""
-        return []
+        return repeated_ids(table)
 
     def examples(self, table: Table, labels: Labels | None) -> Examples:
         """All rows of a table with their targets."""

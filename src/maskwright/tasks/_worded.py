@@ -5,15 +5,20 @@ A network of texts reads a table as sentences (Hegselmann et al. 2023 compare su
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import date, time
+from decimal import Decimal
 from functools import lru_cache
-from string import Formatter
 from typing import Any
 
 from maskwright.base.errors import UserError
 from maskwright.data.table import Table
 
 ALL = "*"  #: a template of all columns but that of the label
+#: a brace that stands for itself, a column, or a brace that holds none
+_BRACES = re.compile(r"\{\{|\}\}|\{(?P<column>[^{}]+)\}|[{}]")
+_SO = "Write {column}; {{ and }} are braces themselves."
 
 
 def fields(column: str) -> tuple[str, ...] | None:
@@ -29,7 +34,14 @@ def columns(column: str) -> tuple[str, ...]:
 
 
 def template(names: Iterable[str]) -> str:
-    """`name: {name}; ...`, as `*` stands for."""
+    """`name: {name}; ...`, as `*` stands for. Raises UserError for a name that holds a brace."""
+    names = list(names)
+    braced = next((name for name in names if "{" in name or "}" in name), None)
+    if braced is not None:
+        raise UserError(
+            f"The column {braced!r} has a brace in its name, which no template can hold. Rename it, or write a "
+            "template of the other columns."
+        )
     return "; ".join(f"{name}: {{{name}}}" for name in names)
 
 
@@ -57,7 +69,7 @@ def of_table(table: Table, column: str) -> list[str]:
 def string(cell: Any, column: str) -> str:
     if isinstance(cell, str):
         return cell
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+    if isinstance(cell, (int, float, Decimal, date, time)) and not isinstance(cell, bool):
         return str(cell)
     raise UserError(f"the column {column!r} holds {cell!r} where a text is needed. Mend or remove the row.")
 
@@ -74,13 +86,18 @@ def _parts(column: str) -> tuple[tuple[str, str | None], ...] | None:
     """Words, and the column behind them."""
     if "{" not in column:
         return None
-    try:
-        found = [(words, name) for words, name, how, turned in Formatter().parse(column) if not (how or turned)]
-        whole = len(found) == len(list(Formatter().parse(column)))
-    except ValueError as problem:
-        raise UserError(f"The template {column!r} does not hold together: {problem}. Write {{column}}.") from None
-    if not whole or not any(name for _, name in found) or any(name == "" for _, name in found):
-        raise UserError(
-            f"The template {column!r} names no column in some braces, or how to write it. Write {{column}}."
-        )
-    return tuple(found)
+    out: list[tuple[str, str | None]] = []
+    words, at = "", 0
+    for found in _BRACES.finditer(column):
+        words, at = words + column[at : found.start()], found.end()
+        name, sign = found["column"], found[0]
+        if name:
+            out.append((words, name))
+            words = ""
+        elif len(sign) == 2:
+            words += sign[0]
+        else:
+            raise UserError(f"The template {column!r} does not hold together: a brace is alone or empty. {_SO}")
+    if not out:
+        raise UserError(f"The template {column!r} names no column. {_SO}")
+    return (*out, (words + column[at:], None))

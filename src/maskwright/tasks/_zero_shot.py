@@ -16,6 +16,7 @@ from maskwright.tasks._told import AnyOf, OneOf
 from maskwright.tasks.classification import Classification
 from maskwright.tasks.entailment import Entailment
 from maskwright.tasks.long._chunks import Chunks
+from maskwright.tasks.ordinal import Ordinal
 
 TEMPLATE = "This text is about {}."
 
@@ -43,10 +44,15 @@ class ZeroShot:
         classes: names, which are put into the template's {}; or names with a sentence each; entails, denies: the labels
         that say that a sentence follows and that it does not, where their names do not tell. Raises UserError for
         another model, for too few classes, and for a template without a place."""
-        if not isinstance(model.task, Classification) or model.labels is None:
+        if not isinstance(model.task, Classification) or isinstance(model.task, Ordinal) or model.labels is None:
             raise UserError(
                 f"This model was trained for {model.task.name}. Classes are told from sentences by one of entailment: "
                 "maskwright finetune --task entailment --train PAIRS."
+            )
+        if "versions" in model.provenance and not model.task.pair:  # a folder of Hugging Face does not tell
+            raise UserError(
+                "This model was trained on single texts, so it cannot say whether a sentence follows from another. "
+                "Take one of entailment: maskwright finetune --task entailment --train PAIRS."
             )
         if isinstance(model.long, Chunks):
             raise UserError(

@@ -15,7 +15,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.base.words import counted
 from maskwright.data.answered import answered
-from maskwright.data.doubts import ID, empty, repeated_ids
+from maskwright.data.doubts import ID, empty
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.nn.segments import log_sum_exp
@@ -83,7 +83,7 @@ class Answer(Task):
     def doubts(self, table: Table) -> list[str]:
         questions, contexts = self.spelled(table).texts(table)
         assert contexts is not None
-        return [*repeated_ids(table), *empty(table, questions, "question"), *empty(table, contexts, "context")]
+        return [*super().doubts(table), *empty(table, questions, "question"), *empty(table, contexts, "context")]
 
     def together(self, table: Table) -> dict[str, list[str]]:
         """Questions on one article, and on one context: what it says is learnt with the others' answers."""

@@ -15,7 +15,7 @@ from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.base.words import counted
 from maskwright.data.choices import Choices, First, choices, counted_from, right
-from maskwright.data.doubts import ID, empty, repeated_ids
+from maskwright.data.doubts import ID, empty
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
 from maskwright.nn.segments import log_sum_exp
@@ -79,7 +79,7 @@ class Choice(Task):
         return {**super().by_option(), "pair": tuple(self.choice_columns)}
 
     def doubts(self, table: Table) -> list[str]:
-        return [*repeated_ids(table), *empty(table, of_table(table, self.spelled(table).text), "question")]
+        return [*super().doubts(table), *empty(table, of_table(table, self.spelled(table).text), "question")]
 
     def texts(self, table: Table) -> tuple[list[str], list[str] | None]:
         """The choices of a row as one text, for what looks at texts."""

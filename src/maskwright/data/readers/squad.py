@@ -42,7 +42,10 @@ class Squad(Reader, Encoded):
         rows = list(_rows(content["data"], source))
         notes += _doubts(rows, source)
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        table = Table(columns, source, list(range(1, len(rows) + 1)), notes, unit="question")
+        lines = list(range(1, len(rows) + 1))
+        names = ["" if row["id"] is None else f" ({row['id']})" for row in rows]
+        places = [f"{source} question {i}{name}" for i, name in zip(lines, names, strict=True)]
+        table = Table(columns, source, lines, notes, "question", places)
         notes += repeated_ids(table)
         return table
 
