@@ -47,15 +47,16 @@ class Encoder:
         return self.train.rpartition("--out ")[2]
 
 
+NOVELS = "maskwright corpus build $MASKWRIGHT_DATA/english_novels --held-out 1% --out novels"
 ENCODERS = {
     "novels": Encoder(
         "novels, 20 minutes",
-        "maskwright corpus build $MASKWRIGHT_DATA/english_novels --held-out 1% --out novels",
+        NOVELS,
         "maskwright pretrain novels --budget 20m --out runs/books",
     ),
     "hour": Encoder(
         "novels, 60 minutes",
-        "maskwright corpus build $MASKWRIGHT_DATA/english_novels --held-out 1% --out novels",
+        NOVELS,
         "maskwright pretrain novels --budget 60m --out runs/hour",
     ),
     "reviews": Encoder(
@@ -97,12 +98,13 @@ ABOUT = """\
 with the same tokenizer, takes the same command with `--weights random`; each side's learning rate is the best of \
 {rates} on the eval rows, with seed 0. Means of {seeds} seeds, from {first} on, with their 95 % intervals over \
 examples and seeds, in points, on test rows that chose no rate; SST-2's had been seen when the mean of all pieces \
-became what a classifier reads unasked, and seeds 0 to 4 before these ones were taken. The difference is that of the \
-means, seed by seed. {machine}"""
+became what a classifier reads unasked, and seeds 0 to 4 before these were taken: with those, SST-2 was 1.1 points \
+apart after 20 minutes of novels (-0.6 to 2.9), 1.6 after 60, and 2.2 after reviews (0.3 to 4.1). The difference is \
+that of the means, seed by seed. {machine}"""
 FROZEN = """\
-Why novels are worth so little for SST-2: a logistic regression on the mean of the last states, nothing of the \
-network learnt, its strength chosen on the eval rows, has of the test rows right {each}. What tells praise from blame \
-is in text that praises and blames; three times the minutes of novels do not bring it."""
+Why novels are worth little for SST-2, and three times their minutes no more: a logistic regression on the mean of \
+the last states, nothing of the network learnt, its strength chosen on the eval rows, has of the test rows right \
+{each}. What tells praise from blame is in text that praises and blames."""
 
 
 def command(task: Task, side: str, model: str, rate: float, seeds: str) -> str:
