@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench import _measure as measure
 from maskwright.base.files import sha256
+from maskwright.base.words import counted
 from maskwright.data.table import Table
 from maskwright.finetuning.benchmark import settings_of
-from maskwright.finetuning.benchmarks import Case, Rows, Way
+from maskwright.finetuning.benchmarks import Benchmark, Case, LeftOut, Rows, Way
 from maskwright.finetuning.benchmarks.glue import Glue
 from maskwright.finetuning.benchmarks.squad import TWO, Squad
 from maskwright.finetuning.benchmarks.tagging import BC5CDR, NCBI, WNUT
@@ -39,7 +40,7 @@ def _arc(name: str, title: str, folder: str, file: str) -> Case:
 
 
 def _with_choices(tables: dict[str, Table]) -> dict[str, Table]:
-    """Rows of four choices, as run_swag needs them, one of which is right."""
+    """Rows of four choices, as run_swag needs them, one of which is right; how many others there were is noted."""
     out = {}
     for side, table in tables.items():
         kept = []
@@ -47,7 +48,10 @@ def _with_choices(tables: dict[str, Table]) -> dict[str, Table]:
             there = all(str(table.column(name)[i] or "").strip() for name in CHOICES)
             if there and str(table.column("6")[i] or "").strip() in RIGHT:
                 kept.append(i)
-        out[side] = table.select(kept)
+        left = len(table) - len(kept)
+        told = f"{left:,} of {counted(len(table), 'row')} left out."
+        notes = [*table.notes, LeftOut(told, left)] if left else table.notes
+        out[side] = replace(table.select(kept), notes=notes)
     return out
 
 
@@ -94,10 +98,10 @@ PLACES: dict[str, Callable[[], Path]] = {"pubmedqa": pubmedqa_rows}  #: where ro
 RECIPES: dict[str, dict[str, Any]] = {"mrpc": {"epochs": 5}, "wnli": {"epochs": 5}, "pubmedqa": {"max_length": 512}}
 
 
-def benchmark_of(name: str) -> str | None:
+def benchmark_of(name: str) -> Benchmark | None:
     """The benchmark that a case is of, if it is of one."""
     all_of = (Glue(), Squad(), Tagged())
-    return next((made.name for made in all_of if name in [case.name for case in made.cases()]), None)
+    return next((made for made in all_of if name in [case.name for case in made.cases()]), None)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class Cut:
 
     kind: one of `_script_sides.KINDS`; names: of its classes or tags; rows: a file with `train`, which the peer learns
     from, `test`, and `eval`, where dev rows choose ours' checkpoint; counts: of ours' sides, and `peer`, of the rows
-    that it learns from; recipe: of the peer, what this case has otherwise than its kind; ours: its task and settings.
+    that it learns from; reported: which rows `test` has; notes: on the rows; recipe: of the peer, what this case has
+    otherwise than its kind; ours: its task and settings.
     """
 
     name: str
@@ -114,6 +119,8 @@ class Cut:
     names: list[str]
     rows: Path
     counts: dict[str, int]
+    reported: str
+    notes: list[str]
     recipe: dict[str, Any] = field(default_factory=dict)
     ours: dict[str, Any] = field(default_factory=dict)
 
@@ -154,7 +161,9 @@ def cut(name: str) -> Cut:
     path.write_text(json.dumps(rows), encoding="utf-8")
     recipe = {**RECIPES.get(name, {}), **({"none": task.none == "yes"} if isinstance(task, Answer) else {})}
     counts = {**{side: len(some) for side, some in found.items()}, "peer": len(rows["train"])}
-    return Cut(name, kind, names, path, counts, recipe, ours)
+    of = benchmark_of(name)
+    reported = way.rows_reported(of.reported if of else "test")
+    return Cut(name, kind, names, path, counts, reported, case.notes(way, tables), recipe, ours)
 
 
 Row = dict[str, Any]

@@ -41,11 +41,11 @@ def run_of(name: str, runs: Path, seeds: int) -> tuple[Path, float]:
     from maskwright.finetuning.run import finetune
 
     of, data = benchmark_of(name), measure.data_folder("").resolve()
-    folder = runs / (of or "alone")
+    folder = runs / (of.name if of else "alone")
     shutil.rmtree(folder / name, ignore_errors=True)
     start = time.perf_counter()
     if of is not None:
-        benchmark(of, data, out=folder, only=[name], seeds=seeds, resume=True, quiet=True)
+        benchmark(of.name, data, out=folder, only=[name], seeds=seeds, resume=True, quiet=True)
     else:
         case, (way, place) = CASES[name], way_of(name)
         tables = way.tables(place)

@@ -55,6 +55,7 @@ def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
         one, others = ours(made, seeds), [peer(made, seed) for seed in range(seeds)]
         cases[name] = {
             "title": CASES[name].title, "metrics": list(CASES[name].metrics), "rows": made.counts,
+            "reported": made.reported, "notes": made.notes,
             "seen": "minilm" in CASES[name].seen, "precision": precision(),
             "recipes": {"ours": one["recipe"], "peer": recipe(made)},
             "machines": {"ours": [one["machine"]], "peer": [side["machine"] for side in others]},

@@ -221,6 +221,13 @@ def test_days_that_differ_are_marked() -> None:
     assert told.days(one) == "2026-11-29; peer 2026-11-28, 2026-11-29 °"
 
 
+def test_rows_cut_from_dev_are_marked_and_notes_stand_below() -> None:
+    own = {"seen": True, "reported": "cut from dev", "title": "QQP", "notes": ["train: 2 of 9 rows left out."]}
+    other = {"seen": False, "reported": "dev", "title": "CoLA", "notes": []}
+    assert [told.marks(one) for one in (own, other)] == ["*+", ""]
+    assert told.notes([own, other]) == "- QQP: train: 2 of 9 rows left out."
+
+
 def test_ratios_of_recipes_with_other_epochs() -> None:
     one = {
         "seconds": {"ours": 30.0, "peer": 100.0, "grouped": 50.0},
@@ -252,7 +259,10 @@ def test_rows_of_arc_without_a_choice_or_a_right_one_are_left_out() -> None:
     rows.append(("a", "", "c", "d", "A"))
     columns = dict(zip("23456", map(list, zip(*rows, strict=True)), strict=True))
     table = Table({"1": [str(i) for i in range(len(rows))], **columns}, "made", list(range(1, len(rows) + 1)))
-    assert cases._with_choices({"train": table})["train"].column("1") == ["0", "1", "7"]
+    found = cases._with_choices({"train": table})["train"]
+    assert found.column("1") == ["0", "1", "7"]
+    assert found.notes == ["6 of 9 rows left out."]
+    assert found.notes[0].rows == 6
 
 
 def test_batches_that_are_probed_have_the_lengths_of_an_epoch(tiny: Path) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from maskwright.data.table import Table
 from maskwright.evaluation.compare import PREDICTIONS
 from maskwright.evaluation.figures import figure
 from maskwright.finetuning._seeds import Trained
-from maskwright.finetuning.benchmarks import CUT, Benchmark, Case, LeftOut, Way
+from maskwright.finetuning.benchmarks import CUT, Benchmark, Case, Way
 from maskwright.finetuning.run import Run
 from maskwright.runs import RunFolder
 from maskwright.stats.measures import share
@@ -24,8 +23,6 @@ def told_of(
 ) -> dict[str, Any]:
     """As JSON, what `results.json` has of a case. encoder: see `known_encoder`."""
     summary = run.summary
-    notes = [(side, note) for side, table in tables.items() for note in table.notes]
-    left = [f"{side}: {note}" for side, note in notes if isinstance(note, LeftOut)]
     return {
         "title": case.title,
         "layout": way.said,
@@ -42,7 +39,7 @@ def told_of(
         "verdict": summary["verdict"],
         "published": [vars(each) for each in case.published],
         "seen": encoder if encoder in case.seen else None,
-        "notes": [note for note in (way.note, case.note, *left) if note],
+        "notes": case.notes(way, tables),
     }
 
 
@@ -71,10 +68,9 @@ def _further(case: Case, run: Run, table: Table) -> dict[str, Any]:
     return out
 
 
-def submitted(made: Benchmark, case: Case, way: Way, run: Run, where: Path) -> Iterator[tuple[str, str]]:
-    """The files that the benchmark's server takes of a case, as far as their rows are there: names and contents."""
-    for name, rows in way.sent(where).items():
-        table: Table = rows.table(where)
+def submitted(made: Benchmark, case: Case, run: Run, tables: Mapping[str, Table]) -> Iterator[tuple[str, str]]:
+    """The files that the benchmark's server takes of a case: names and contents. tables: of `Way.sent`."""
+    for name, table in tables.items():
         sent = made.submission(case, list(run.model.stream(_rows(table))), table.column("id"))
         if sent is not None:
             yield name or sent[0], sent[1]

@@ -138,6 +138,12 @@ class Case:
         """The first layout whose files are there."""
         return next((way for way in self.ways if way.found(folder)), None)
 
+    def notes(self, way: Way, tables: Mapping[str, Table]) -> list[str]:
+        """What a reader must know of its rows in one layout, and what was left out of each side."""
+        found = [(side, note) for side, table in tables.items() for note in table.notes]
+        left = [f"{side}: {note}" for side, note in found if isinstance(note, LeftOut)]
+        return [note for note in (way.note, self.note, *left) if note]
+
     def wanted(self) -> str:
         """What to put where, in a sentence."""
         told = (f"{way.said} ({', '.join(way.train.files)})" for way in self.ways)
