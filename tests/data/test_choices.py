@@ -73,6 +73,8 @@ def test_where_counting_begins() -> None:
     assert counted_from(["0", "3", "1"], [FOUR] * 3) == 0
     assert counted_from([4, 1], [FOUR] * 2) == 1
     assert counted_from(["red"], [FOUR]) == 1
+    mixed = [Choices(("2", "3", "4")), Choices(("yes", "no")), Choices(("2", "3", "4"))]
+    assert counted_from(["3", "yes", "4"], mixed) == "text"  # "yes" can be nothing else, so 3 is no place
     sums = Choices(("3", "4", "12"))
     assert counted_from(["12", "4"], [sums] * 2) == "text"
     with pytest.raises(UserError, match=r"numbers from 1 to 2, .*task\.first=0, 1\."):

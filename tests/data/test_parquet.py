@@ -101,7 +101,8 @@ def test_a_column_that_holds_no_plain_values(store, fails, name):
     message = fails(path, needs=("text", name))
     assert message.startswith(f"{path}: the column {name!r} is of the type ")
     assert message.endswith(
-        "Needed are texts, numbers or the like, lists of them, or either by name; write it as such."
+        "Needed are texts, numbers or the like, lists of them, either by name, or lists of what has names; write it as "
+        "such."
     )
     table = read(path)  # nobody asks for it
     assert table.columns == ROWS
@@ -115,6 +116,17 @@ def test_values_by_name_are_mappings(store):
     table = read(path)
     assert table.columns == {**ROWS, "answers": answers, "idx": [{"row": 1, "part": 2}] * 3}
     assert read(path, needs=("answers",)).column("answers") == answers
+
+
+def test_lists_of_what_has_names(store):
+    """As spans and answers are written."""
+    spans = [[{"start": 0, "end": 2, "label": "x"}], [], None]
+    assert read(store({**ROWS, "spans": pa.array(spans)}), needs=("spans",)).column("spans") == spans
+
+
+def test_a_whole_table_without_what_is_needed_says_why(store, fails):
+    path = store({**ROWS, "deep": NESTED["deep"]})
+    assert "the column 'deep' is of the type " in fails(path, needs=("text", "deep"), whole=True)
 
 
 def test_only_what_is_asked_for_is_read_and_the_rest_is_counted(store, fails):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from maskwright.data.read import read
+from maskwright.data.tagged import rows
 
 CONLL = """-DOCSTART- -X- O O
 
@@ -82,6 +83,16 @@ def test_words_stand_in_the_text_of_the_comment(file):
     assert [table.where(0, i) for i in (0, 1, 3, 5, 7)] == [f"{table.source} line {n}" for n in (3, 5, 7, 10, 13)]
 
 
+def test_a_token_of_one_letter_that_is_two_words(file):
+    """As Portuguese has it."""
+    lines = ["# text = Vou à praia", row("1", "Vou", "VERB"), row("2-3", "à", "_"), row("2", "a", "ADP")]
+    lines += [row("3", "a", "DET"), row("4", "praia")]
+    table = read(file("a.conllu", "\n".join(lines) + "\n\n"))
+    (found,) = rows(table, "text", "upos")
+    assert found.tags == ["VERB", "ADP", "DET", "NOUN"]
+    assert [found.text[a:b] for a, b in found.words] == ["Vou", "à", "à", "praia"]
+
+
 def test_a_text_that_the_words_do_not_make_up_is_told(file):
     table = read(file("a.conllu", "\n".join(["# text = something else", row("1", "A"), row("2", "b")]) + "\n"))
     assert table.columns["text"] == ["A b"]
@@ -90,7 +101,8 @@ def test_a_text_that_the_words_do_not_make_up_is_told(file):
 
 def test_what_does_not_hold_together_in_conllu(file, fails):
     assert "line 1: 2 cells parted by tabs; CoNLL-U has 10." in fails(file("a.conllu", "1\ta\n"))
-    assert "line 1: '1-x' is no range of words" in fails(file("a.conllu", row("1-x", "a") + "\n"))
+    for number in ("1-x", "5-2"):
+        assert f"line 1: '{number}' is no range of words" in fails(file("a.conllu", row(number, "a") + "\n"))
 
 
 def test_a_word_of_a_megabyte_and_a_gzip_file(tmp_path):

@@ -81,6 +81,14 @@ def test_an_answer_that_stands_elsewhere_is_found_and_counted() -> None:
     assert (found.answers, found.moved) == (((40, 46),), 1)
 
 
+def test_the_first_place_that_is_a_word_of_its_own_is_taken() -> None:
+    assert answered("Adair met Ada", "Ada").answers == ((10, 13),)
+    assert answered("Adair met Ada", [{"text": "Ada", "start": 0}]).answers == ((0, 3),)
+    assert answered("Adair", "Ada").answers == ((0, 3),)  # better than none
+    assert answered("x = [] is empty", "[]").answers == ()
+    assert answered("x = [] is empty", ["[]"]).answers == ((4, 6),)
+
+
 @pytest.mark.parametrize("cell", ["", [], {"text": [], "answer_start": []}, " "])
 def test_none(cell: Any) -> None:
     assert answered(CONTEXT, cell).answers == ()

@@ -5,7 +5,7 @@ import pytest
 
 from maskwright.base.errors import UserError
 from maskwright.data.read import read
-from maskwright.data.table import Table
+from maskwright.data.table import Table, plain
 
 
 def test_select_keeps_lines_and_order():
@@ -85,3 +85,11 @@ def test_what_holds_no_rows_is_refused(given, told):
     with pytest.raises(UserError) as caught:
         read(given)
     assert told in str(caught.value)
+
+
+def test_cells_of_frames_are_plain_all_the_way_down():
+    """As pandas holds the answers of SQuAD's Parquet files: arrays inside of mappings."""
+    cell = {"text": np.array(["Ada"], object), "answer_start": np.array([3], np.int32)}
+    found = plain([cell, np.float64("nan"), "x"])
+    assert found == [{"text": ["Ada"], "answer_start": [3]}, None, "x"]
+    assert type(found[0]["answer_start"][0]) is int

@@ -63,6 +63,12 @@ def test_of_mixed_schemes_the_richest_is_told_and_the_rest_breaks_it(
     assert [span for tags in rows for span in spans(tags) if span not in spans(tags, told)] == broken
 
 
+def test_a_slip_makes_no_other_scheme() -> None:
+    rows = [["I-p", "I-p", "O", "I-l"]] * 20
+    assert detect([*rows, ["B-p", "O"]]) == "IOB1"
+    assert detect([*rows, *[["B-p", "O", "B-l"]] * 21]) == "IOB2"
+
+
 def test_what_begins_spans() -> None:
     assert begins([["I-p", "I-p", "O", "I-l", "I-p"], ["B-p", "B-p", "I-l"]]) == (1, 4)
     assert begins([[]]) == (0, 0)

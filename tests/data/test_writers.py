@@ -78,6 +78,12 @@ def test_json_is_answers_by_their_ids(tmp_path: Path) -> None:
     written = write("json", tmp_path / "a.json", answers, fields)
     assert json.loads(written.read_text(encoding="utf-8")) == {"a": "x", "2": "", '"ü': "é\n"}
     assert json.loads(write("json", tmp_path / "b.json", [], fields).read_text(encoding="utf-8")) == {}
+    with pytest.raises(UserError, match=r"row 2 has no id, by which"):
+        find(Writer, "json")().block([{"row": 2, "line": 3, "id": None, "answer": "x"}], fields)
+    twice = [{"row": i, "line": i, "id": name, "answer": "x"} for i, name in enumerate("aba", 1)]
+    with pytest.raises(UserError, match=r"rows 1 and 3 have the id 'a'"):
+        write("json", tmp_path / "c.json", twice, fields)
+    assert not (tmp_path / "c.json").exists()
     with pytest.raises(UserError, match=r"these have no answer. Give another suffix, such as .jsonl"):
         find(Writer, "json")().head(FIELDS)
     with pytest.raises(UserError, match=r"these have no id. Give --id COLUMN"):

@@ -188,6 +188,36 @@ def test_a_run_says_which_class_is_positive(tmp_path: Path, labels: list[str]) -
     assert found.notes == []
 
 
+def test_a_run_of_ranks_is_judged_by_how_far_off_it_is(tmp_path: Path) -> None:
+    """The labels are written in the order of their ranks, which is not that of the alphabet."""
+    names = ["low", "fair", "high", "top"]
+    true = [i % 4 for i in range(200)]
+    near, far = [abs(i - 1) for i in true], [(i + 2) % 4 for i in true]  # all wrong, by one rank and by two
+    task = {"name": "ordinal", "text": "text"}
+    runs = []
+    for name, said in (("near", near), ("far", far)):
+        rows = [
+            {"text": str(i), "target": names[t], "label": names[s]}
+            for i, (t, s) in enumerate(zip(true, said, strict=True))
+        ]
+        runs.append(write_run(tmp_path / name, task, names, rows))
+    found = compare(*runs)
+    assert list(found.verdicts)[:3] == ["kappa", "mae", "accuracy"]
+    assert found.verdicts["mae"].difference.value == pytest.approx(-1.0)
+    assert found.verdicts["accuracy"].difference.value == 0
+    assert "kappa" in found.sentence
+    others = {"prediction": [names[s] for s in near], "text": [str(i) for i in range(200)]}
+    plain = write_run(tmp_path / "plain", {"name": "classification", "text": "text"}, sorted(names), [
+        {"text": str(i), "target": names[t], "label": names[s]} for i, (t, s) in enumerate(zip(true, near, strict=True))
+    ])  # fmt: skip
+    for other in (others, plain):
+        for sides in ((other, runs[1]), (runs[1], other)):
+            assert abs(compare(*sides).verdicts["mae"].difference.value) == pytest.approx(1.0)
+    strange = compare(runs[0], {**others, "prediction": ["splendid", *others["prediction"][1:]]})
+    assert "kappa" not in strange.verdicts
+    assert any("not measured" in note for note in strange.notes)
+
+
 def test_two_runs_that_write_their_classes_differently(tmp_path: Path) -> None:
     ints = [{"text": str(i), "target": t, "label": t} for i, t in enumerate(TRUE)]
     floats = [{"text": str(i), "target": f"{t}.0", "label": f"{t}.0"} for i, t in enumerate(TRUE)]

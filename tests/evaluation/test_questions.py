@@ -34,6 +34,55 @@ def test_something_says_that_texts_are_answers(a: dict[str, Any], b: dict[str, A
     assert found.verdicts["f1"].difference.value == pytest.approx((0 + 1 + 1 + 1 / 3) / 4)
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["Ada", "Babbage", "", "a loom"],  # as a table holds them
+        ['["Ada"]', '[{"text": "Babbage"}]', "[]", '{"text": ["a loom"], "answer_start": [3]}'],
+        [{"text": "Ada", "answer_start": 0}, {"text": ["Babbage"]}, [], ["a loom"]],
+    ],
+)
+def test_the_truth_is_written_as_it_may_be_for_training(cells: list[Any], tmp_path: Path) -> None:
+    """And what the systems say is a text, whatever it looks like."""
+    for name, said in (("one", ["ada", "Babbage", "", "[1]"]), ("two", ["the Ada", "Lovelace", "x", "loom"])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(dict(zip("abcd", said, strict=True))))
+    data = {"id": list("abcd"), "answers": cells}
+    found = compare(str(tmp_path / "one.json"), str(tmp_path / "two.json"), data, "answers")
+    assert list(found.verdicts) == ["f1", "exact_match", "f1_answerable", "no_answer"]
+    assert found.verdicts["exact_match"].difference.value == pytest.approx((0 + 1 + 1 - 1) / 4)
+
+
+# Spans beside the truth as tagging takes it
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        [["B-p", "I-p", "O", "B-l"], ["O", "O", "B-p"]],
+        [[[0, 12, "p"], [16, 22, "l"]], [[11, 15, "p"]]],
+        [[{"start": 0, "end": 13, "label": "p"}, {"start": 16, "end": 22, "label": "l"}], '[[11, 14, "p"]]'],
+    ],
+)
+def test_spans_are_compared_with_any_truth_that_training_takes(label: list[Any]) -> None:
+    texts = ["Ada Lovelace in London", "here comes Bob "]
+    gold = {"text": texts, "label": label}
+    right = [
+        [{"start": 0, "end": 12, "label": "p"}, {"start": 16, "end": 22, "label": "l"}],
+        [{"start": 11, "end": 14, "label": "p"}],
+    ]
+    found = compare({"spans": right, "text": texts}, {"spans": [right[0], []], "text": texts}, gold, "label")
+    assert found.verdicts["f1"].difference.value == pytest.approx(1 - 0.8)
+
+
+def test_tags_of_words_stay_tags_where_the_answers_have_one_for_each() -> None:
+    texts = ["Ada met Bob", "he saw"]
+    tags = (["N", "V", "N"], ["P", "V"])
+    said = [[{"start": i, "end": i + 1, "label": tag} for i, tag in enumerate(row)] for row in tags]
+    gold = {"text": texts, "label": [["N", "V", "N"], ["P", "N"]]}
+    found = compare({"words": said, "text": texts}, {"words": [said[0][:1] * 3, said[1]], "text": texts}, gold, "label")
+    assert found.verdicts["accuracy"].difference.value == pytest.approx((4 - 3) / 5)
+
+
 def test_sets_of_labels_that_one_side_writes_as_texts_are_no_answers_to_questions(tmp_path: Path) -> None:
     """JSON lines with lists, and answers of both systems in tables, their labels by comma."""
     true = [["joy", "love"], ["joy"], [], ["fear", "joy"]] * 5

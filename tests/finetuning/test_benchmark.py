@@ -191,6 +191,39 @@ def test_what_is_finished_is_not_done_again(
     assert "submission.zip lacks 9 of the 11 files that the server takes" in (tmp_path / "out/README.md").read_text()
     with pytest.raises(UserError, match="whose seeds was 1 and is 2"):
         benchmark("glue", archive, resume=True, **{**given, "seeds": 2})
+    for name, value in (("seeds", 2), ("model", "minilm"), ("out", "elsewhere")):
+        with pytest.raises(UserError, match=f"give --{name} in the place of --set {name}="):
+            benchmark("glue", archive, resume=True, **{**given, "settings": {**SHORT, name: value}})
+
+
+def test_other_weights_under_the_same_name_are_another_benchmark(
+    archive: Path, given: dict[str, Any], tiny: Path, make_tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    given |= {"model": str(shutil.copytree(tiny, tmp_path / "model")), "only": ["cola"]}
+    given["settings"] = {**SHORT, "data": {"corpus": (str(archive / "CoLA/train.tsv"),)}}  # JSON has no tuples
+    first = benchmark("glue", archive, **given)
+    assert benchmark("glue", archive, resume=True, **given).told == first.told
+    make_tiny(tmp_path / "model", seed=1)
+    with pytest.raises(UserError, match=r"whose encoder was .* and is "):
+        benchmark("glue", archive, resume=True, **given)
+
+
+def test_rows_that_are_to_be_sent_are_read_before_anything_is_trained(
+    archive: Path, given: dict[str, Any], tmp_path: Path
+) -> None:
+    data = shutil.copytree(archive, tmp_path / "data")
+    with (data / "RTE/test.tsv").open("a") as file:
+        file.write("99\n")
+    with pytest.raises(UserError, match=r"RTE/test\.tsv line 26: 1 cell"):
+        benchmark("glue", data, **given, only=["rte"])
+    assert not (tmp_path / "out/rte").exists()
+
+
+def test_an_encoder_reads_as_far_as_it_can(archive: Path, given: dict[str, Any]) -> None:
+    """Which is not as far as the case usually asks for."""
+    found = benchmark("glue", archive, **{**given, "settings": {**QUICK, "long": "native"}, "only": ["qnli"]})
+    assert found.cases["qnli"]["notes"] == []
+    assert json.loads((given["out"] / "qnli" / "config.json").read_text())["settings"]["max_length"] is None
 
 
 def test_there_is_no_mean_of_unlike_rows() -> None:

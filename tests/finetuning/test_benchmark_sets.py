@@ -131,6 +131,15 @@ def test_pairs_that_share_a_question_are_on_one_side(tmp_path: Path) -> None:
     assert tables(Glue(), "qqp", tmp_path)["train"].column("connected") == [0, 0, 0, 1, 0, 2]
 
 
+def test_a_question_with_two_sentences_is_on_one_side(tmp_path: Path) -> None:
+    """One entails and one does not, so who has seen the one knows the other."""
+    content = "index\tquestion\tsentence\tlabel\n" + "".join(
+        f"{i}\t{question}\t{sentence}\tentailment\n" for i, (question, sentence) in enumerate(["ab", "ac", "dc", "ef"])
+    )
+    sets.write(tmp_path / "qnli_dev/dev.tsv", content)
+    assert tables(Glue(), "qnli", tmp_path)["train"].column("connected") == [0, 0, 0, 1]
+
+
 def test_superglue_and_swag(reviews: Rows, given: dict[str, Any], tmp_path: Path) -> None:
     data = sets.swag(sets.superglue(tmp_path / "data", reviews), reviews)
     found = benchmark("superglue", data, **given)
@@ -161,6 +170,24 @@ def test_words_that_are_meant_at_one_place_are_marked(reviews: Rows, tmp_path: P
         UserError, match=r"train.jsonl line 1: span1_index is 1, where the text has no words for 'the f"
     ):
         tables(Superglue(), "wsc", data)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "field"),
+    [
+        ("multirc", "MultiRC", "passage"),
+        ("record", "ReCoRD", "qas"),
+        ("wsc", "WSC", "target"),
+        ("wic", "WiC", "start1"),
+    ],
+)
+def test_a_row_that_lacks_a_field_is_named(name: str, file: str, field: str, reviews: Rows, tmp_path: Path) -> None:
+    data = sets.superglue(tmp_path, reviews)
+    first, *others = (data / f"{file}/val.jsonl").read_text().splitlines()
+    row = {key: value for key, value in json.loads(first).items() if key != field}
+    sets.write(data / f"{file}/val.jsonl", "\n".join([first, json.dumps(row), *others]) + "\n")
+    with pytest.raises(UserError, match=r"val.jsonl line 2: a field that the row must have is absent or no such: "):
+        tables(Superglue(), name, data)
 
 
 def test_both_layouts_of_superglue_hold_the_same_rows(reviews: Rows, tmp_path: Path) -> None:

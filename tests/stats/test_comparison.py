@@ -42,7 +42,7 @@ def test_a_system_equals_itself() -> None:
     assert found.p == 1
     assert not found.resolved
     assert found.difference.low < 0 < found.difference.high  # another 100 rows might set them apart
-    assert "differs by 0.000" in comparison.sentence("one", "other", "accuracy", found, 100)
+    assert "differs by +0.000 (95 % interval -0." in comparison.sentence("one", "other", "accuracy", found, 100)
 
 
 def test_holm_by_hand() -> None:
@@ -120,7 +120,7 @@ def test_the_verdict_in_words() -> None:
     assert told.startswith("bert is better than tf-idf")
     y, a, b = systems(100, 0.06, 0.05, 0)
     told = comparison.sentence("one", "two", "accuracy", comparison.compare(measures.accuracy, y, a, b), 100)
-    assert told.startswith("These 100 rows do not tell one from two: accuracy differs by")
+    assert told.startswith("These 100 rows do not tell one from two: accuracy differs by +0.000")
     assert "they would show a difference of" in told
 
 

@@ -300,6 +300,37 @@ def test_the_pieces_of_an_answer_cover_it_in_every_kind_of_vocabulary(name: str,
         assert held, said
 
 
+def test_an_answer_keeps_its_marks_where_the_tokenizer_drops_them(tmp_path: Path) -> None:
+    """Accents of their own, behind the letter."""
+    tokenizer = Tokenizer.train(["she met jose at the cafe"], size=80, min_frequency=1)
+    made, context = task(stride=2), "She met Jose\u0301 at the cafe\u0301"
+    found = ["Jose\u0301", "cafe\u0301", "met"]
+    rows = {"question": ["who?"] * 3, "context": [context] * 3, "answers": [[one] for one in found]}
+    examples = made.examples(read(rows), None)
+    inputs = made.inputs(tokenizer, examples, 64)
+    spans = inputs.encodings.spans
+    for row, wanted in enumerate(made.wanted(examples.targets, inputs)):
+        asked = spans[inputs.asked[slice(*inputs.asks[row : row + 2])]]
+        ((first, last),) = wanted
+        assert context[asked[first, 0] : asked[last, 1]] == found[row]
+
+
+def test_white_space_is_no_answer(tmp_path: Path) -> None:
+    """Which byte-level vocabularies have pieces of."""
+    MADE["byte-level"]().save(str(tmp_path / "tokenizer.json"))
+    tokenizer, made = Tokenizer.from_folder(tmp_path), task()
+    context = "The dog\n\n  sees it."
+    examples = made.examples(read({"question": ["who?"], "context": [context], "answers": [["dog"]]}), None)
+    inputs = made.inputs(tokenizer, examples, 64)
+    blank = int(np.flatnonzero([context[a:b].isspace() or a == b for a, b in inputs.encodings.spans.tolist()])[-1])
+    scores = np.zeros((len(inputs.asked), 2), np.float32)
+    scores[inputs.asked == blank] = 9.0
+    (found,) = made.condensed(objects([scores]), inputs)
+    texts = [context[int(start) : int(end)].strip() for start, end, _ in found[1:]]
+    assert texts
+    assert all(texts)
+
+
 def test_an_answer_that_a_window_cuts_is_not_asked_of_it() -> None:
     spans = np.array([[10, 14], [15, 20], [20, 26]])
     assert _inside(spans, [(15, 20)]) == (2, 2)

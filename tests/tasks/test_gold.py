@@ -11,6 +11,7 @@ from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.read import read
+from maskwright.data.tagged import words_in
 from maskwright.tasks import Task
 from maskwright.tasks.tagging import Tagging
 
@@ -37,7 +38,7 @@ def gold(given: Any, labels: Labels | None = None, **options: Any) -> tuple[list
             "row 1: the span from 0 to 3 has the label None; give its name",
         ),
         (TEXT, [[0, 3, None]], "the span from 0 to 3 has the label None"),
-        (TEXT, [[0, 3, float("nan")]], "the span from 0 to 3 has the label nan"),
+        (TEXT, [[0, 3, float("nan")]], "the span from 0 to 3 has the label None"),
         (TEXT, [{"start": 0, "end": 3, "label": " "}], "the span from 0 to 3 has the label ' '"),
         (["Ada", "", "met"], ["B-x", "O", "O"], "row 1: word 2 has no character"),
         (["a", "b"], ["O", ""], "row 1: the tag of word 2 is missing."),
@@ -86,6 +87,16 @@ def test_a_span_has_whole_characters(sign: str) -> None:
     middle = 1 + len(sign)
     spans, _ = gold({"text": [text], "label": [[[1, middle, "x"], [middle, middle + len(sign), "x"]]]})
     assert spans == [[(1, middle, "x"), (middle, middle + len(sign), "x")]]
+
+
+def test_a_word_may_end_with_a_joiner() -> None:
+    """As Malayalam's last consonants were written before they had letters of their own."""
+    text = "\u0d05\u0d35\u0d28\u0d4d\u200d, \u0d35\u0d28\u0d4d\u0d28\u0d41"
+    spans, _ = gold({"text": [text], "label": [[[0, 5, "x"]]]})
+    assert spans == [[(0, 5, "x")]]
+    assert words_in(text, "signs").tolist() == [[0, 5], [5, 6], [7, 12]]
+    with pytest.raises(UserError, match="from 0 to 4 cuts a character in two"):
+        gold({"text": [text], "label": [[[0, 4, "x"]]]})
 
 
 def test_a_mark_that_stands_alone_is_a_character() -> None:

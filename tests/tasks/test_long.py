@@ -96,6 +96,17 @@ def test_of_a_pair_the_second_text_is_long(make: Build) -> None:
         assert max(rows.lengths) == 12
 
 
+def test_head_and_tail_of_a_long_first_text(make: Build) -> None:
+    model = make({"name": "head-tail", "share": 0.5}, {"name": "classification", "pair": "b"}, max_length=16)
+    second = "a play"
+    whole = model.tokenizer.encode([LONG], [second]).ids.tolist()
+    found = model.encode([LONG], [second]).ids.tolist()
+    behind = len(model.tokenizer.encode([second]).ids) - 1  # with the last piece of the template
+    room = 16 - behind - 2  # beside [CLS], and [SEP] behind the first text
+    text, head = whole[1 : len(whole) - behind - 1], round(0.5 * room)
+    assert found == [whole[0], *text[:head], *text[-(room - head) :], *whole[-behind - 1 :]]
+
+
 def test_a_long_first_text_is_cut_as_far_as_it_takes(make: Build) -> None:
     """Where the second one is short, all of the room is used."""
     model = make("chunk-mean", {"name": "classification", "pair": "other"}, max_length=16)
@@ -147,13 +158,13 @@ def test_a_transformer_over_chunks_knows_their_order_and_no_other_text() -> None
     assert (hierarchy(turned, texts)[0] - found[0]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("long", JOINED)
+@pytest.mark.parametrize("long", names(Long))
 def test_saved_and_loaded_it_answers_alike(make: Build, long: str, tmp_path: Path) -> None:
-    made = stirred(make(long, max_length=12))
+    made = stirred(make(long, max_length=None if long == "native" else 12))
     made.save(tmp_path / "model")
     assert (tmp_path / "model" / "maskwright.safetensors").exists() == (long in ("chunk-attention", "hierarchical"))
     again = load(tmp_path / "model")
-    assert again.long == made.long
+    assert (again.long, again.max_length) == (made.long, made.max_length)
     assert again.predict(TEXTS) == made.predict(TEXTS)
     assert [len(made.predict(TEXTS)), made.predict(TEXTS[2])[0]["label"]] == [4, again.predict("")[0]["label"]]
     if long == "hierarchical":

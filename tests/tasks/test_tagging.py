@@ -19,7 +19,7 @@ from maskwright.base.choice import resolve
 from maskwright.base.errors import UserError
 from maskwright.data.labels import Labels
 from maskwright.data.read import read
-from maskwright.data.tagged import _halves, words_in
+from maskwright.data.tagged import halves, words_in
 from maskwright.tasks import Model, Task
 from maskwright.tasks._given import Given
 from maskwright.tasks._gold import Gold
@@ -135,7 +135,7 @@ def test_no_word_ends_inside_of_a_character(signs: list[str]) -> None:
     """So that no answer is a span that would be refused as a label."""
     text = "".join(signs)
     words = words_in(text, "signs").tolist()
-    assert not any(_halves(text, end) for word in words for end in word)
+    assert not any(halves(text, end) for word in words for end in word)
     assert "".join(text[a:b] for a, b in words) == "".join(text.split())
 
 
@@ -190,6 +190,11 @@ def test_labels_with_inner_marks_alone_have_spans_too() -> None:
         ("a \U0001f469\u200d\U0001f4bb", [[2, 4, "x"]], "row 1: the span from 2 to 4 cuts a character in two"),
         (TEXT, [[0, 4, "x"], [2, 5, "x"]], "the spans 'Ada' and 'a L' overlap"),
         (TEXT, [[3, 4, "x"]], "the span from 3 to 4 holds nothing but white space."),
+        (TEXT, [[0, 3, "x"], [4, 12, "x"], "y"], "'y' stands among spans and is none"),
+        (TEXT, [[0, 3, "x"], [4, 12]], "[4, 12] stands among spans and is none"),
+        (["Ada", "met"], [[0.0, 3.0, "x"], [4.0, 7.0, "x"]], "the span from 0.0 to 3.0 is not counted in whole"),
+        (TEXT, [{"start": "0", "end": "3", "label": "x"}], "the span from '0' to '3' is not counted in whole"),
+        (TEXT, [[True, 3, "x"]], "the span from True to 3 is not counted in whole"),
         (
             ["a", "b", "c"],
             ["B-x", "B_x", "O"],

@@ -21,7 +21,9 @@ def test_a_template_is_filled() -> None:
     spec = "{name} costs {price}, {{new}}: {new}; {name}"
     assert fields(spec) == ("name", "price", "new")
     assert of_table(read(ROWS), spec) == ["a bike costs 5, {new}: yes; a bike", "a boat costs 7.5, {new}: ; a boat"]
-    assert of_cells({"name": "a car"}, "{name}, {price}") == "a car, "
+    assert of_cells({"name": "a car", "price": None}, "{name}, {price}") == "a car, "
+    with pytest.raises(UserError, match=r"no column 'price'\. Did you mean 'prize'\? .* write null"):
+        of_cells({"name": "a car", "prize": 3}, "{name}, {price}")
     assert fields("name") is None
     assert template(["a", "b c"]) == "a: {a}; b c: {b c}"
 

@@ -41,7 +41,8 @@ def answered(context: str, cell: Any) -> Answered:
 
 
 def _place(context: str, text: str, start: int | None) -> int:
-    """Where a text stands: where it is said to, or at the place that is nearest to it."""
+    """Where a text stands: where it is said to, or at the place that is nearest to it; where nothing is said, at the
+    first that is no part of a longer word, else at the first."""
     if start is not None and context.startswith(text, start):
         return start
     places, at = [], context.find(text)
@@ -50,14 +51,21 @@ def _place(context: str, text: str, start: int | None) -> int:
         at = context.find(text, at + 1)
     if not places:
         raise UserError(f"the answer {text[:60]!r} does not stand in the context.")
-    return places[0] if start is None else min(places, key=lambda place: abs(place - start))
+    if start is None:
+        return next((place for place in places if _apart(context, place, place + len(text))), places[0])
+    return min(places, key=lambda place: abs(place - start))
+
+
+def _apart(context: str, start: int, end: int) -> bool:
+    """Whether no word goes on at either border."""
+    return not any(0 < at < len(context) and context[at - 1 : at + 1].isalnum() for at in (start, end))
 
 
 def _listed(context: str, cell: Any) -> list[tuple[str, int | None]]:
     if cell is None:
         raise UserError("there are no answers. A question that has none has an empty list of them.")
     if isinstance(cell, str):
-        if not cell.strip():
+        if cell.strip() in ("", "[]"):  # an empty list, as a frame writes it into a table
             return []
         if cell.strip() in context or not cell.lstrip().startswith(("[", "{")):
             return [(cell, None)]

@@ -89,17 +89,19 @@ def _place(said: str, first: int) -> int | None:
 
 def counted_from(labels: Sequence[Any], given: Sequence[Choices]) -> First:
     """The number of the first choice, by all labels that are numbers: 0 where some are 0, 1 where some are those of a
-    last choice, or stand beside letters; and "text" where choices are numbers or letters themselves, and all labels are
-    such.
+    last choice, or stand beside letters; and "text" where all labels are texts of choices, and one of them can be
+    nothing else.
 
     Raises UserError where nothing settles it."""
     pairs = [(_said(label), one) for label, one in zip(labels, given, strict=True)]
     plain = [(said, one) for said, one in pairs if one.names is None]
     numbers = [(int(said), one) for said, one in plain if said.isascii() and said.isdigit()]
     among = bool(plain) and all(one.texts.count(said) == 1 for said, one in plain)
+    letters = any(len(said) == 1 and said.isalpha() for said, _ in plain)
     if not numbers:
-        letters = any(len(said) == 1 and said.isalpha() for said, _ in plain)
         return "text" if among and letters else 1
+    if among and any(len(said) > 1 and not (said.isascii() and said.isdigit()) for said, _ in plain):
+        return "text"  # one is no letter and no number, and so are the others, though they look like places
     texts = len(numbers) == len(plain) and among
     if texts and any(number > len(one.texts) for number, one in numbers):
         return "text"

@@ -37,6 +37,9 @@ def read(
         path = Path(source).expanduser()
         chosen = reader_for(path, reader, settings or Data())
         table = _from_path(chosen, path, () if whole and chosen.sparing else needs)
+        absent = [name for name in needs if name not in table.columns]
+        if absent and whole and chosen.sparing:
+            _from_path(chosen, path, absent)  # which says why it was left out
     else:
         table = from_memory(source)
     if not len(table):

@@ -114,7 +114,8 @@ def from_columns(given: Mapping[str, Sequence[Any]], source: str) -> Table:
 
 
 def plain(cell: Any) -> Any:
-    """A cell as a plain value of Python: numpy's numbers and arrays unpacked, None for all that means "missing".
+    """A cell as a plain value of Python: numpy's numbers and arrays unpacked, inside of lists and mappings too, None
+    for all that means "missing".
 
     That is NaN, NaT and NA: no text, label or score is one of them, and `str` would make the word "nan" of it.
     """
@@ -122,5 +123,9 @@ def plain(cell: Any) -> Any:
         return cell
     if hasattr(cell, "tolist"):
         cell = cell.tolist()
+    if isinstance(cell, list):
+        return [plain(inner) for inner in cell]
+    if isinstance(cell, dict):
+        return {name: plain(inner) for name, inner in cell.items()}
     missing = type(cell).__name__ in _MISSING or (isinstance(cell, float) and cell != cell)
     return None if missing else cell

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from maskwright.base.errors import UserError
+from maskwright.data import tags as schemes
 from maskwright.data.table import Table, plain
 from maskwright.text.words import find
 
@@ -59,6 +60,17 @@ class Labelled:
     found: Split | None = None
     trimmed: int = 0
 
+    def written(self) -> list[Span]:
+        """The spans; of tags those that they write down, as conlleval reads them."""
+        if self.spans is not None:
+            return self.spans
+        return [characters(self.words, inside) for inside in schemes.spans(self.tags or ())]
+
+
+def characters(words: np.ndarray, inside: schemes.Words) -> Span:
+    """A span of words as one of characters."""
+    return Span(int(words[inside.first, 0]), int(words[inside.last - 1, 1]), inside.label)
+
 
 def words_in(text: str, how: Split) -> np.ndarray:
     """(W, 2) int64: where the words of a text stand. None ends inside of what is read as one character."""
@@ -88,8 +100,9 @@ def text_of(cell: Any, bounds: Any = None) -> tuple[str, np.ndarray | None]:
     if not _are_bounds(bounds):
         return cell, None
     words = _bounds(bounds)
-    ends = np.concatenate([[0], words.ravel(), [len(cell)]])
-    if (np.diff(ends) < 0).any():
+    # Words of one letter may be two, as Portuguese "à" is; they stand at one place then.
+    apart = words[np.append(True, (np.diff(words, axis=0) != 0).any(1))[: len(words)]]
+    if (np.diff(np.concatenate([[0], apart.ravel(), [len(cell)]])) < 0).any():
         raise UserError(f"the words {words.tolist()} do not lie in a text of {len(cell)} characters, in order.")
     return cell, _filled(words)
 
@@ -121,15 +134,15 @@ def rows(table: Table, text: str, label: str, how: Split | None = None) -> Itera
 
 
 def _row(text: str, words: np.ndarray | None, label: Any, how: Split | None) -> Labelled:
-    given = _listed(label)
-    if given and all(isinstance(entry, Mapping) or _is_triple(entry) for entry in given):
+    given = [plain(entry) for entry in _listed(label)]
+    if any(isinstance(entry, Mapping | list | tuple) for entry in given):
         spans, trimmed = _spans(given, text)
         own, by = _found(text, words, how)
         return Labelled(text, own, spans=spans, found=by, trimmed=trimmed)
     if not given:  # no span, or a text of no words
         own, by = _found(text, words, how)
         return Labelled(text, own, [] if not len(own) else None, [], by)
-    tags = ["" if (tag := plain(each)) is None else str(tag) for each in given]
+    tags = ["" if tag is None else str(tag) for tag in given]
     missing = next((word for word, tag in enumerate(tags) if not tag.strip()), None)
     if missing is not None:
         raise AtWord(missing, f"the tag of word {missing + 1} is missing.")
@@ -167,26 +180,17 @@ def _listed(label: Any) -> list[Any]:
     return list(label)
 
 
-def _is_triple(entry: Any) -> bool:
-    return isinstance(entry, list | tuple) and len(entry) == 3 and _whole(entry[0]) and _whole(entry[1])
-
-
 def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
     """In order, without white space at their ends, and of how many that was cut off."""
     out, trimmed = [], 0
     for entry in given:
-        try:
-            start, end, label = (
-                (entry["start"], entry["end"], entry["label"]) if isinstance(entry, Mapping) else tuple(entry)
-            )
-        except KeyError as missing:
-            raise UserError(f"a span lacks {missing}: {dict(entry)}. It needs start, end and label.") from None
-        if not (_whole(start) and _whole(end) and 0 <= start < end <= len(text)):
+        start, end, label = _three(entry)
+        if not 0 <= start < end <= len(text):
             raise UserError(
                 f"the span from {start} to {end} does not lie in a text of {len(text)} characters; start is its first "
                 "character, counted from 0, and end the one behind its last."
             )
-        halved = next((place for place in (start, end) if _halves(text, place)), None)
+        halved = next((place for place in (start, end) if halves(text, place)), None)
         if halved is not None:
             raise UserError(
                 f"the span from {start} to {end} cuts a character in two: {text[halved - 1 : halved + 1]!r} is a sign "
@@ -212,12 +216,30 @@ def _spans(given: Sequence[Any], text: str) -> tuple[list[Span], int]:
     return out, trimmed
 
 
-def _halves(text: str, at: int) -> bool:
+def _three(entry: Any) -> tuple[int, int, Any]:
+    """Start, end and label of a span."""
+    try:
+        start, end, label = (entry["start"], entry["end"], entry["label"]) if isinstance(entry, Mapping) else entry
+    except KeyError as missing:
+        raise UserError(f"a span lacks {missing}: {dict(entry)}. It needs start, end and label.") from None
+    except (TypeError, ValueError):
+        start = end = label = None
+    if start is None or isinstance(entry, str):
+        raise UserError(f"{entry!r} stands among spans and is none; each has its start, end and label.")
+    if not (_whole(start) and _whole(end)):
+        raise UserError(f"the span from {start!r} to {end!r} is not counted in whole numbers; give characters, from 0.")
+    return int(start), int(end), label
+
+
+def halves(text: str, at: int) -> bool:
     """Whether a border here stands inside of what is read as one character: before a mark, or what else belongs to the
-    one in front of it, beside a joiner, or between the two letters of a flag (Unicode Standard Annex 29)."""
+    one in front of it, before a joiner or between one and what it joins, or between the two letters of a flag (Unicode
+    Standard Annex 29)."""
     if not 0 < at < len(text) or text[at - 1].isspace():
         return False
-    if JOINER in text[at - 1 : at + 1] or unicodedata.category(text[at])[0] == "M" or GOES_ON.match(text[at]):
+    if text[at - 1] == JOINER and not text[at].isspace() and unicodedata.category(text[at])[0] != "P":
+        return True
+    if text[at] == JOINER or unicodedata.category(text[at])[0] == "M" or GOES_ON.match(text[at]):
         return True
     before = FLAGS.search(text, 0, at) if FLAGS.match(text, at, at + 1) else None
     return before is not None and len(before[0]) % 2 == 1
@@ -228,7 +250,7 @@ def _unhalved(text: str, words: np.ndarray) -> np.ndarray:
     mark behind a joiner."""
     apart = np.ones(len(words), bool)
     for i in np.flatnonzero(words[1:, 0] == words[:-1, 1]).tolist():
-        apart[i + 1] = not _halves(text, int(words[i, 1]))
+        apart[i + 1] = not halves(text, int(words[i, 1]))
     first = np.flatnonzero(apart)
     last = np.append(first[1:], len(words)) - 1
     return np.stack([words[first, 0], words[last, 1]], axis=1) if len(words) else words

@@ -55,7 +55,8 @@ def are_marks(tags: Iterable[str]) -> bool:
 
 
 def detect(rows: Iterable[Sequence[str]]) -> Scheme:
-    """The scheme in which the tags of these texts are written. IOB2, where nothing tells it from others."""
+    """The scheme in which the tags of these texts are written; of IOB1 and IOB2 that which more spans begin by, and
+    IOB2 where nothing tells them apart."""
     rows = list(rows)
     marks = {parted(tag)[0] for tag in {tag for tags in rows for tag in tags}}
     if marks & {"L", "U"}:
@@ -63,7 +64,7 @@ def detect(rows: Iterable[Sequence[str]]) -> Scheme:
     if marks & {"E", "S"}:
         return "IOBES"
     outer, inner = begins(rows)
-    return "IOB1" if inner and not outer else "IOB2"
+    return "IOB1" if inner > outer else "IOB2"
 
 
 def begins(rows: Iterable[Sequence[str]]) -> tuple[int, int]:

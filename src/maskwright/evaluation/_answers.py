@@ -37,6 +37,7 @@ class Answers:
     run: bool = False
     placed: bool = False  #: whether each answer was put beside its row by the row's id
     labels: tuple[str, ...] = ()  #: of a run, in its order
+    ranked: bool = False  #: whether that order means something: what is further off is a worse answer
     separator: str | None = None  #: of a run with several labels a row
     texts: Mapping[str, str] = field(default_factory=dict)  #: how a run's own data call the columns `text` and `pair`
     notes: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ class Sides:
     notes: list[str]
     again: Column | None = None  #: the truth as B tells it, where both do
     label: str = ""  #: the truth's column, where it has a file of its own
+    gold: Table | None = None  #: the rows of that file
 
     @property
     def asked(self) -> bool:
@@ -77,8 +79,8 @@ class Sides:
 
     @property
     def known(self) -> list[tuple[str, ...]]:
-        """The labels of each run among the sides."""
-        return [side.labels for side in (self.a, self.b) if side.labels]
+        """The labels of each run among the sides, first those whose order means something."""
+        return [side.labels for side in sorted((self.a, self.b), key=lambda side: not side.ranked) if side.labels]
 
 
 def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
@@ -99,7 +101,7 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
         raise UserError(f"{gold.source} has {len(gold):,} rows, the answers are {len(first.said):,}.")
     notes += _check_rows(first, second, gold)
     if gold is not None:
-        return Sides(Column("the truth", gold.column(label), gold.where), first, second, notes, label=label)
+        return Sides(Column("the truth", gold.column(label), gold.where), first, second, notes, None, label, gold)
     told = [Column("the truth", s.targets, s.table.where) for s in (first, second) if s.targets is not None]
     if told:
         return Sides(told[0], first, second, notes, *told[1:])
@@ -184,6 +186,7 @@ def _known(path: Path) -> dict[str, Any]:
     return {
         "run": True,
         "labels": tuple(told.get("labels") or ()),
+        "ranked": task.get("name") == "ordinal",
         "separator": task.get("separator"),
         "texts": {role: task[role] for role in ("text", "pair") if task.get(role)},
     }

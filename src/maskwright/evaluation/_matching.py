@@ -84,9 +84,10 @@ def sets(columns: Sequence[Column], known: Known, separator: str) -> tuple[Label
     return labels, found, _unmatched(columns, given, ours)
 
 
-def parsed(cell: Any) -> Any:
-    """A list that was written as JSON into a table, as `maskwright predict` does; anything else as it is."""
-    if not isinstance(cell, str) or not cell.lstrip().startswith("["):
+def parsed(cell: Any, opening: tuple[str, ...] = ("[",)) -> Any:
+    """A list that was written as JSON into a table, as `maskwright predict` does, or what else begins with `opening`;
+    anything else as it is."""
+    if not isinstance(cell, str) or not cell.lstrip().startswith(opening):
         return cell
     try:
         return json.loads(cell)

@@ -10,7 +10,9 @@ import numpy as np
 
 from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
-from maskwright.evaluation._answers import Column
+from maskwright.data import tags as schemes
+from maskwright.data.tagged import WORDS, rows
+from maskwright.evaluation._answers import Column, Sides
 from maskwright.evaluation._matching import parsed
 from maskwright.stats import answers as answered
 from maskwright.stats import spans as measured
@@ -19,27 +21,50 @@ from maskwright.stats.measures import Measure
 Make = Callable[[Any, Any], dict[str, Measure]]
 
 
-def parts(columns: Sequence[Column], asked: bool = False) -> tuple[Make, list[np.ndarray]] | None:
+def parts(sides: Sides) -> tuple[Make, list[np.ndarray]] | None:
     """What to measure, and each side as (n,) of a set of spans, or of a tuple of tags a row; None where no cell holds a
     part of a text, and none is a list of tags.
 
-    columns: as `Sides.columns`; asked: as `Sides.asked`. Where the truth is a list of tags, answers with places are
-    taken for the tags of its words. Raises UserError for a side that says it in another way.
+    Where the truth is a list of tags that are no spans, answers with places are taken for the tags of its words. Raises
+    UserError for a side that says it in another way.
     """
-    columns = [replace(column, cells=[parsed(cell) for cell in column.cells]) for column in columns]
-    if _are_true_answers(columns[0].cells, asked) and _are_texts(columns[1:]):
-        return _texts(columns)
+    given = sides.columns
+    one, *again = (_read(column, ("[", "{")) for column in (given[0], *given[3:]))
+    if _are_true_answers(one.cells, sides.asked) and _are_texts(given[1:3]):
+        return _texts([one, *given[1:3], *again])
+    columns = [_read(column, ("[",)) for column in given]
     if not any(_is_part(cell) for column in columns for cell in column.cells):
         return _words(columns) if _are_tags(columns) else None
-    truth = columns[0]
+    columns[0] = truth = _in_characters(columns, sides)
     if any(isinstance(entry, str) for cell in truth.cells if isinstance(cell, list) for entry in cell):
         return _words(columns)
     return measured.entities, [objects([_spans(cell, c, i) for i, cell in enumerate(c.cells)]) for c in columns]
 
 
+def _read(column: Column, opening: tuple[str, ...]) -> Column:
+    return replace(column, cells=[parsed(cell, opening) for cell in column.cells])
+
+
+def _in_characters(columns: Sequence[Column], sides: Sides) -> Column:
+    """The truth; that of a file of its own as tagging reads it: spans however they are written, without white space at
+    their ends, and tags as the spans that they write down, unless the answers are one for each word too."""
+    truth, gold = columns[0], sides.gold
+    known = [side.texts["text"] for side in (sides.a, sides.b) if "text" in side.texts]
+    text = next((name for name in (*known, "text", WORDS) if gold is not None and name in gold.columns), None)
+    if gold is None or text is None:
+        return truth
+    found = list(rows(gold, text, sides.label))
+    tagged = [row.tags for row in found if row.tags]
+    if tagged:
+        by_word = all(len(row.tags or ()) == len(said) for row, said in zip(found, columns[1].cells, strict=True))
+        if by_word or not schemes.are_spans(tag for tags in tagged for tag in tags):
+            return truth
+    return replace(truth, cells=[[span._asdict() for span in row.written()] for row in found])
+
+
 def _are_true_answers(cells: Sequence[Any], asked: bool) -> bool:
-    """Whether each cell is a list of true answers to a question. A list of plain texts may be a set of labels as well:
-    something has to say which, `asked` or an entry with its `text`."""
+    """Whether each cell says true answers to a question. Plain texts may be labels as well: something has to say which,
+    `asked` or an entry with its `text`."""
     said = asked or any(_has_text(each) for cell in cells for each in (cell if isinstance(cell, list) else [cell]))
     return said and all(_true_texts(cell) is not None for cell in cells)
 
@@ -63,9 +88,11 @@ def _texts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]]:
 
 def _true_texts(cell: Any) -> tuple[str, ...] | None:
     """The texts of a list of true answers: each a text, or with its `text`; or lists by name, as the library datasets
-    has them. None for what is no such list."""
+    has them; or of a single one, which may be blank for none. None for what is no such list."""
     if isinstance(cell, Mapping) and isinstance(cell.get("text"), list):
         cell = cell["text"]
+    if isinstance(cell, str) or _has_text(cell):
+        cell = [cell] if not isinstance(cell, str) or cell.strip() else []
     if not isinstance(cell, list):
         return None
     return tuple(str(one["text"] if _has_text(one) else one) for one in cell)

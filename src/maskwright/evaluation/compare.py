@@ -70,8 +70,8 @@ def compare(
     in a column `target` of either side (a run folder has it). Answers are classes, sets of labels (lists, or texts cut
     at `separator`, by default the run's or a comma), numbers with fractions, spans of the text, a tag for each word, or
     answers to questions: by id, in a column `answer`, or beside a truth called `answers` or one of entries with `text`.
-    metric: the one that the sentence is about; accuracy, f1_macro, pearson or f1 unless stated. Raises UserError where
-    the sides do not answer the same rows.
+    metric: the one that the sentence is about; accuracy, kappa (of ranks), f1_macro, pearson or f1 unless stated.
+    Raises UserError where the sides do not answer the same rows.
     """
     sides = read_sides(a, b, data, label)
     make, (y, *said), notes = comparable(sides, separator)
@@ -96,9 +96,10 @@ def compare(
 
 def comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.ndarray], list[str]]:
     """What to measure, the columns of `Sides` as arrays, and notes: of parts of the texts, of sets of labels, of
-    numbers where some have fractions and no run says that they are classes, else of classes."""
+    numbers where some have fractions and no run says that they are classes, else of classes, which a run of ranks has
+    in an order."""
     known, columns = sides.known, sides.columns
-    tagged = parts(columns, sides.asked)
+    tagged = parts(sides)
     if tagged is not None:
         return *tagged, []
     listed = any(isinstance(cell, LISTS) for column in columns for cell in column.cells)
@@ -110,7 +111,15 @@ def comparable(sides: Sides, separator: str | None) -> tuple[Measures, list[np.n
     if scores is not None:
         return measures.regression, scores, []
     labels, found, notes = classes(columns, known)
-    return lambda y, said: measures.classification(y, said, len(labels)), found, notes
+    ranked = sides.a.ranked or sides.b.ranked
+    if ranked and len(labels) > len(known[0]):
+        notes.append("Not all labels here are ranks of the run, so how far off an answer is was not measured.")
+        ranked = False
+
+    def make(y: Any, said: Any) -> dict[str, Measure]:
+        return (measures.ranks(y, said) if ranked else {}) | measures.classification(y, said, len(labels))
+
+    return make, found, notes
 
 
 def _one(make: Measures, name: str) -> Callable[[Any, Any], Measure]:

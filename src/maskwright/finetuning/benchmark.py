@@ -6,6 +6,7 @@ those that are finished as they are. A case that cannot be run is told and does 
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ from maskwright.base.files import read_json, write_json, write_text
 from maskwright.data.table import Table
 from maskwright.finetuning._benchmark_case import predicted, submitted, told_of
 from maskwright.finetuning._benchmark_table import page
-from maskwright.finetuning.benchmarks import Benchmark, Case, Way, digests, known_encoder
+from maskwright.finetuning.benchmarks import Benchmark, Case, Way, digest, digests, known_encoder
 from maskwright.finetuning.run import Run, finetune
 from maskwright.models import data_folder, limit
 from maskwright.runs import RunFolder
+from maskwright.tasks.long import Long
+from maskwright.tasks.long.head import Head
 
-FORMAT = 2  #: of results.json
+FORMAT = 3  #: of results.json
 RESULTS, PAGE, ZIP = "results.json", "README.md", "submission.zip"
 SENT, PREDICTED = "submission", "predictions"  #: folders of what a server takes, and of what a program judges
 
@@ -48,13 +51,15 @@ class Results:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What all cases of a call share. data: as it was given; where: its folder."""
+    """What all cases of a call share. data: as it was given; where: its folder; encoder: the digest of the
+    model's."""
 
     made: Benchmark
     data: str
     where: Path
     folder: Path
     model: str
+    encoder: str
     seeds: int
     settings: Mapping[str, Any]
     resume: bool
@@ -84,7 +89,10 @@ def benchmark(
     """
     made, tell = resolve(Benchmark, name), say or (lambda _: None)
     folder, where = Path(out or f"runs/{made.name}"), data_folder(data)
-    asked = _Asked(made, str(data), where, folder, model, seeds, settings or {}, resume, quiet, limit(model))
+    asked = _Asked(
+        made, str(data), where, folder, model, digest(model), seeds, settings or {}, resume, quiet, limit(model)
+    )
+    _check(asked.settings)
     cases = _chosen(made, only)
     ways = {case.name: way for case in cases if (way := case.way(where)) is not None}
     absent = [case.wanted() for case in cases if case.name not in ways]
@@ -134,10 +142,18 @@ def _chosen(made: Benchmark, only: Sequence[str]) -> Sequence[Case]:
     return [case for case in cases if not only or case.name in only]
 
 
+def _check(settings: Mapping[str, Any]) -> None:
+    """Raises UserError for settings that are the benchmark's own, and would be another's than its page says."""
+    taken = next((name for name in ("model", "seeds", "out") if name in settings), None)
+    if taken is not None:
+        raise UserError(f"{taken} is one for all cases of a benchmark: give --{taken} in the place of --set {taken}=.")
+
+
 def _begun(asked: _Asked) -> dict[str, Any]:
-    """What an earlier call found with the same model, seeds and settings. Raises UserError where it had others."""
-    head = {"format": FORMAT, "benchmark": asked.made.name, "model": asked.model, "seeds": asked.seeds}
-    head["settings"] = dict(asked.settings)
+    """What an earlier call found with the same weights, seeds and settings. Raises UserError where it had others."""
+    head: dict[str, Any] = {"format": FORMAT, "benchmark": asked.made.name, "model": asked.model}
+    head |= {"encoder": asked.encoder, "seeds": asked.seeds, "settings": dict(asked.settings)}
+    head = json.loads(json.dumps(head, default=str))  # as it will be read
     if not (asked.folder / RESULTS).exists():
         return {**head, "cases": {}, "failed": {}}
     found: dict[str, Any] = read_json(asked.folder / RESULTS)
@@ -175,6 +191,7 @@ def _case(asked: _Asked, case: Case, way: Way, before: Mapping[str, Any] | None,
     if before is not None and _is_finished(asked, case, before, made_of):
         return {**before, **made_of}
     tables, (settings, shorter) = way.tables(asked.where), _fitting(asked, settings_of(case, way))
+    unlabelled = {name: rows.table(asked.where) for name, rows in way.sent(asked.where).items()}
     run = finetune(
         train=tables["train"], eval=tables.get("eval"), test=tables.get("test"),
         also={side: tables[side] for side in way.also if side in tables}, task={**case.task, **way.task},
@@ -183,13 +200,15 @@ def _case(asked: _Asked, case: Case, way: Way, before: Mapping[str, Any] | None,
     )  # fmt: skip
     told = told_of(asked.made, case, way, run, tables, encoder)
     told["notes"] += shorter
-    return {**told, **made_of, "sent": _sent(asked, case, way, run, tables)}
+    return {**told, **made_of, "sent": _sent(asked, case, way, run, tables, unlabelled)}
 
 
 def _fitting(asked: _Asked, usual: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """What a case is trained with; a note where an encoder cannot read as much of a text as the case usually has."""
     found = merge(usual, asked.settings)
     length = usual.get("max_length")
+    if resolve(Long, found.get("long", Head())).whole and "max_length" not in asked.settings:
+        return {**found, "max_length": None}, []
     if (
         length is None
         or asked.limit is None
@@ -207,10 +226,12 @@ def _is_finished(asked: _Asked, case: Case, before: Mapping[str, Any], made_of: 
     return same and there and RunFolder(asked.folder / case.name).complete
 
 
-def _sent(asked: _Asked, case: Case, way: Way, run: Run, tables: Mapping[str, Table]) -> list[str]:
+def _sent(
+    asked: _Asked, case: Case, way: Way, run: Run, tables: Mapping[str, Table], unlabelled: Mapping[str, Table]
+) -> list[str]:
     """Writes the files that judges take. Returns their paths in the benchmark's folder."""
     files = {
-        SENT: submitted(asked.made, case, way, run, asked.where),
+        SENT: submitted(asked.made, case, run, unlabelled),
         PREDICTED: predicted(asked.made, case, way, run, tables),
     }
     out = []

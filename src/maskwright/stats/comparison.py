@@ -189,7 +189,7 @@ def sentence(name_a: str, name_b: str, metric: str, verdict: Verdict, rows: int)
     )
     close = " The test and the interval disagree: it is a close call." if _disagree(verdict) else ""
     return (
-        f"These {rows:,} rows do not tell {name_a} from {name_b}: {metric} differs by {abs(d.value):.3f} "
+        f"These {rows:,} rows do not tell {name_a} from {name_b}: {metric} differs by {d.value:+.3f} "
         f"({_reach(d, f'{d.low:+.3f} to {d.high:+.3f}')}p = {verdict.p:.3g}); {power}.{close}"
     )
 

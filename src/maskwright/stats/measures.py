@@ -245,6 +245,12 @@ def of_rows(metric: Callable[..., float], *sides: ArrayLike) -> Measure:
     return Measure(of)
 
 
+def ranks(targets: ArrayLike, predictions: ArrayLike) -> dict[str, Measure]:
+    """What is told of classes in an order beside `classification`: kappa, and mae in ranks."""
+    y, p = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
+    return {"kappa": kappa(y, p), "mae": error(mean(np.abs(y - p), low=0.0))}
+
+
 def classification(
     targets: ArrayLike, predictions: ArrayLike, classes: int, scores: ArrayLike | None = None
 ) -> dict[str, Measure]:

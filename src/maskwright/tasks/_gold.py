@@ -12,7 +12,7 @@ import numpy as np
 from maskwright.base.errors import UserError, unknown
 from maskwright.base.words import counted
 from maskwright.data import tags as schemes
-from maskwright.data.tagged import Labelled, Span, words_in
+from maskwright.data.tagged import Labelled, Span, characters, words_in
 
 Where = Callable[..., str]  #: where a row stands, or one of its words (`Table.where` of that row)
 
@@ -73,10 +73,6 @@ def of_spans(
         word = ids.index(None)
         raise UserError(f"{where(word)}: the model has no tag {tags[word]!r}, which {scheme} needs for a span there.")
     return Gold(row.words, np.array(ids, np.int64), names, spans, strict)
-
-
-def characters(words: np.ndarray, inside: schemes.Words) -> Span:
-    return Span(int(words[inside.first, 0]), int(words[inside.last - 1, 1]), inside.label)
 
 
 def said(

@@ -93,7 +93,8 @@ class Model:
         long = resolve(Long, long)
         check_long(long, task)
         join(loaded, long, task, labels)
-        max_length = long.length(max_length, loaded.limit, loaded.usual)
+        if not finished:  # a saved length is what this way had asked for
+            max_length = long.length(max_length, loaded.limit, loaded.usual)
         new = tuple(sorted({name.split(".")[0] for name in loaded.new}))
         began = any(part in new for part in ANSWERING)
         if loaded.replaced or not (began or finished or weights == "random"):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from maskwright.base.errors import UserError
+from maskwright.base.errors import UserError, unknown
 from maskwright.data.table import Table
 
 ALL = "*"  #: a template of all columns but that of the label
@@ -75,7 +75,9 @@ def string(cell: Any, column: str) -> str:
 
 
 def _cell(cells: Mapping[str, Any], name: str) -> str:
-    cell = cells.get(name)
+    if name not in cells:
+        raise UserError(f"{unknown('column', name, cells)} Where a row has nothing there, write null.")
+    cell = cells[name]
     if cell is None or cell != cell:
         return ""
     return ("yes" if cell else "no") if isinstance(cell, bool) else string(cell, name)

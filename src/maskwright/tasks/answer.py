@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from maskwright.data.answered import answered
 from maskwright.data.doubts import ID, empty
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
+from maskwright.data.tagged import halves
 from maskwright.nn.segments import log_sum_exp
 from maskwright.stats import answers as measured
 from maskwright.stats.measures import Measure
@@ -27,7 +29,7 @@ from maskwright.tasks._task import Examples, Task
 from maskwright.tasks.long import Long
 from maskwright.text.encodings import Encodings
 from maskwright.text.tokenizer import Tokenizer
-from maskwright.text.windows import Windowed, windowed_pairs
+from maskwright.text.windows import Windowed, first_text, windowed_pairs
 
 NULL = -1.0  #: the place of having no answer
 TITLE = "title"  #: column of the article that a context is from, as SQuAD has it
@@ -171,7 +173,7 @@ class Answer(Task):
                 "stands. Switch that off (normalise=False), or take another encoder."
             )
         whole = tokenizer.encode(firsts, examples.pairs, details=True, prepared=True)
-        return windowed_pairs(whole, max_length, self.stride)
+        return windowed_pairs(_readable(whole, examples.pairs), max_length, self.stride)
 
     def shortened(self, long: Long) -> str:
         return "cut at the end of the question"
@@ -302,6 +304,26 @@ class Answer(Task):
 NEXT = 4  #: how many further answers are told
 
 
+def _readable(whole: Encodings, contexts: Sequence[str]) -> Encodings:
+    """Pairs whose pieces of the second text stand for what a person reads: with the marks behind them that the
+    tokenizer drops, and without white space, where a piece has nothing else."""
+    assert whole.spans is not None
+    assert whole.words is not None
+    spans = whole.spans.copy()
+    for (first, end), context in zip(pairwise(whole.offsets.tolist()), contexts, strict=True):
+        own = spans[first + first_text(whole.words[first:end])[1] : end - 1]
+        if not context.isascii():
+            for i, following in enumerate([*own[1:, 0].tolist(), len(context)]):
+                while own[i, 1] < following and halves(context, int(own[i, 1])):
+                    own[i, 1] += 1
+        last = 0
+        for i, (start, stop) in enumerate(own.tolist()):
+            if context[start:stop].isspace():
+                own[i] = last
+            last = max(last, int(own[i, 1]))
+    return replace(whole, spans=spans)
+
+
 def _threshold(calibration: Calibration | None) -> float:
     return calibration.thresholds[0] if calibration is not None and calibration.thresholds else 0.0
 
@@ -350,6 +372,8 @@ def _likeliest(scores: np.ndarray, spans: np.ndarray, longest: int, most: int) -
     ends = starts + sizes
     there = ends < count
     starts, ends = starts[there], ends[there]
+    told = spans[ends, 1] > spans[starts, 0]  # what has no character is no answer
+    starts, ends = starts[told], ends[told]
     sums = scores[starts, 0] + scores[ends, 1]
     least = np.partition(sums, len(sums) - most)[len(sums) - most] if len(sums) > most else -np.inf
     some = np.flatnonzero(sums >= least)

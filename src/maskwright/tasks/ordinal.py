@@ -120,12 +120,7 @@ class Ordinal(Classification):
         self, scores: np.ndarray, targets: np.ndarray, calibration: Calibration | None = None
     ) -> dict[str, Measure]:
         """kappa, quadratically weighted (Cohen 1968), mae in ranks, and what classes have."""
-        said = self.said(scores)
-        return {
-            "kappa": measures.kappa(targets, said),
-            "mae": measures.error(measures.mean(np.abs(targets - said), low=0.0)),
-            **super().measures(scores, targets, calibration),
-        }
+        return {**measures.ranks(targets, self.said(scores)), **super().measures(scores, targets, calibration)}
 
     def describe(self, labels: Labels | None) -> dict[str, Any]:
         """Each output is a question: whether the rank is above this one, if it is not below it."""

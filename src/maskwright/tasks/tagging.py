@@ -21,7 +21,7 @@ from maskwright.data import tags as schemes
 from maskwright.data.label_names import name_ids
 from maskwright.data.labels import Labels
 from maskwright.data.table import Table
-from maskwright.data.tagged import WORDS, Labelled, Span, Split, rows, text_of, words_in
+from maskwright.data.tagged import WORDS, Labelled, Span, Split, characters, rows, text_of, words_in
 from maskwright.nn.transitions import Moves, Transitions, parted, surprise
 from maskwright.stats import spans as measured
 from maskwright.stats.calibration import Temperature
@@ -30,7 +30,7 @@ from maskwright.tasks import _worded as worded
 from maskwright.tasks._calibration import SPREAD, Calibration, temperature
 from maskwright.tasks._chain import Chain, Said, fitting, unbound
 from maskwright.tasks._given import Given, Inputs
-from maskwright.tasks._gold import characters, counts, of_spans, of_words, said
+from maskwright.tasks._gold import counts, of_spans, of_words, said
 from maskwright.tasks._label_set import LabelSetTask
 from maskwright.tasks._prepared import prepared
 from maskwright.tasks._task import Example, Examples

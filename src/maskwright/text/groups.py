@@ -73,9 +73,10 @@ def chunked(whole: Encodings, max_length: int, overlap: int, pairs: bool) -> Gro
 
 
 def shortened(whole: Encodings, max_length: int, kept: Kept, pairs: bool) -> Encodings:
-    """B texts, encoded whole and with details, each with at most `max_length` pieces. kept: what stays of a longer one,
-    of pairs of the second text. Raises UserError for a length without room for text."""
-    return _shortened(whole, max_length, kept, _frames(max_length, pairs))
+    """B texts, encoded whole and with details, each with at most `max_length` pieces. kept: what stays of a longer one;
+    of pairs the first text is cut to half of the length where it takes that, then the second one. Raises UserError for
+    a length without room for text."""
+    return _shortened(whole, max_length, kept, _frames(max_length, pairs, kept))
 
 
 def shortened_firsts(whole: Encodings, max_length: int, kept: Kept) -> Encodings:
@@ -97,5 +98,5 @@ def _shortened(whole: Encodings, max_length: int, kept: Kept, frame: Callable[[n
     return taken(whole, take, [1] * len(take))
 
 
-def _frames(max_length: int, pairs: bool) -> Callable[[np.ndarray], Frame]:
-    return (lambda words: paired(words, max_length)) if pairs else single
+def _frames(max_length: int, pairs: bool, kept: Kept = beginning) -> Callable[[np.ndarray], Frame]:
+    return (lambda words: paired(words, max_length, kept=kept)) if pairs else single

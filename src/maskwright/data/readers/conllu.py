@@ -70,7 +70,7 @@ def _rows(blocks: list[Block], source: str, strange: list[int]) -> Iterator[Sent
 
 def _range(cell: str, where: str) -> tuple[int, int]:
     first, _, last = cell.partition("-")
-    if not (first.isdigit() and last.isdigit()):
+    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise UserError(f"{where}: {cell!r} is no range of words such as 1-2.")
     return int(first), int(last)
 

@@ -14,8 +14,8 @@ from maskwright.data.table import NoColumn, Table, plain
 
 
 class Parquet(Reader):
-    """Cells are texts, numbers, booleans, dates, lists of such, as the labels of a row with several are, or either by
-    name, as the answers of a question are."""
+    """Cells are texts, numbers, booleans, dates, lists of such, as the labels of a row with several are, either by
+    name, as the answers of a question are, or lists of what has names, as spans are."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     sparing: ClassVar[bool] = True
@@ -56,7 +56,7 @@ def _chosen(schema: Any, needs: Sequence[str], source: str) -> list[str]:
         if not _is_simple(kind := schema.field(name).type):
             raise UserError(
                 f"{source}: the column {name!r} is of the type {kind}. Needed are texts, numbers or the like, lists "
-                f"of them, or either by name; write it as such."
+                f"of them, either by name, or lists of what has names; write it as such."
             )
     can = [name for name, count in counts.items() if count == 1 and _is_simple(schema.field(name).type)]
     return list(dict.fromkeys(needs)) or can
@@ -65,6 +65,8 @@ def _chosen(schema: Any, needs: Sequence[str], source: str) -> list[str]:
 def _is_simple(kind: Any) -> bool:
     from pyarrow import types
 
+    if _is_list(kind) and types.is_struct(kind.value_type):
+        kind = kind.value_type
     if types.is_struct(kind):
         return all(_is_flat(kind.field(i).type) for i in range(kind.num_fields))
     return _is_flat(kind)
@@ -73,10 +75,16 @@ def _is_simple(kind: Any) -> bool:
 def _is_flat(kind: Any) -> bool:
     from pyarrow import types
 
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind) or types.is_dictionary(kind):
+    if _is_list(kind) or types.is_dictionary(kind):
         kind = kind.value_type
     binary = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
     return not types.is_nested(kind) and not any(is_one(kind) for is_one in binary)
+
+
+def _is_list(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _cells(column: Any, name: str, source: str) -> list[Any]:

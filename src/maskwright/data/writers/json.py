@@ -38,6 +38,11 @@ class Json(Writer):
                     f"row {answer['row']} (line {answer['line']}) has no answer: {answer['error']} A .json file has no "
                     "place for that; write .jsonl, or mend the row."
                 )
+            if answer["id"] is None:
+                raise UserError(
+                    f"row {answer['row']} has no id, by which a .json file would hold its answer. Give it one, or "
+                    "write .jsonl."
+                )
             lines.append(f"{json.dumps(str(answer['id']))}: {json.dumps(answer['answer'] or '')}".encode() + BETWEEN)
         return b"".join(lines)
 
@@ -46,7 +51,16 @@ class Json(Writer):
 
 
 def _convert(part: Path, new: Path) -> None:
-    """The lines as one object."""
+    """The lines as one object. Raises UserError for an id that stands twice, of which readers would lose the first."""
+    with part.open("rb") as lines:
+        first = dict[str, int]()
+        for number, line in enumerate(lines, 1):
+            name, _ = json.JSONDecoder().raw_decode(line.decode())
+            if first.setdefault(name, number) != number:
+                raise UserError(
+                    f"rows {first[name]:,} and {number:,} have the id {name!r}, and a .json file holds one answer for "
+                    "each. Give each row an id of its own, or write .jsonl."
+                )
     with part.open("rb") as lines, new.open("wb") as out:
         out.write(b"{\n")
         shutil.copyfileobj(lines, out)

@@ -59,6 +59,10 @@ def _remade(table: Table, made: Made) -> Table:
             found = made({column: values[i] for column, values in table.columns.items()})
         except UserError as problem:
             raise UserError(f"{table.where(i)}: {problem}") from None
+        except (KeyError, TypeError, AttributeError, IndexError) as problem:
+            raise UserError(
+                f"{table.where(i)}: a field that the row must have is absent or no such: {problem}"
+            ) from None
         kept = [cells for cells in found if cells is not None]
         rows += kept
         places += [table.where(i)] * len(kept)

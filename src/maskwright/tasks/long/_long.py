@@ -36,6 +36,7 @@ class Long(Part):
     #: of which texts a class of transformers gives the same logits, where it is given the same pieces: of all, of those
     #: of one sequence, of none
     alike: ClassVar[Literal["all", "short", "none"]] = "all"
+    whole: ClassVar[bool] = False  #: whether it reads as far as the encoder does, so that no length is asked for
     otherwise: ClassVar[str | None] = None  #: what it does otherwise, behind "In transformers"
 
     @abstractmethod

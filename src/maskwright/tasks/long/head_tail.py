@@ -15,7 +15,8 @@ from maskwright.text.tokenizer import Tokenizer
 
 
 class HeadTail(Long):
-    """The paper keeps 128 pieces of the beginning and 382 of the end. Of a pair the second text loses its middle."""
+    """The paper keeps 128 pieces of the beginning and 382 of the end. Of a pair, each text that is cut loses its
+    middle."""
 
     otherwise: ClassVar[str | None] = "a long text is cut at one of its ends, and not in its middle"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from maskwright.base.errors import UserError
 from maskwright.tasks.long.head import Head as Beginning
 
 
 class Native(Beginning):
     """Sequences as long as the encoder takes; what is longer still is cut at the end."""
+
+    whole: ClassVar[bool] = True
 
     def length(self, asked: int | None, limit: int | None, usual: int) -> int | None:
         if asked is not None:
