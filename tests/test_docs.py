@@ -14,6 +14,7 @@ from typing import Any
 import novel
 import pyarrow as arrow
 import pytest
+import sets
 from markup import CODE, FENCE, LINK, REPOSITORY
 from pyarrow import parquet
 
@@ -245,6 +246,16 @@ def test_the_commands_and_the_python_of_tasks_run(
     for name, wrong in (("ours", 0), ("theirs", 5)):
         said = {one["id"]: "" if int(one["id"]) < wrong else things[int(one["id"])] for one in asked}
         Path(f"{name}.json").write_text(json.dumps(said))
+    sets.swag(sets.superglue(sets.glue(Path("sets"), reviews), reviews), reviews)
+    for side in ("train", "dev"):
+        for version in ("1.1", "2.0"):
+            sets.squad(Path(f"sets/{side}-v{version}.json"), sets.questions(reviews, version == "2.0"))
+    spans = [{"text": t, "spans": [{"start": 4, "end": 4 + len(t.split()[1]), "label": "thing"}]} for t in texts]
+    topics = [{"text": t, "topics": ["film"] * (i % 2) + ["news"] * (i % 3 > 0)} for i, t in enumerate(texts)]
+    for name, rows in (("spans", spans), ("topics", topics)):
+        Path(f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    marked = ["/".join(["joy"] * (i % 2) + ["fear"] * (i % 3 > 0)) for i in range(len(texts))]
+    write_csv(tmp_path / "emotions.csv", {"text": texts, "label": marked})
     Path("sets/wnut17").mkdir(parents=True)
     for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"):
         Path("sets/wnut17", name).write_text(Path("names.conll").read_text())

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 import maskwright
+from maskwright.base.choice import resolve
+from maskwright.base.errors import UserError
+from maskwright.data.labels import Labels
 
 Run = Callable[..., tuple[int, str, str]]
 Reviews = dict[str, list[Any]]
@@ -161,6 +164,29 @@ def test_how_a_file_is_read_can_be_said(run: Run, finished: dict[str, Path], tmp
     code, _, err = run("predict", finished["single"], "--data", file, "--set", "train.lr=1")
     assert code == 2
     assert "data.NAME, task.NAME" in err
+
+
+def test_a_text_that_was_cut_is_said(run: Run, finished: dict[str, Path]) -> None:
+    code, out, err = run("predict", finished["single"], "--text", "the film was dull " * 20, "--text", "a play")
+    assert code == 0
+    assert "pieces_cut" in answers(out)[0]
+    assert "1 of 2 texts are longer than 24 pieces and were cut at the end" in " ".join(err.split())
+
+
+def test_a_row_may_lack_what_others_have(run: Run, tiny: Path, tmp_path: Path) -> None:
+    """As it may for training, where it is null."""
+    task = maskwright.tasks.Task
+    made = maskwright.tasks.Model.build(
+        tiny, resolve(task, {"name": "classification", "text": "{a}; {b}"}), Labels(("x", "y")), precision="fp32"
+    )
+    made.save(tmp_path / "model")
+    (tmp_path / "rows.jsonl").write_text('{"a": "the film", "b": "was dull"}\n{"a": "a play"}\n')
+    code, out, _ = run("predict", tmp_path / "model", "--data", tmp_path / "rows.jsonl")
+    assert code == 0
+    whole = made.predict(["the film; was dull", "a play; "])
+    assert [answer["label"] for answer in answers(out)] == [answer["label"] for answer in whole]
+    with pytest.raises(UserError, match="no column 'b'"):
+        list(made.stream([{"a": "a play"}]))
 
 
 def test_a_device_that_is_not_there(run: Run, finished: dict[str, Path]) -> None:

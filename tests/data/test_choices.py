@@ -31,7 +31,7 @@ def test_choices_of_a_row(cells: list[Any], columns: list[str], found: tuple[Any
 @pytest.mark.parametrize(
     ("cells", "columns", "said"),
     [
-        ([["a"]], ["choices"], "there are 1 choices in 'choices'"),
+        ([["a"]], ["choices"], "there is 1 choice in 'choices'"),
         (["a", "", "c"], ["A", "B", "C"], "the choice in the column 'B' is ''"),
         (["a", ""], ["A", "B"], "it takes two or more"),
         (["plain text"], ["choices"], "give a list of texts"),

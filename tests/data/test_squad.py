@@ -85,6 +85,8 @@ def test_the_first_place_that_is_a_word_of_its_own_is_taken() -> None:
     assert answered("Adair met Ada", "Ada").answers == ((10, 13),)
     assert answered("Adair met Ada", [{"text": "Ada", "start": 0}]).answers == ((0, 3),)
     assert answered("Adair", "Ada").answers == ((0, 3),)  # better than none
+    assert answered("रामायण में राम", "राम").answers == ((11, 14),)
+    assert answered("cafe\u0301 is not a cafe", "cafe").answers == ((15, 19),)
     assert answered("x = [] is empty", "[]").answers == ()
     assert answered("x = [] is empty", ["[]"]).answers == ((4, 6),)
 

@@ -125,7 +125,10 @@ def test_what_may_be_a_slip_is_told(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ({"text": ["a film"]}, "There is no column 'label'."),
+        (
+            {"text": ["a film"]},
+            "There is no column 'label'. Allowed: text. Name the right one by --set task.label=NAME.",
+        ),
         ({"text": ["a film"], "lable": ["good"]}, "Did you mean 'lable'?"),
         ({"text": ["a film", "a play"], "label": ["good", "fine"]}, "row 2: There is no label 'fine'."),
         ({"text": [None], "label": ["good"]}, "row 1: the column 'text' holds None where a text is needed."),

@@ -171,12 +171,14 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> list[Shape]:
 
 def test_the_curve_of_having_no_answer(answering: list[Shape]) -> None:
     curve = named(answering, "When to give no answer")
-    (line,) = curve.lines
+    line, used = curve.lines
     at = dict(zip(line.x, line.y, strict=True))
     assert at[-5] == pytest.approx(3 / 5)  # the one that is surest, right, and the two without an answer
     assert at[2] == pytest.approx(2 / 5)  # always an answer: the two right ones
     assert line.y[-2] == pytest.approx(3 / 5)  # all but the last, which has none
+    assert line.y[0] == pytest.approx(2 / 5)  # never an answer: the two without one
     assert "the threshold in use is 0.500" in curve.note
+    assert (list(used.x), list(used.y)) == ([0.5], [pytest.approx(2 / 5)])
 
 
 def test_kinds_and_lengths_of_answers(answering: list[Shape]) -> None:
@@ -202,8 +204,9 @@ def test_mistakes_of_answers_are_marked_in_their_context(answering: list[Shape])
         [("London", "answer", "")],
         [("his machine", "true", "")],
     ]
-    odds = np.exp([0, 4, -9])
-    assert found.texts[0].values["probability"] == pytest.approx(odds[1] / odds.sum())
+    for text, best, said in zip(found.texts, (4, 3, -1), (1, 1, 0), strict=True):
+        odds = np.exp([-0.5, best, -9])  # the threshold is taken off having none
+        assert text.values["probability"] == pytest.approx(odds[said] / odds.sum())
     assert found.note.startswith("The surest 3 of 3 answers")
 
 

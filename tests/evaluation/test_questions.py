@@ -74,6 +74,40 @@ def test_spans_are_compared_with_any_truth_that_training_takes(label: list[Any])
     assert found.verdicts["f1"].difference.value == pytest.approx(1 - 0.8)
 
 
+def test_white_space_counts_on_neither_side_and_spans_may_overlap() -> None:
+    gold = {
+        "text": ["Ada met Bob", "a\u0301b"],
+        "label": [
+            [{"start": 0, "end": 4, "label": "x"}, {"start": 0, "end": 11, "label": "y"}],
+            [{"start": 0, "end": 1, "label": "x"}],
+        ],
+    }
+    exact = [[{"start": 0, "end": 3, "label": "x"}, gold["label"][0][1]], gold["label"][1]]
+    found = compare({"spans": gold["label"]}, {"spans": exact}, gold, "label")
+    assert found.verdicts["f1"].difference.value == 0
+    other = {"sentence": gold["text"], "words": [[[0, 3]], []], "label": gold["label"]}
+    assert compare({"spans": exact}, {"spans": exact}, other, "label").verdicts["f1"].difference.value == 0
+
+
+def test_an_answer_that_is_no_list_is_named() -> None:
+    gold = {"text": ["Ada met", "Bob"], "label": [["B-x", "O"], ["B-x"]]}
+    said = [None, [{"start": 0, "end": 3, "label": "x"}]]
+    with pytest.raises(UserError, match=r"row 1: 'None' is no list"):
+        compare({"prediction": said}, {"prediction": [[], []]}, gold, "label")
+
+
+def test_letters_of_choices_are_classes() -> None:
+    true = ["A", "B", "C", "A"] * 5
+    found = compare({"answer": true, "target": true}, {"answer": ["the"] * 20}, None)
+    assert found.verdicts["accuracy"].difference.value == 1
+    assert found.mcnemar is not None
+
+
+def test_a_column_of_the_truth_that_is_not_there() -> None:
+    with pytest.raises(UserError, match=r"no column 'label'.* Name the right one by --label NAME\."):
+        compare({"prediction": ["a"]}, {"prediction": ["a"]}, {"answers": ["a"]})
+
+
 def test_tags_of_words_stay_tags_where_the_answers_have_one_for_each() -> None:
     texts = ["Ada met Bob", "he saw"]
     tags = (["N", "V", "N"], ["P", "V"])

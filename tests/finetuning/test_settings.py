@@ -126,6 +126,8 @@ def test_the_options_of_every_task_are_options() -> None:
     ("options", "sets", "said"),
     [
         ({"out": "o", "txet": "x"}, {}, "There is no option 'txet'. Did you mean 'text'?"),
+        ({"out": "o", "order": "a,b"}, {}, "order is an option of the task ordinal; the task here is classification."),
+        ({"out": "o", "crf": True, "task": "entailment"}, {}, "crf is an option of the task tagging; the task here is"),
         ({"out": "o", "epochs": 3}, {}, "There is no option 'epochs'. Did you mean 'train.epochs'?"),
         ({"out": "o", "epochs": 3}, {}, "It is a setting: train.epochs in a run file and behind --set, nested in"),
         ({"out": "o", "modle": "x"}, {}, "There is no option 'modle'. Did you mean 'model'?"),

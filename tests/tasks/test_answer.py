@@ -322,13 +322,20 @@ def test_white_space_is_no_answer(tmp_path: Path) -> None:
     context = "The dog\n\n  sees it."
     examples = made.examples(read({"question": ["who?"], "context": [context], "answers": [["dog"]]}), None)
     inputs = made.inputs(tokenizer, examples, 64)
-    blank = int(np.flatnonzero([context[a:b].isspace() or a == b for a, b in inputs.encodings.spans.tolist()])[-1])
+    spans = inputs.encodings.spans[inputs.asked[1:]].tolist()
+    blank = [i for i, (a, b) in enumerate(spans, 1) if a == b]
+    assert blank, "there are such pieces"
     scores = np.zeros((len(inputs.asked), 2), np.float32)
-    scores[inputs.asked == blank] = 9.0
+    scores[blank] = 9.0
     (found,) = made.condensed(objects([scores]), inputs)
     texts = [context[int(start) : int(end)].strip() for start, end, _ in found[1:]]
     assert texts
     assert all(texts)
+
+
+@pytest.mark.parametrize("context", ["\u3000", "\u200b", "\u0301", "\ufeff", ""])
+def test_a_context_without_a_piece_has_no_answer(model: Callable[..., Model], context: str) -> None:
+    assert model().predict("the film", context)[0]["answer"] == ""
 
 
 def test_an_answer_that_a_window_cuts_is_not_asked_of_it() -> None:

@@ -130,7 +130,11 @@ def test_answers(model: Callable[..., Model]) -> None:
     assert alone["choices"] == pytest.approx(answers[1]["choices"], abs=1e-5)
     apart = Model(**{**vars(made), "task": task(pair="a, b")})
     assert list(apart.stream([{"question": "a play", "a": "awful", "b": "a film"}])) == [alone]
-    with pytest.raises(UserError, match="Text 1: there are 1 choices"):
+    assert made.predict("a play", '["awful", "a film"]') == made.predict("a play", ["awful", "a film"])
+    for texts, pairs in ((["a play"], None), (["a play", "a film"], ["x", "y"])):
+        with pytest.raises(UserError, match=r"one of several choices, but those of \d texts? are not told"):
+            made.predict(texts, pairs)
+    with pytest.raises(UserError, match="Text 1: there is 1 choice"):
         made.predict("the film", [["dull"]])
 
 

@@ -99,6 +99,14 @@ def test_a_word_may_end_with_a_joiner() -> None:
         gold({"text": [text], "label": [[[0, 4, "x"]]]})
 
 
+def test_only_a_token_with_more_words_than_letters_is_several_at_one_place() -> None:
+    given = {"text": ["à b"], "words": [[[0, 1], [0, 1], [2, 3]]], "label": [["P", "D", "N"]]}
+    assert gold(given, kind="words")[0] == [[]]
+    for twice in ([[0, 2], [0, 2]], [[0, 2], [0, 2], [1, 2]]):
+        with pytest.raises(UserError, match="do not lie in a text"):
+            gold({"text": ["ab"], "words": [twice], "label": [["P", "D", "N"][: len(twice)]]}, kind="words")
+
+
 def test_a_mark_that_stands_alone_is_a_character() -> None:
     """As a tweet's tokenizer leaves it."""
     spans, _ = gold({"text": ["so \ufe0f good"], "label": [[[3, 4, "x"]]]})

@@ -195,6 +195,7 @@ def test_labels_with_inner_marks_alone_have_spans_too() -> None:
         (["Ada", "met"], [[0.0, 3.0, "x"], [4.0, 7.0, "x"]], "the span from 0.0 to 3.0 is not counted in whole"),
         (TEXT, [{"start": "0", "end": "3", "label": "x"}], "the span from '0' to '3' is not counted in whole"),
         (TEXT, [[True, 3, "x"]], "the span from True to 3 is not counted in whole"),
+        (TEXT, [{"start": None, "end": 3, "label": "x"}], "the span from None to 3 is not counted in whole"),
         (
             ["a", "b", "c"],
             ["B-x", "B_x", "O"],

@@ -100,14 +100,11 @@ def _classes(given: list[str]) -> dict[str, str] | list[str]:
 def _print(model: Model, texts: Iterable[str], top: int | None) -> None:
     """A JSON line a text, and how many of them were cut."""
     from maskwright.cli._table import print_note
-    from maskwright.tasks import likeliest
+    from maskwright.tasks import cut_note, likeliest
 
     count = cut = 0
     for answer in model.stream(texts):
         print(json.dumps(likeliest(answer, top), ensure_ascii=False), flush=True)
         count, cut = count + 1, cut + ("pieces_cut" in answer)
     if cut:
-        print_note(
-            f"{cut:,} of {count:,} texts are longer, with a sentence, than {model.max_length} pieces and were "
-            f"{model.task.shortened(model.long)}; `pieces_cut` says by how much."
-        )
+        print_note(cut_note(model, cut, count, ", with a sentence,"))

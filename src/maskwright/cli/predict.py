@@ -11,6 +11,7 @@ import typer
 from maskwright.cli import _answers
 from maskwright.cli._sets import SET, with_sets
 
+PAIR = "second text of a pair, one a --text; or one choice of the --text (repeat it)"
 BELOW = "withhold labels whose probability is lower, e.g. 0.8"
 COVERAGE = "add the set of labels that holds the true one so often: 0.8, 0.9, 0.95 or 0.99"
 
@@ -18,7 +19,7 @@ COVERAGE = "add the set of labels that holds the true one so often: 0.8, 0.9, 0.
 def command(
     model: Annotated[str, typer.Argument(help="a model folder or a run folder")],
     text: Annotated[list[str] | None, typer.Option("--text", help="a text (repeat it for several)")] = None,
-    pair: Annotated[list[str] | None, typer.Option("--pair", help="second text of a pair, one a --text")] = None,
+    pair: Annotated[list[str] | None, typer.Option("--pair", help=PAIR)] = None,
     data: _answers.DataFile = None,
     format_: _answers.Format = None,
     out: _answers.Out = None,
@@ -42,7 +43,7 @@ def command(
     from maskwright.base.errors import UserError
     from maskwright.base.files import write_text
     from maskwright.cli._table import print_note
-    from maskwright.tasks import Bulk, check_top, likeliest, load
+    from maskwright.tasks import Bulk, check_top, cut_note, likeliest, load
 
     if (data is None) == (not text):
         raise UserError("Give the texts either by --text (repeat it for several) or as a file by --data.")
@@ -63,6 +64,9 @@ def command(
         return
     check_top(loaded, top)
     answers = [likeliest(answer, top) for answer in loaded.predict(list(text or []), list(pair) if pair else None)]
+    cut = sum("pieces_cut" in answer for answer in answers)
+    if cut:
+        print_note(cut_note(loaded, cut, len(answers)))
     lines = "".join(f"{json.dumps(answer, ensure_ascii=False)}\n" for answer in answers)
     if out is not None:
         if out.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,12 @@ def _place(context: str, text: str, start: int | None) -> int:
 
 def _apart(context: str, start: int, end: int) -> bool:
     """Whether no word goes on at either border."""
-    return not any(0 < at < len(context) and context[at - 1 : at + 1].isalnum() for at in (start, end))
+    return not any(0 < at < len(context) and all(map(_of_words, context[at - 1 : at + 1])) for at in (start, end))
+
+
+def _of_words(sign: str) -> bool:
+    """A letter, a digit, or a mark, as the vowels of many scripts are."""
+    return sign.isalnum() or unicodedata.category(sign)[0] == "M"
 
 
 def _listed(context: str, cell: Any) -> list[tuple[str, int | None]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from maskwright.base.errors import UserError
+from maskwright.base.words import counted
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 First = Literal["auto", "text", 0, 1]  #: the number of the first choice, where labels are such; or that they are texts
@@ -26,7 +27,8 @@ def choices(cells: Sequence[Any], columns: Sequence[str]) -> Choices:
     found = _listed(cells[0], columns[0]) if len(cells) == 1 else Choices(_apart(cells, columns))
     if len(found.texts) < 2:
         raise UserError(
-            f"there are {len(found.texts)} choices in {', '.join(map(repr, columns))}; it takes two or more."
+            f"there {'is' if len(found.texts) == 1 else 'are'} {counted(len(found.texts), 'choice')} in "
+            f"{', '.join(map(repr, columns))}; it takes two or more."
         )
     if found.names is not None and len(set(found.names)) < len(found.texts):
         raise UserError(f"the names of the choices are {', '.join(found.names)}; give each choice one of its own.")

@@ -26,6 +26,7 @@ class Rows:
     names: tuple[str, ...] | None = None  # the columns; None where each row says its own, as JSON does
     notes: list[str] = field(default_factory=list)  # what was assumed; what was skipped is added behind the last row
     types: Mapping[str, Any] = field(default_factory=dict)  # Arrow types of columns that have one type
+    columns: tuple[str, ...] = ()  # those that its first rows have; what a row lacks of them is null there
 
     def __iter__(self) -> Iterator[Row]:
         return self.found

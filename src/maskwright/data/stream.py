@@ -41,8 +41,9 @@ def open_rows(
     front = list(islice(rows.found, 1 if rows.names is not None else _FRONT))
     if not front:
         raise UserError(f"{rows.source} is empty; a file of rows is needed.")
+    rows.columns = rows.names or ()
     if rows.names is None:
-        told = tuple(dict.fromkeys(name for row in front for name in row.cells))
+        rows.columns = told = tuple(dict.fromkeys(name for row in front for name in row.cells))
         if told:
             _check(rows, told, needs)
         elif len(front) == _FRONT:

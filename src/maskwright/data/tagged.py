@@ -100,8 +100,10 @@ def text_of(cell: Any, bounds: Any = None) -> tuple[str, np.ndarray | None]:
     if not _are_bounds(bounds):
         return cell, None
     words = _bounds(bounds)
-    # Words of one letter may be two, as Portuguese "à" is; they stand at one place then.
-    apart = words[np.append(True, (np.diff(words, axis=0) != 0).any(1))[: len(words)]]
+    # Of a token with more words than letters, as Portuguese "à" is, all stand at its place.
+    new = np.append(True, (np.diff(words, axis=0) != 0).any(1))[: len(words)]
+    places = np.cumsum(new) - 1
+    apart = words[new | (np.bincount(places)[places] <= words[:, 1] - words[:, 0])]
     if (np.diff(np.concatenate([[0], apart.ravel(), [len(cell)]])) < 0).any():
         raise UserError(f"the words {words.tolist()} do not lie in a text of {len(cell)} characters, in order.")
     return cell, _filled(words)
@@ -223,8 +225,8 @@ def _three(entry: Any) -> tuple[int, int, Any]:
     except KeyError as missing:
         raise UserError(f"a span lacks {missing}: {dict(entry)}. It needs start, end and label.") from None
     except (TypeError, ValueError):
-        start = end = label = None
-    if start is None or isinstance(entry, str):
+        start = end = label = entry
+    if isinstance(entry, str) or start is entry:
         raise UserError(f"{entry!r} stands among spans and is none; each has its start, end and label.")
     if not (_whole(start) and _whole(end)):
         raise UserError(f"the span from {start!r} to {end!r} is not counted in whole numbers; give characters, from 0.")

@@ -11,7 +11,7 @@ from typing import Any
 from maskwright.base.errors import UserError
 from maskwright.base.files import read_json
 from maskwright.data.read import Source, read
-from maskwright.data.table import Table
+from maskwright.data.table import NoColumn, Table
 from maskwright.evaluation._by_id import SAID, aligned, by_id, in_order
 from maskwright.runs import RunFolder
 
@@ -34,6 +34,7 @@ class Answers:
     table: Table
     sets: bool = False  #: whether an answer is any number of labels
     asked: bool = False  #: whether it is that to a question
+    by_id: bool = False  #: whether its file holds answers to questions by their ids
     run: bool = False
     placed: bool = False  #: whether each answer was put beside its row by the row's id
     labels: tuple[str, ...] = ()  #: of a run, in its order
@@ -72,6 +73,11 @@ class Sides:
         return named and not any(side.sets for side in sides)
 
     @property
+    def certain(self) -> bool:
+        """Whether that is certain: by what the truth is called, or since a side has them by id."""
+        return self.asked and (self.label == TRUE_ANSWERS or any(side.by_id for side in (self.a, self.b)))
+
+    @property
     def columns(self) -> list[Column]:
         """The truth, what A and B said, and the truth again where both tell it."""
         said = [Column(side.name, side.said, side.table.where) for side in (self.a, self.b)]
@@ -88,7 +94,10 @@ def read_sides(a: Source, b: Source, data: Source | None, label: str) -> Sides:
 
     Raises UserError where a side has no answers, nothing says what is true, or rows are not the same.
     """
-    gold = None if data is None else read(data, needs=[label], whole=True)
+    try:
+        gold = None if data is None else read(data, needs=[label], whole=True)
+    except NoColumn as problem:
+        raise UserError(f"{problem} Name the right one by --label NAME.") from None
     first = read_answers(a, gold is not None, gold)
     second = read_answers(b, gold is not None, first.table if gold is None else gold)
     notes = [*first.notes, *second.notes]
@@ -117,7 +126,7 @@ def read_answers(source: Source, truth_elsewhere: bool, gold: Table | None = Non
     found = by_id(source)
     if found is not None:
         table = in_order(found, gold, str(source))
-        return Answers(str(source), table.column(SAID), None, table, asked=True, placed=True)
+        return Answers(str(source), table.column(SAID), None, table, asked=True, by_id=True, placed=True)
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
     folder = path if path is not None and path.is_dir() else None
     table = read(source if folder is None else _of_run(folder))

@@ -29,6 +29,18 @@ def most(wrong: np.ndarray) -> list[int]:
     return [int(i) for i in np.argsort(-wrong, kind="stable")[:SHOWN] if wrong[i]]
 
 
+LABELS = "Some may be mistakes of the labels."
+
+
+def worst_of(
+    shown: Sequence[int], wrong: np.ndarray, what: str, more: str = "", none: str = "No answer is wrong."
+) -> str:
+    """How many are shown of those that are wrong, in a sentence. wrong: (n,) bool; what: "worst", or else, and these;
+    more: a further sentence, where there are some; none: what is said where there are none."""
+    how, _, these = what.partition(" ")
+    return f"The {how} {len(shown)} of {int(wrong.sum()):,} {these}. {more}".rstrip() if wrong.any() else none
+
+
 def in_view(text: str, places: Sequence[Place]) -> tuple[str, list[Place]]:
     """A text and its places; of a long one what stands around the places where truth and answer differ."""
     if len(text) <= WHOLE:

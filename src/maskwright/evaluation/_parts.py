@@ -11,7 +11,8 @@ import numpy as np
 from maskwright.base.errors import UserError
 from maskwright.base.ragged import objects
 from maskwright.data import tags as schemes
-from maskwright.data.tagged import WORDS, rows
+from maskwright.data.table import Table
+from maskwright.data.tagged import WORDS, joined, rows
 from maskwright.evaluation._answers import Column, Sides
 from maskwright.evaluation._matching import parsed
 from maskwright.stats import answers as answered
@@ -29,13 +30,14 @@ def parts(sides: Sides) -> tuple[Make, list[np.ndarray]] | None:
     UserError for a side that says it in another way.
     """
     given = sides.columns
-    one, *again = (_read(column, ("[", "{")) for column in (given[0], *given[3:]))
+    one, *again = (_with_bare(_read(column, ("[", "{")), sides.certain) for column in (given[0], *given[3:]))
     if _are_true_answers(one.cells, sides.asked) and _are_texts(given[1:3]):
         return _texts([one, *given[1:3], *again])
     columns = [_read(column, ("[",)) for column in given]
     if not any(_is_part(cell) for column in columns for cell in column.cells):
         return _words(columns) if _are_tags(columns) else None
-    columns[0] = truth = _in_characters(columns, sides)
+    columns = _in_characters(columns, sides)
+    truth = columns[0]
     if any(isinstance(entry, str) for cell in truth.cells if isinstance(cell, list) for entry in cell):
         return _words(columns)
     return measured.entities, [objects([_spans(cell, c, i) for i, cell in enumerate(c.cells)]) for c in columns]
@@ -45,21 +47,63 @@ def _read(column: Column, opening: tuple[str, ...]) -> Column:
     return replace(column, cells=[parsed(cell, opening) for cell in column.cells])
 
 
-def _in_characters(columns: Sequence[Column], sides: Sides) -> Column:
-    """The truth; that of a file of its own as tagging reads it: spans however they are written, without white space at
-    their ends, and tags as the spans that they write down, unless the answers are one for each word too."""
-    truth, gold = columns[0], sides.gold
-    known = [side.texts["text"] for side in (sides.a, sides.b) if "text" in side.texts]
-    text = next((name for name in (*known, "text", WORDS) if gold is not None and name in gold.columns), None)
+def _in_characters(columns: Sequence[Column], sides: Sides) -> list[Column]:
+    """All sides with spans as tagging reads them from a file of the truth: however they are written there, tags as the
+    spans that they write down, unless the answers are one for each word too; and without white space at their ends."""
+    gold = sides.gold
+    text = None if gold is None else _text_of(gold, sides)
     if gold is None or text is None:
-        return truth
-    found = list(rows(gold, text, sides.label))
-    tagged = [row.tags for row in found if row.tags]
-    if tagged:
-        by_word = all(len(row.tags or ()) == len(said) for row, said in zip(found, columns[1].cells, strict=True))
-        if by_word or not schemes.are_spans(tag for tags in tagged for tag in tags):
-            return truth
-    return replace(truth, cells=[[span._asdict() for span in row.written()] for row in found])
+        return list(columns)
+    truth, said = columns[0], columns[1].cells
+    if not all(isinstance(cell, list) and all(map(_is_span, cell)) for cell in truth.cells):
+        found = list(rows(gold, text, sides.label))
+        tags = [row.tags for row in found if row.tags]
+        one_each = (isinstance(b, list) and len(a.tags or ()) == len(b) for a, b in zip(found, said, strict=True))
+        if tags and (all(one_each) or not schemes.are_spans(tag for own in tags for tag in own)):
+            return list(columns)
+        truth = replace(truth, cells=[[span._asdict() for span in row.written()] for row in found])
+    texts = [joined(cell)[0] if isinstance(cell, list) else cell for cell in gold.column(text)]
+    return [
+        replace(column, cells=[_trimmed(cell, own) for cell, own in zip(column.cells, texts, strict=True)])
+        for column in (truth, *columns[1:])
+    ]
+
+
+def _text_of(gold: Table, sides: Sides) -> str | None:
+    """The column of the texts, which may be lists of words; None where nothing says which."""
+    known = [side.texts["text"] for side in (sides.a, sides.b) if "text" in side.texts]
+    for name in (*known, "text", WORDS):
+        cells = gold.columns.get(name, ())
+        each = (part for cell in cells for part in (cell if isinstance(cell, list) else [cell]))
+        if cells and all(isinstance(part, str) for part in each):
+            return name
+    return None
+
+
+def _is_span(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and {"start", "end", "label"} <= set(entry)
+
+
+def _trimmed(cell: Any, text: str) -> Any:
+    """Spans without white space at their ends; what is none as it is."""
+    if not isinstance(cell, list):
+        return cell
+    return [_bare(span, text) if _is_span(span) else span for span in cell]
+
+
+def _bare(span: Mapping[str, Any], text: str) -> Mapping[str, Any]:
+    start, end = span["start"], span["end"]
+    if not (isinstance(start, int) and isinstance(end, int) and text[start:end].strip()):
+        return span
+    part = text[start:end]
+    return {**span, "start": start + len(part) - len(part.lstrip()), "end": start + len(part.rstrip())}
+
+
+def _with_bare(column: Column, certain: bool) -> Column:
+    """True answers that are told by a single text, or by none, as lists, where no label can be meant."""
+    if not certain:
+        return column
+    return replace(column, cells=[[c] * bool(c.strip()) if isinstance(c, str) else c for c in column.cells])
 
 
 def _are_true_answers(cells: Sequence[Any], asked: bool) -> bool:
@@ -88,11 +132,11 @@ def _texts(columns: Sequence[Column]) -> tuple[Make, list[np.ndarray]]:
 
 def _true_texts(cell: Any) -> tuple[str, ...] | None:
     """The texts of a list of true answers: each a text, or with its `text`; or lists by name, as the library datasets
-    has them; or of a single one, which may be blank for none. None for what is no such list."""
+    has them; or of a single one with its `text`. None for what is no such list."""
     if isinstance(cell, Mapping) and isinstance(cell.get("text"), list):
         cell = cell["text"]
-    if isinstance(cell, str) or _has_text(cell):
-        cell = [cell] if not isinstance(cell, str) or cell.strip() else []
+    if _has_text(cell):
+        cell = [cell]
     if not isinstance(cell, list):
         return None
     return tuple(str(one["text"] if _has_text(one) else one) for one in cell)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from maskwright.data.table import Table as Rows
-from maskwright.evaluation._mistakes import around, surest
+from maskwright.evaluation._mistakes import around, surest, worst_of
 from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.slices import LEAST
 from maskwright.runs.shapes import Cell, Curve, Histogram, Line, Place, Series, Shape, Table, Text, Texts
@@ -81,14 +82,19 @@ def _threshold(outcome: Outcome, task: Answer, has: np.ndarray) -> Curve:
     doubts = np.array([task.found(one).doubt for one in outcome.kept])
     finite = doubts[np.isfinite(doubts)]
     places = np.quantile(finite, np.linspace(0, 1, POINTS)) if len(finite) else np.zeros(1)
-    curve = [float(np.where(doubts <= place, best, 1.0 * ~has).mean()) for place in places]
+    places = np.append(places[0] - 0.02 * max(np.ptp(places), 1.0), places)  # where no question is answered
+
+    def f1(places: Iterable[float]) -> list[float]:
+        return [float(np.where(doubts <= place, best, 1.0 * ~has).mean()) for place in places]
+
     known = outcome.calibration.thresholds if outcome.calibration else None
-    used = f"{known[0]:.3f}, fitted on others" if known else "0, since no others were left to fit it on"
+    here = known[0] if known else 0.0
+    used = f"{here:.3f}, fitted on others" if known else "0, since no others were left to fit it on"
     return Curve(
         title="When to give no answer",
         x="threshold: how much likelier none must be, nats",
         y="F1",
-        lines=[Line("saved model", places.tolist(), curve)],
+        lines=[Line("saved model", places.tolist(), f1(places)), Line("in use", [here], f1([here]), kind="points")],
         note=f"Of these questions; the threshold in use is {used}.",
     )
 
@@ -98,7 +104,8 @@ def _mistakes(outcome: Outcome, task: Answer, f1: np.ndarray, table: Rows) -> Te
     targets, examples = outcome.examples.targets, outcome.examples
     assert targets is not None
     assert examples.pairs is not None
-    found = [task.found(one, outcome.calibration) for one in outcome.kept]
+    settled = task.settled(outcome.kept, outcome.calibration, task.main)  # so that chances follow the threshold
+    found = [task.found(one) for one in settled]
     sure = np.array([each.probability for each in found])
     wrong = f1 == 0
     worst = surest(wrong, sure)
@@ -120,6 +127,11 @@ def _mistakes(outcome: Outcome, task: Answer, f1: np.ndarray, table: Rows) -> Te
     return Texts(
         title="Wrong, and sure of it",
         texts=texts,
-        note=f"The surest {len(worst)} of {int(wrong.sum()):,} answers that share no word with a true one, with the "
-        "context around the true answer and theirs.",
+        note=worst_of(
+            worst,
+            wrong,
+            "surest answers that share no word with a true one",
+            "Shown is the context around the true answer and theirs, and the chance once the threshold is taken off.",
+            "Each answer shares a word with a true one.",
+        ),
     )

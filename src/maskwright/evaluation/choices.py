@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.data.table import Table as Rows
-from maskwright.evaluation._mistakes import surest
+from maskwright.evaluation._mistakes import surest, worst_of
 from maskwright.evaluation.outcome import Outcome
 from maskwright.evaluation.slices import LEAST
 from maskwright.runs.shapes import Cell, Shape, Table, Text, Texts
@@ -61,5 +61,5 @@ def _mistakes(outcome: Outcome, chances: list[np.ndarray], said: np.ndarray, hit
     return Texts(
         title="Wrong, and sure of it",
         texts=texts,
-        note=f"The surest {len(worst)} of {int((~hits).sum()):,} wrong choices.",
+        note=worst_of(worst, ~hits, "surest wrong choices"),
     )

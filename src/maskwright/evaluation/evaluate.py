@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.base.errors import UserError
 from maskwright.data.read import Source, read
 from maskwright.data.settings import Data
+from maskwright.data.table import NoColumn
 from maskwright.evaluation.figures import figures
 from maskwright.tasks import Examples, Model
 from maskwright.tasks._calibration import Calibration
@@ -39,7 +41,10 @@ class Judgement:
 
 def evaluate(model: Model, data: Source, settings: Data | None = None) -> Judgement:
     """Metrics of `model`, each with its interval over examples, on a file or table that holds its task's columns."""
-    table = read(data, settings=settings, needs=model.task.columns(), whole=model.task.whole_rows)
+    try:
+        table = read(data, settings=settings, needs=model.task.columns(), whole=model.task.whole_rows)
+    except NoColumn as problem:
+        raise UserError(model.task.absent(problem, "--set task.{}=NAME")) from None
     examples = model.task.examples(table, model.labels)
     encodings = model.inputs(examples)
     notes = tuple(dict.fromkeys([*table.notes, *model.task.doubts(table), *model.task.notes(examples, model.labels)]))

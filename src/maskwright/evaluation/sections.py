@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.data.table import Table as Rows
-from maskwright.evaluation._mistakes import SHOWN, surest
+from maskwright.evaluation._mistakes import LABELS, SHOWN, surest, worst_of
 from maskwright.evaluation.answers import answer_sections
 from maskwright.evaluation.choices import choice_sections
 from maskwright.evaluation.classes import class_table, confusion, label_table
@@ -195,8 +195,8 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     assert outcome.labels is not None
     targets = outcome.examples.targets
     assert targets is not None
-    worst, count = surest(said != targets, sure), int((said != targets).sum())
-    names = outcome.labels
+    wrong, names = said != targets, outcome.labels
+    worst = surest(wrong, sure)
 
     def told(i: int) -> dict[str, Any]:
         return {"true": names[int(targets[i])], "answer": names[int(said[i])], "probability": float(sure[i])}
@@ -204,9 +204,7 @@ def _mistakes(outcome: Outcome, said: np.ndarray, sure: np.ndarray, table: Rows)
     return Texts(
         title="Wrong, and sure of it",
         texts=_texts(outcome, table, worst, told),
-        note=f"The surest {len(worst)} of {count:,} mistakes. Some may be mistakes of the labels."
-        if count
-        else "No answer is wrong.",
+        note=worst_of(worst, wrong, "surest mistakes", LABELS),
     )
 
 
@@ -229,8 +227,7 @@ def _wrong_labels(
     return Texts(
         title="Most labels wrong",
         texts=_texts(outcome, table, worst, told),
-        note=f"The worst {len(worst)} of {int((count > 0).sum()):,} rows with a wrong label. Some may be mistakes of "
-        "the labels.",
+        note=worst_of(worst, count > 0, "worst rows with a wrong label", LABELS),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from maskwright.data.table import Table as Rows
 from maskwright.data.tagged import Span
-from maskwright.evaluation._mistakes import in_view, most
+from maskwright.evaluation._mistakes import LABELS, in_view, most, worst_of
 from maskwright.evaluation.classes import confusion
 from maskwright.evaluation.outcome import Outcome
 from maskwright.runs.shapes import Cell, Matrix, Place, Shape, Table, Text, Texts
@@ -200,6 +200,5 @@ def _worst(
     return Texts(
         title=title,
         texts=texts,
-        note=f"The worst {len(rows)} of {int((wrong > 0).sum()):,} texts with {what}. Some may be mistakes of the "
-        "labels.",
+        note=worst_of(rows, wrong > 0, f"worst texts with {what}", LABELS),
     )

@@ -76,9 +76,9 @@ def read_rows(asked: Finetune, source: Source, needs: Sequence[str]) -> Table:
     try:
         table = read(source, settings=asked.data.reading(), needs=needs, whole=asked.task.whole_rows)
     except NoColumn as problem:
-        named = [option for option, columns in asked.task.by_option().items() if problem.column in columns]
-        how = f"--{named[0]} NAME" if named else "--set data.group=NAME" if problem.column == asked.data.group else ""
-        told = f"{problem} Name the right one by {how}." if how else str(problem)
+        told = asked.task.absent(problem, "--{} NAME")
+        if problem.column == asked.data.group and problem.column not in asked.task.columns():
+            told = f"{problem} Name the right one by --set data.group=NAME."
         if asked.task.answers == "tags" and asked.data.reader is None and WORDS not in problem.columns:
             told += " A file with one word a line, whatever its suffix, is --set data.reader=conll."
         raise UserError(told) from None

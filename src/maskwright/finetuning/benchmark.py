@@ -89,11 +89,11 @@ def benchmark(
     """
     made, tell = resolve(Benchmark, name), say or (lambda _: None)
     folder, where = Path(out or f"runs/{made.name}"), data_folder(data)
-    asked = _Asked(
-        made, str(data), where, folder, model, digest(model), seeds, settings or {}, resume, quiet, limit(model)
-    )
-    _check(asked.settings)
+    given = settings or {}
+    _check(given)
     cases = _chosen(made, only)
+    encoder = "" if given.get("weights") == "random" else digest(model)
+    asked = _Asked(made, str(data), where, folder, model, encoder, seeds, given, resume, quiet, limit(model))
     ways = {case.name: way for case in cases if (way := case.way(where)) is not None}
     absent = [case.wanted() for case in cases if case.name not in ways]
     if absent and (only or not ways):

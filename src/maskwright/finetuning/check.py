@@ -13,6 +13,7 @@ from maskwright.base.errors import UserError
 from maskwright.data.facts import Facts, Finding, Side, examine, kind
 from maskwright.data.labels import Labels
 from maskwright.data.read import Source
+from maskwright.data.table import NoColumn
 from maskwright.finetuning._rows import read_rows
 from maskwright.finetuning.settings import FILES, Finetune, gather_rows
 from maskwright.models import locate, show
@@ -82,6 +83,8 @@ def _labelled(sides: Sequence[Side], task: Task) -> tuple[list[Side], Labels | N
     """
     try:
         labels = task.discover(sides[0].table)
+    except NoColumn as problem:
+        return list(sides), None, [_refusal(sides[0], UserError(task.absent(problem, "--{} NAME")))]
     except UserError as problem:
         return list(sides), None, [_refusal(sides[0], problem)]
     out, refused = [], []

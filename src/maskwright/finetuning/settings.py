@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,12 +123,20 @@ def gather(
     allowed = [*Finetune.model_fields, *_OF_DATA[1:], *(known := find(Task, str(task["name"])).model_fields)]
     for name in own:
         if name not in known:
+            owners = [other for other in names(Task) if name in find(Task, other).model_fields]
+            if owners:
+                raise UserError(f"{name} is an option of the task {_or(owners)}; the task here is {task['name']}.")
             path = elsewhere(Finetune, name, allowed)
             how = f" It is a setting: {path} in a run file and behind --set, nested in `settings` in Python."
             raise UserError(unknown("option", name, allowed, path) + (how if path else ""))
     files = {name: given.pop(name) for name in _OF_DATA if name in given}
     table = merge(merge(merge(merge(_parts(Finetune), table), given), {"data": files}), sets)
     return parse(Finetune, {**table, "task": task}, source)
+
+
+def _or(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def gather_rows(

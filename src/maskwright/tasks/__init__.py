@@ -4,7 +4,7 @@ Beside them `MaskedLM`, which needs no training: it fills masks, scores texts an
 classifies by what a model of entailment says of sentences.
 """
 
-from maskwright.tasks._bulk import Bulk, check_top, likeliest
+from maskwright.tasks._bulk import Bulk, check_top, cut_note, likeliest
 from maskwright.tasks._checks import check_length
 from maskwright.tasks._filling import Candidate, Filled
 from maskwright.tasks._generation import LIMITS, Generated, Generation
@@ -34,6 +34,7 @@ __all__ = [
     "ZeroShot",
     "check_length",
     "check_top",
+    "cut_note",
     "likeliest",
     "load",
     "open_texts",

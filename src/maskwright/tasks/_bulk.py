@@ -100,10 +100,7 @@ class Bulk:
         """What a person should know of the answers, one sentence each."""
         notes = []
         if counts["cut"]:
-            notes.append(
-                f"{counts['cut']:,} of {counts['rows']:,} texts are longer than {self.model.max_length} pieces and "
-                f"were {self.model.task.shortened(self.model.long)}; `pieces_cut` says by how much."
-            )
+            notes.append(cut_note(self.model, counts["cut"], counts["rows"]))
         if counts["errors"]:
             notes.append(
                 f"{counts['errors']:,} of {counts['rows']:,} rows could not be answered; `error` says why in their "
@@ -120,7 +117,7 @@ class Bulk:
     def _example(self, row: Row) -> Example:
         if row.error:
             raise UserError(row.error)
-        return self.model.task.example(row.cells)
+        return self.model.task.example({**dict.fromkeys(self.rows.columns), **row.cells})
 
     def _answer(self, number: int, row: Row, answer: dict[str, Any] | UserError) -> dict[str, Any]:
         found: dict[str, Any] = {"row": number}
@@ -163,6 +160,14 @@ class Bulk:
             **runtime.facts(device),
             **{name: versions.get(name) for name in ("maskwright", "tokenizers", "numpy")},
         }
+
+
+def cut_note(model: Model, cut: int, count: int, beside: str = "") -> str:
+    """Of so many of `count` texts pieces were cut off. beside: what stands with each."""
+    return (
+        f"{cut:,} of {count:,} texts are longer{beside} than {model.max_length} pieces and were "
+        f"{model.task.shortened(model.long)}; `pieces_cut` says by how much."
+    )
 
 
 def _begun(file: GrowingFile, resume: bool) -> Iterator[str]:

@@ -16,6 +16,7 @@ from maskwright.base import runtime
 from maskwright.base.choice import dump, resolve
 from maskwright.base.errors import UserError
 from maskwright.base.files import check_sums, write_folder, write_json
+from maskwright.base.words import counted
 from maskwright.data.labels import Labels
 from maskwright.models import ANSWERING, Loaded, lengthen, load_network, locate, save_network, special_ids, write_length
 from maskwright.nn.positions import Positions
@@ -177,8 +178,8 @@ class Model:
         """One answer for each text (or pair): for a classification its label and the probabilities. Of questions with
         choices these are what stands beside the text, a list for each."""
         texts = listed(texts, "texts")
-        if self.task.answers == "choice" and len(texts) == 1 and pairs and isinstance(pairs[0], str):
-            pairs = [pairs]  # the choices of one question
+        if self.task.answers == "choice":
+            pairs = _choices(texts, pairs)
         pairs = pairs if pairs is None else listed(pairs, "pairs")
         if self.task.pair and pairs is None:
             raise UserError(f"This model was trained on pairs ({self.task.text}, {self.task.pair}); give both texts.")
@@ -318,6 +319,22 @@ def load(path: str | Path, device: str = "auto") -> Model:
 
 def _absent(model: str, parts: Sequence[str]) -> str:
     return f"{model} holds no weights for: {', '.join(parts)}. They start from random ones."
+
+
+def _choices(texts: Sequence[str], pairs: Sequence[Any] | str | None) -> Sequence[Any]:
+    """The choices of each text: of a single one they may be given as they are. Raises UserError for others."""
+    pairs = [pairs] if isinstance(pairs, str) else pairs
+    plain = pairs is not None and all(isinstance(one, str) for one in pairs)
+    if pairs and plain and len(pairs) == len(texts) and all(one.lstrip().startswith(("[", "{")) for one in pairs):
+        return pairs  # cells of JSON
+    if pairs and plain and len(texts) == 1:
+        return [pairs]
+    if pairs is None or plain:
+        raise UserError(
+            f"This model takes one of several choices, but those of {counted(len(texts), 'text')} are not told. Give a "
+            "list of texts for each; on the command line one --text and a --pair for each of its choices, or a file."
+        )
+    return pairs
 
 
 def _lengthened(loaded: Loaded, positions: Positions, max_length: int | None) -> str:

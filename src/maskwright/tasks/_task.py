@@ -15,7 +15,7 @@ from maskwright.base.choice import Part
 from maskwright.base.errors import UserError
 from maskwright.data.doubts import repeated_ids
 from maskwright.data.labels import Labels
-from maskwright.data.table import Table
+from maskwright.data.table import NoColumn, Table
 from maskwright.stats.measures import Measure, values
 from maskwright.tasks import _worded as worded
 from maskwright.tasks._calibration import Calibration
@@ -93,6 +93,11 @@ class Task(Part):
         """The columns that each of the settings `text`, `pair` and `label` names."""
         pair = worded.columns(self.pair) if self.pair else ()
         return {"text": worded.columns(self.text), "pair": pair, "label": (self.label,)}
+
+    def absent(self, problem: NoColumn, how: str) -> str:
+        """What a column that is not there is, and how another one is named: `how` with the option for it."""
+        option = next((option for option, columns in self.by_option().items() if problem.column in columns), None)
+        return f"{problem} Name the right one by {how.format(option)}." if option else str(problem)
 
     def columns(self, with_label: bool = True) -> tuple[str, ...]:
         """The columns that a file must have."""

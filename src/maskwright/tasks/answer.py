@@ -312,7 +312,7 @@ def _readable(whole: Encodings, contexts: Sequence[str]) -> Encodings:
     spans = whole.spans.copy()
     for (first, end), context in zip(pairwise(whole.offsets.tolist()), contexts, strict=True):
         own = spans[first + first_text(whole.words[first:end])[1] : end - 1]
-        if not context.isascii():
+        if len(own) and not context.isascii():
             for i, following in enumerate([*own[1:, 0].tolist(), len(context)]):
                 while own[i, 1] < following and halves(context, int(own[i, 1])):
                     own[i, 1] += 1
