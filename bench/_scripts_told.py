@@ -106,7 +106,8 @@ def days(case: Case) -> str:
     return f"{', '.join(found['ours'])}; peer {', '.join(found['peer'])} °"
 
 
-def section(result: dict[str, Any]) -> str:
+def section(result: dict[str, Any], of: int) -> str:
+    """of: how many cases there are, whether measured or not."""
     cases: list[Case] = list(result["cases"].values())
     machines = [facts for case in cases for some in case["machines"].values() for facts in some]
     versions = {facts["versions"]["transformers"] for facts in machines}
@@ -114,9 +115,10 @@ def section(result: dict[str, Any]) -> str:
     about = ABOUT.format(
         seeds=result["seeds"], version=joined(versions), precision=joined(case["precision"] for case in cases)
     )
+    so_far = "" if len(cases) == of else f", so far {len(cases)} of {of} cases"
     parts = [
         "## Every task beside transformers' example scripts",
-        f"`{result['command']}`. {measure.describe_all(machines)} {busy}",
+        f"`{result['command']}`{so_far}. {measure.describe_all(machines)} {busy}",
         about,
         FIGURES,
         measure.table(HEAD, [row for case in cases for row in figure_rows(case)]),
