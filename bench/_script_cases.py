@@ -97,11 +97,21 @@ PLACES: dict[str, Callable[[], Path]] = {"pubmedqa": pubmedqa_rows}  #: where ro
 #: what the scripts' documentation says of single sets, and the length that PubMedQA's abstracts need
 RECIPES: dict[str, dict[str, Any]] = {"mrpc": {"epochs": 5}, "wnli": {"epochs": 5}, "pubmedqa": {"max_length": 512}}
 
+LONG = ("squad2", "sst2")  #: whose peer takes about an hour a seed, so that it has one
+
+
+def peer_seeds(name: str, seeds: int) -> range:
+    """Those of the peer where ours has so many."""
+    return range(1 if name in LONG else seeds)
+
 
 def benchmark_of(name: str) -> Benchmark | None:
     """The benchmark that a case is of, if it is of one."""
     all_of = (Glue(), Squad(), Tagged())
     return next((made for made in all_of if name in [case.name for case in made.cases()]), None)
+
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ class Cut:
     kind: one of `_script_sides.KINDS`; names: of its classes or tags; rows: a file with `train`, which the peer learns
     from, `test`, and `eval`, where dev rows choose ours' checkpoint; counts: of ours' sides, and `peer`, of the rows
     that it learns from; reported: which rows `test` has; notes: on the rows; recipe: of the peer, what this case has
-    otherwise than its kind; ours: its task and settings.
+    otherwise than its kind; ours: its task and settings; truth: of the test rows, as predictions have it.
     """
 
     name: str
@@ -123,11 +133,16 @@ class Cut:
     notes: list[str]
     recipe: dict[str, Any] = field(default_factory=dict)
     ours: dict[str, Any] = field(default_factory=dict)
+    truth: list[Any] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
         """Of all rows of both sides."""
         return sha256(self.rows)
+
+    def test(self) -> list[Row]:
+        found: list[Row] = json.loads(self.rows.read_text(encoding="utf-8"))["test"]
+        return found
 
 
 def way_of(name: str) -> tuple[Way, Path]:
@@ -152,7 +167,9 @@ def cut(name: str) -> Cut:
     task = task.settled_on(labels, found["train"])
     kind, made = KINDS.get(type(task), ("classes", _classes))
     names = [] if labels is None or kind == "answer" else list(labels.names)
-    rows = {side: made(task, task.examples(table, labels), names) for side, table in found.items()}
+    examples = {side: task.examples(table, labels) for side, table in found.items()}
+    rows = {side: made(task, some, names) for side, some in examples.items()}
+    truth = json.loads(json.dumps(task.truths(examples["test"].targets, labels)))
     if given["eval"] is None:
         rows["train"] += rows.pop("eval")
     if kind == "tagging":
@@ -163,10 +180,7 @@ def cut(name: str) -> Cut:
     counts = {**{side: len(some) for side, some in found.items()}, "peer": len(rows["train"])}
     of = benchmark_of(name)
     reported = way.rows_reported(of.reported if of else "test")
-    return Cut(name, kind, names, path, counts, reported, case.notes(way, tables), recipe, ours)
-
-
-Row = dict[str, Any]
+    return Cut(name, kind, names, path, counts, reported, case.notes(way, tables), recipe, ours, truth)
 
 
 def _classes(task: Task, examples: Examples, names: list[str]) -> list[Row]:

@@ -13,15 +13,16 @@ ABOUT = """\
 **Ours** is `maskwright finetune` as `maskwright benchmark` calls it, all of it, a seed's share of {seeds} seeds' wall \
 time. **Peer** is transformers {version}, its Trainer with the recipe that the documentation of its example scripts \
 gives, batches padded to their longest row where the scripts pad to the full length; seconds from rows in memory to \
-answers on the test rows, the mean of {seeds} seeds. MiniLM on each side, at {precision}. The rows are the same, and \
+answers on the test rows, the mean over its seeds. MiniLM on each side, at {precision}. The rows are the same, and \
 the peer learns from all that its recipe would learn from. Where there are no dev rows ours splits a part of them off, \
 which chooses its checkpoint and is not learnt from. Dev rows choose ours' checkpoint, and neither side learns from \
 them."""
 FIGURES = """\
 In points: ours the mean over seeds with its 95 % interval over seeds and rows, the peer's the mean over as many. The \
-difference is that of the means, over seeds and rows. Of the case's metrics those that answers alone can tell. \
-* MiniLM was trained on such rows before. + The set's training rows are not at hand: rows of its dev file were cut \
-into those that are learnt from and these, so that no figure is the set's own."""
+difference is that of the means, over seeds and rows. ¹ A peer that takes about an hour a seed has one: its figure is \
+that of one model, which is taken to vary from seed to seed as one of ours does. Of the case's metrics those that \
+answers alone can tell. * MiniLM was trained on such rows before. + The set's training rows are not at hand: rows of \
+its dev file were cut into those that are learnt from and these, so that no figure is the set's own."""
 TIMES = """\
 The recipes differ, and not in speed alone: a ratio holds the epochs of both. The ratio an epoch is that of seconds \
 for an epoch, all that a side does shared out over its epochs. As in the scripts, the peer's rows come in random \
@@ -71,6 +72,7 @@ def figure_rows(case: Case) -> list[list[str]]:
         others = case["peer"][metric]
         first = [f"{case['title']}{marks(case)}", f"{case['rows']['test']:,}"] if i == 0 else ["", ""]
         figure, other = measure.with_interval(case["figures"][metric]), measure.points(sum(others) / len(others))
+        other += " ¹" * (len(others) < len(case["figures"][metric]["seeds"]))
         out.append([*first, metric, figure, other, measure.with_interval(gap)])
     return out
 

@@ -5,7 +5,7 @@
 Ours is what `maskwright benchmark` runs, all of it: reading, checks, each seed's training, judging, the report; it is
 left where `python -m bench.benchmarks` finds it, which then only makes tables. The peer's seconds are from rows in
 memory to answers: its tokenizer, its Trainer with the recipe that the scripts' documentation gives, and the test rows
-in padded batches.
+in padded batches. Of a peer that takes about an hour a seed there is one seed.
 
 Finished sides are kept in results/scripts with their times, by what they were asked, their rows, the code of the side,
 the versions and the processor; of ours, the source decides too (docs/decisions/0011-sides-of-hours.md). `--side` is for
@@ -28,7 +28,8 @@ from bench import _scripts_told as told
 from bench import benchmarks
 from bench._child import Child, serve
 from bench._command import leaving, parser
-from bench._script_cases import CASES, Cut, cut
+from bench._script_cases import CASES, Cut, cut, peer_seeds
+from bench._script_kept import shortened, written
 
 NAME = "scripts"
 KEPT = measure.RESULTS / NAME
@@ -52,7 +53,7 @@ def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
     cases: dict[str, Any] = saved["cases"] if saved.get("seeds") == seeds else {}
     for name in names:
         made = cut(name)
-        one, others = ours(made, seeds), [peer(made, seed) for seed in range(seeds)]
+        one, others = ours(made, seeds), [peer(made, seed) for seed in peer_seeds(name, seeds)]
         cases[name] = {
             "title": CASES[name].title, "metrics": list(CASES[name].metrics), "rows": made.counts,
             "reported": made.reported, "notes": made.notes,
@@ -76,7 +77,7 @@ def one_side(side: str, names: list[str], seeds: int) -> None:
         if side == "ours":
             ours(made, seeds)
         else:
-            for seed in range(seeds):
+            for seed in peer_seeds(name, seeds):
                 peer(made, seed)
 
 
@@ -113,7 +114,7 @@ def kept(name: str, made: Cut, asked: dict[str, Any], places: dict[str, str], so
         with Child(f"bench.{NAME}", name) as child:
             answered = child.ask({**asked, **places})
         quiet.check(f"the end of {name}")
-        return {**answered, "busy": quiet.worst, "machine": measure.machine()}
+        return {**shortened(made, answered), "busy": quiet.worst, "machine": measure.machine()}
 
     code = measure.config_hash([measure.code(measure.HERE / file) for file in CODE[asked["side"]]])
     key = {**asked, "digest": made.digest, "code": code, "source": source}
@@ -129,13 +130,12 @@ def judged(made: Cut, one: Side, others: list[Side]) -> dict[str, Any]:
     from maskwright.evaluation.compare import comparable, compare, read_sides
 
     with tempfile.TemporaryDirectory() as out:
-        first = Path(out, "ours.jsonl")
-        first.write_text("".join(f"{json.dumps(row)}\n" for row in one["predictions"]))
+        first, second = Path(out, "ours.jsonl"), Path(out, "peer.jsonl")
+        own = zip(written(made, one["said"]), made.truth, strict=True)
+        _write(first, [{**row, "target": true} for row, true in own])
         figures: dict[str, list[float]] = {}
-        for i, side in enumerate(others):
-            second = Path(out, f"peer-{i}.jsonl")
-            said = spans_of(made, side["answers"]) if made.kind == "tagging" else side["answers"]
-            second.write_text("".join(f"{json.dumps({'prediction': each})}\n" for each in said))
+        for side in others:
+            _write(second, written(made, side["said"]))
             make, (truth, _, answers, *_more), _notes = comparable(read_sides(first, second, None, "label"), None)
             for name, each in make(truth, answers).items():
                 figures.setdefault(name, []).append(float(each(np.ones((1, len(truth))))[0]))
@@ -157,26 +157,22 @@ def judged(made: Cut, one: Side, others: list[Side]) -> dict[str, Any]:
 
 def over_all(rows: Any, one: dict[str, Any], others: list[float]) -> Any:
     """The mean over seeds of ours - peer. Its interval is that over rows of one pair of models (`rows`, of which ours
-    was chosen, so that its value is not taken), and that over seeds."""
+    was chosen, so that its value is not taken), and that over seeds. Where the peer has fewer seeds than ours, one of
+    its models is taken to vary as one of ours does."""
     from maskwright.stats.intervals import Interval, combined, over_seeds
 
-    seeds = over_seeds([a - b for a, b in zip(one["seeds"], others, strict=True)])
+    if len(others) == len(one["seeds"]):
+        seeds = over_seeds([a - b for a, b in zip(one["seeds"], others, strict=True)])
+    else:
+        own, value = over_seeds(one["seeds"]), float(np.mean(one["seeds"]) - np.mean(others))
+        half = (own.high - own.value) * np.sqrt(1 + len(one["seeds"]) / len(others))
+        seeds = Interval(value, value - half, value + half, own.level, own.over)
     low, high = seeds.value - (rows.value - rows.low), seeds.value + (rows.high - rows.value)
     return combined(Interval(seeds.value, low, high, rows.level), seeds)
 
 
-def spans_of(made: Cut, tags: list[list[str]]) -> list[list[dict[str, Any]]]:
-    """Tags of words as spans of characters."""
-    from maskwright.data.tags import spans
-
-    rows = json.loads(made.rows.read_text(encoding="utf-8"))["test"]
-    return [
-        [
-            {"start": row["bounds"][span.first][0], "end": row["bounds"][span.last - 1][1], "label": span.label}
-            for span in spans(said)
-        ]
-        for row, said in zip(rows, tags, strict=True)
-    ]
+def _write(path: Path, rows: list[Side]) -> None:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

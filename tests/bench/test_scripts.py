@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from bench import scripts  # noqa: E402
 from maskwright.data.table import Table  # noqa: E402
 from maskwright.finetuning.benchmarks import Case, Rows, Way  # noqa: E402
 from maskwright.finetuning.run import finetune  # noqa: E402
+from maskwright.stats.intervals import Interval  # noqa: E402
 
 RECIPE = {"batch": 4, "lr": 1e-3, "epochs": 1, "max_length": 24, "stride": 4, "none": True}
 Row = dict[str, Any]
@@ -70,14 +72,30 @@ TRUTH: dict[str, Callable[[Row], Any]] = {
 }
 
 
+def answered(row: Row, true: list[str]) -> Row:
+    text = true[0] if true else ""
+    start = row["context"].index(text)
+    return {"answer": text, "start": start, "end": start + len(text), "others": []}
+
+
+WORDS = {**{name: set[str]() for name in MADE}, "classes": {"good", "bad"}, "tagging": {"thing"}}  #: their labels
+#: what our predictions have of a row that is right
+SAID: dict[str, Callable[[Row, Any], Row]] = {
+    "classes": lambda row, true: {"label": true, "probability": 0.9},
+    "numbers": lambda row, true: {"score": true},
+    "tagging": lambda row, true: {"spans": [{**span, "text": row["words"][1], "probability": 0.9} for span in true]},
+    "answer": answered,
+    "choice": lambda row, true: {"choice": row["choices"][true - 1], "number": true},
+}
+
+
 def all_right(name: str, rows: list[Row], metrics: tuple[str, ...], seeds: int) -> Row:
     """What our side would answer if it had every row right with all of its seeds."""
-    said = {"tagging": "spans", "answer": "answer"}.get(name, "prediction")
     true = [TRUTH[name](row) for row in rows]
-    given = [(one[0] if one else "") if name == "answer" else one for one in true]
+    told = [SAID[name](row, one) for row, one in zip(rows, true, strict=True)]
     figure = {"value": 1.0, "low": 1.0, "high": 1.0, "seeds": [1.0] * seeds}
     return {
-        "predictions": [{"target": one, said: other} for one, other in zip(true, given, strict=True)],
+        "predictions": [{"target": one, **said} for one, said in zip(true, told, strict=True)],
         "seconds": 3.0 * seeds, "seeds": seeds, "memory": {}, "figures": dict.fromkeys(metrics, figure),
         "recipe": {"lr": 5e-5, "batch": 32, "epochs": 3.0, "max_length": None},
     }  # fmt: skip
@@ -153,6 +171,19 @@ def test_both_sides_answer_the_same_rows(name: str, make: Callable[..., Path]) -
     assert "| 0.001, 4, 1, 24 " in page
     scripts.main([name], seeds=2)
     assert len(Inside.asked) == 3, "all sides were kept"
+    kept = [json.loads(file.read_text())["found"] for file in scripts.KEPT.iterdir()]
+    assert len(kept) == 3
+    for side in kept:
+        assert not {"predictions", "answers"} & set(side)
+        words = {word for word in json.dumps(side["said"]).replace('"', " ").split() if word.isalpha()}
+        assert words <= WORDS[name], "no text of the rows is kept"
+
+
+def test_rows_that_ours_was_not_judged_on_are_no_pair(make: Callable[..., Path]) -> None:
+    make("choice")
+    other = [{**MADE["choice"][1][0], "label": 1}, *MADE["choice"][1][1:]]
+    with pytest.raises(measure.Stop, match="choice: ours was judged on other rows"):
+        scripts.shortened(cases.cut("choice"), all_right("choice", other, ("accuracy",), 1))
 
 
 def test_neither_side_learns_from_dev_rows(make: Callable[..., Path]) -> None:
@@ -236,6 +267,25 @@ def test_ratios_of_recipes_with_other_epochs() -> None:
     assert told.ratio(one) == 0.3
     assert told.ratio(one, "grouped") == 0.6
     assert told.ratio_an_epoch(one) == pytest.approx((30 / 3) / (100 / 5))
+
+
+def test_one_seed_of_the_peer_varies_as_one_of_ours_does() -> None:
+    rows, own = Interval(0.30, 0.28, 0.33), {"seeds": [0.5, 0.6, 0.7]}
+    found = scripts.over_all(rows, own, [0.4])
+    seeds = 4.302653 * 0.1 * (1 / 3 + 1) ** 0.5  # Student's t of two degrees of freedom
+    assert found.value == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2 - (0.02**2 + seeds**2) ** 0.5)
+    assert found.high == pytest.approx(0.2 + (0.03**2 + seeds**2) ** 0.5)
+    again = scripts.over_all(rows, own, [0.4, 0.5, 0.6])  # paired, seed by seed
+    assert (again.low, again.high) == (pytest.approx(0.1 - 0.02), pytest.approx(0.1 + 0.03))
+
+
+def test_the_peer_of_an_hour_has_one_seed(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    make("choice")
+    monkeypatch.setattr(cases, "LONG", ("choice",))
+    page = scripts.section(scripts.main(["choice"], seeds=3))
+    assert [request["side"] for request in Inside.asked] == ["ours", "peer"]
+    assert re.search(r"\| accuracy +\| 100.0 \(100.0 to 100.0\) \| \d+\.\d ¹ ", page)
 
 
 def test_every_metric_has_a_target() -> None:
