@@ -32,7 +32,7 @@ recipe. A side that was finished is kept with its times; ° the two were timed o
 HEAD = ["case", "test rows", "metric", "ours (95 %)", "peer", "ours - peer (95 %)"]
 CLOCKS = [
     "case", "learnt from: ours, peer", "ours, s", "peer, s", "ratio", "ratio an epoch", "peer grouped, s", "ratio",
-    "ours: rate, batch, epochs, length", "peer", "day",
+    "ours: rate, batch, epochs, length", "peer", "machine", "day",
 ]  # fmt: skip
 
 Case = dict[str, Any]
@@ -92,12 +92,17 @@ def clock_row(case: Case) -> list[str]:
         case["title"], f"{rows['train']:,}, {rows['peer']:,}",
         *(measure.number(seconds[side]) for side in ("ours", "peer")), f"{ratio(case):.2f}",
         f"{ratio_an_epoch(case):.2f}", measure.number(seconds["grouped"]), f"{ratio(case, 'grouped'):.2f}",
-        *(recipe(case["recipes"][side]) for side in ("ours", "peer")), days(case),
+        *(recipe(case["recipes"][side]) for side in ("ours", "peer")), processor(case), days(case),
     ]  # fmt: skip
 
 
 def recipe(told: dict[str, Any]) -> str:
     return f"{told['lr']:g}, {told['batch']}, {told['epochs']:g}, {told['max_length'] or 'all'}"
+
+
+def processor(case: Case) -> str:
+    """The one that both sides were timed on, in short: a side is kept for its processor alone."""
+    return joined(facts["processor"].partition(" (family")[0] for some in case["machines"].values() for facts in some)
 
 
 def days(case: Case) -> str:
