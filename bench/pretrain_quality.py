@@ -146,7 +146,7 @@ class Bench:
         train = {"evaluations": EVALUATIONS, "checkpoint_minutes": "none", "device": "cpu", **given.get("train", {})}
         given = {**given, "train": train}
         asked = {"side": "ours", "settings": given, "seed": seed, "minutes": minutes, "pairs": self.pairs}
-        source = measure.source(*SOURCE, without="pretraining/recipes", comments=False)
+        source = measure.source(*SOURCE, without=("pretraining/recipes",), comments=False)
         return self.arm(asked, {"settings": settled(minutes, given), "source": source})
 
     def peer(

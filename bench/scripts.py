@@ -41,7 +41,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "choice": {"batch": 16, "lr": 5e-5, "epochs": 3, "max_length": 512},
 }
 SOURCE = ("base", "nn", "text", "data", "models", "training", "tasks", "finetuning", "evaluation", "runs", "stats")
-BENCHMARKS = "finetuning/benchmarks"  #: what it says of a case is asked by name: rows, task, settings, metrics
 #: the code of each side
 CODE = {"ours": ("_script_ours.py",), "peer": ("_script_sides.py", "_trainer.py")}
 Side = dict[str, Any]
@@ -85,7 +84,7 @@ def one_side(side: str, names: list[str], seeds: int) -> None:
 def ours(made: Cut, seeds: int) -> Side:
     asked = {"side": "ours", "name": made.name, "seeds": seeds, **made.ours, "metrics": list(CASES[made.name].metrics)}
     places = {"runs": str(benchmarks.runs(seeds))}
-    source = measure.source(*SOURCE, without=BENCHMARKS, comments=False)
+    source = measure.source(*SOURCE, without=measure.BENCHMARKS, comments=False)
     return kept(f"ours {made.name}", made, asked, places, source)
 
 

@@ -111,6 +111,10 @@ def test_what_is_cut_from_dev_rows(
     assert both["test"].column("title") == [row["title"] for row in others if row["answers"]]
     (left,) = [note for note in both["test"].notes if isinstance(note, LeftOut)]
     assert left == "3 of 9 questions left out, whose article or paragraph is learnt from."
+    for one in Squad().cases():
+        trained = [settings_of(one, way).get("train") for way in one.ways]
+        assert trained == [None, None, {"lr": 1e-4, "batch_size": 16, "epochs": 2}], "of few questions alone"
+        assert "2 epochs at a rate of 1e-4, in batches of 16" in one.ways[2].note
     found = benchmark("squad", tmp_path / "data", **given)
     assert [told["reported"] for told in found.cases.values()] == ["cut from dev"] * 2
     assert f"test: {left}" in found.cases["squad1"]["notes"]

@@ -130,7 +130,7 @@ def settings_of(case: Case, way: Way) -> dict[str, Any]:
         data = {"eval_share": way.shares[0], "test_share": way.shares[1]}
     if way.group is not None:
         data["group"] = way.group
-    return merge(merge(case.options, case.settings), {"data": data} if data else {})
+    return merge(merge(merge(case.options, case.settings), way.settings), {"data": data} if data else {})
 
 
 def _chosen(made: Benchmark, only: Sequence[str]) -> Sequence[Case]:

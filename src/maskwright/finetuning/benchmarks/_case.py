@@ -61,7 +61,8 @@ class Way:
     `train` those that choose and are reported on, where there are no others; group: the column by which rows are kept
     together where some are split off; cut: whether the training rows are of what is a dev set elsewhere; reported:
     which rows the test rows are, as `Published.rows` names them, where that is not what the benchmark says; task:
-    fields of the task; prepare: the tables made into others; note: what a reader must know of this layout."""
+    fields of the task; settings: how it is trained, where that is otherwise than in other layouts; prepare: the tables
+    made into others; note: what a reader must know of this layout."""
 
     said: str
     train: Rows
@@ -75,6 +76,7 @@ class Way:
     cut: bool = False
     reported: str | None = None
     task: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[dict[str, Table]], dict[str, Table]] | None = None
     note: str = ""
 
