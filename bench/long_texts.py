@@ -4,8 +4,7 @@
 
 `late`: a sentence of SST-2 behind so many words of speeches, so that nothing but the end of a text tells its label.
 `judgments`: sentences of Indian judgments behind the words that stand before them; the label is the sentence's role.
-`reviews`: film reviews of NLTK's corpus, 2,000 of some 950 pieces each, whose verdict stands anywhere, often at the
-end. Each way is a process of its own that runs `maskwright.finetune`, and is kept in results/long_texts once it is
+`reviews`: film reviews of NLTK's corpus, of some 950 pieces each, whose verdict stands anywhere, often at the end. Each way is a process of its own that runs `maskwright.finetune`, and is kept in results/long_texts once it is
 finished. Tables go into docs/results.md, and beside each way its difference from reading the beginning alone.
 """
 
@@ -31,13 +30,17 @@ KEPT = measure.RESULTS / NAME
 LENGTH = 128  #: pieces that are read at a time
 WAYS = ("head", "tail", "head-tail", "chunk-mean", "chunk-max", "chunk-attention", "hierarchical", "native")
 FIRST = WAYS[0]  #: what is read where nobody asks for anything else
-SPEECH = 320  #: words in front of the sentence that tells
+SPEECH = 200  #: words in front of the sentence that tells
 BEFORE = 200  #: words of a judgment in front of the sentence whose role is asked
-#: rows of the sets that are drawn
-LATE, JUDGMENTS = {"train": 1600, "eval": 300, "test": 900}, {"train": 960, "eval": 200, "test": 600}
+#: rows that are drawn of each set
+ROWS = {
+    "late": {"train": 800, "eval": 200, "test": 800},
+    "judgments": {"train": 960, "eval": 200, "test": 600},
+    "reviews": {"train": 600, "eval": 200, "test": 600},
+}
 #: what decides a figure of ours
 SOURCE = ("base", "nn", "text", "data", "models", "training", "tasks", "finetuning", "evaluation", "runs", "stats")
-SETTINGS = {"train": {"epochs": 4, "lr": 1e-4, "checkpoint_minutes": None}}
+SETTINGS = {"train": {"epochs": 2, "lr": 2e-4, "batch_size": 16, "checkpoint_minutes": None}}
 
 ABOUT = """\
 `python -m bench.long_texts --seeds {seeds}`. {machines} {busy}
@@ -51,7 +54,7 @@ Rows = dict[str, list[dict[str, str]]]
 
 
 def reviews() -> Rows:
-    """NLTK's 2,000 film reviews, cut by the number in their name, which is that of the review and not of its author."""
+    """Some of NLTK's 2,000 film reviews, cut by the number in their name, which is that of the review and not of its author."""
     sides: Rows = {"train": [], "eval": [], "test": []}
     with zipfile.ZipFile(measure.data_folder("nltk_zips") / "movie_reviews.zip") as archive:
         for name in sorted(archive.namelist()):
@@ -60,7 +63,7 @@ def reviews() -> Rows:
             number, label = int(Path(name).name[2:5]), name.split("/")[1]
             text = archive.read(name).decode("latin-1")
             sides[_side(number)].append({"text": " ".join(text.split()), "label": label})
-    return sides
+    return _drawn(sides, ROWS["reviews"])
 
 
 def late() -> Rows:
@@ -70,7 +73,7 @@ def late() -> Rows:
         speeches = [archive.read(name).decode("latin-1").split() for name in names]
     generator, out = np.random.default_rng(0), {}
     own = {"train": speeches[0::2], "eval": speeches[1::4], "test": speeches[3::4]}
-    for side, count in LATE.items():
+    for side, count in ROWS["late"].items():
         file = "dev" if side == "eval" else side
         path = measure.data_folder("sst2_sentences") / f"{file}.tsv"
         lines = [line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").split("\n") if line]
@@ -85,13 +88,10 @@ def late() -> Rows:
 
 def judgments() -> Rows:
     """Sentences of 50 judgments with what stands before them; no judgment stands on two sides."""
-    sides: Rows = {side: [] for side in JUDGMENTS}
+    sides: Rows = {side: [] for side in ROWS["judgments"]}
     for number, path in enumerate(sorted((measure.data_folder("legal_rhetorical_roles") / "docs").glob("*.txt"))):
         sides[_side(number)] += _sentences(path.read_text(encoding="utf-8"))
-    generator = np.random.default_rng(0)
-    return {
-        side: [rows[i] for i in generator.permutation(len(rows))[: JUDGMENTS[side]]] for side, rows in sides.items()
-    }
+    return _drawn(sides, ROWS["judgments"])
 
 
 def _sentences(judgment: str) -> Iterator[dict[str, str]]:
@@ -102,6 +102,11 @@ def _sentences(judgment: str) -> Iterator[dict[str, str]]:
         if len(before) >= BEFORE:
             yield {"text": " ".join([*before[-BEFORE:], *sentence.split()]), "label": role}
         before += sentence.split()
+
+
+def _drawn(sides: Rows, counts: dict[str, int]) -> Rows:
+    generator = np.random.default_rng(0)
+    return {side: [rows[i] for i in generator.permutation(len(rows))[: counts[side]]] for side, rows in sides.items()}
 
 
 def _side(number: int) -> str:
