@@ -4,8 +4,9 @@
 
 `late`: a sentence of SST-2 behind so many words of speeches, so that nothing but the end of a text tells its label.
 `judgments`: sentences of Indian judgments behind the words that stand before them; the label is the sentence's role.
-`reviews`: film reviews of NLTK's corpus, of some 950 pieces each, whose verdict stands anywhere, often at the end. Each way is a process of its own that runs `maskwright.finetune`, and is kept in results/long_texts once it is
-finished. Tables go into docs/results.md, and beside each way its difference from reading the beginning alone.
+`reviews`: film reviews of NLTK's corpus, of some 950 pieces each, whose verdict stands anywhere, often at the end.
+Each way is a process of its own that runs `maskwright.finetune`, and is kept in results/long_texts once it is finished.
+Tables go into docs/results.md, and beside each way its difference from reading the beginning alone.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ Rows = dict[str, list[dict[str, str]]]
 
 
 def reviews() -> Rows:
-    """Some of NLTK's 2,000 film reviews, cut by the number in their name, which is that of the review and not of its author."""
+    """Some of NLTK's 2,000 film reviews, cut by the number in their name, that of the review and not of its author."""
     sides: Rows = {"train": [], "eval": [], "test": []}
     with zipfile.ZipFile(measure.data_folder("nltk_zips") / "movie_reviews.zip") as archive:
         for name in sorted(archive.namelist()):
