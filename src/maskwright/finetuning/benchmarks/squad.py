@@ -19,7 +19,7 @@ BERT, TABLE3 = "Devlin et al. 2019, table 2", "Devlin et al. 2019, table 3"
 COLUMNS = {name: name for name in ("question", "context", "answers", "id", "title")}
 OFFICIAL, PARQUET = "the official files", "the files of datasets"
 PLACES = ("title", "context")
-#: of some thousand questions: with the usual 32 at a rate of 5e-5 there are too few steps to find any answer
+#: of some thousand questions: with the usual 32 at a rate of 5e-5 hardly an answer is found in so few steps
 FEW: dict[str, Any] = {"train": {"lr": 1e-4, "batch_size": 16, "epochs": 2}}
 FEW_SAID = "with few questions it is 2 epochs at a rate of 1e-4, in batches of 16"
 
