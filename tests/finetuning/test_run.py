@@ -211,11 +211,11 @@ def test_a_model_that_does_not_repeat_itself_after_saving_is_not_called_done(
     def other(folder: Path) -> Model:
         model = load(folder)
         with torch.no_grad():
-            model.network.classifier.out.bias[0] += 1e-3
+            model.network.classifier.out.bias[0] += 2**-4  # more than bf16 rounds away
         return model
 
     monkeypatch.setattr(runs, "load", other)
-    with pytest.raises(UserError, match=r"does not repeat the trained one: its outputs differ by up to 0.00"):
+    with pytest.raises(UserError, match=r"does not repeat the trained one: its outputs differ by up to 0.0"):
         tune()
     assert not (tmp_path / "run" / "metrics.json").exists()
     assert not (tmp_path / "run" / "model").exists()
