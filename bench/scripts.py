@@ -56,7 +56,7 @@ def main(names: list[str], seeds: int = 3) -> dict[str, Any]:
         one, others = ours(made, seeds), [peer(made, seed) for seed in peer_seeds(name, seeds)]
         cases[name] = {
             "title": CASES[name].title, "metrics": list(CASES[name].metrics), "rows": made.counts,
-            "reported": made.reported, "notes": made.notes,
+            "reported": made.reported, "notes": [*made.notes, *remarks(one, *others)],
             "seen": "minilm" in CASES[name].seen, "precision": precision(),
             "recipes": {"ours": one["recipe"], "peer": recipe(made)},
             "machines": {"ours": [one["machine"]], "peer": [side["machine"] for side in others]},
@@ -92,6 +92,11 @@ def peer(made: Cut, seed: int) -> Side:
     asked = {"side": "peer", "kind": made.kind, "names": made.names, "recipe": recipe(made), "precision": precision()}
     asked |= {"seed": seed, "grouped": seed == 0}
     return kept(f"peer {made.name} {seed}", made, asked, {"rows": str(made.rows)})
+
+
+def remarks(*sides: Side) -> list[str]:
+    """What a person wrote into a kept side: that it was disturbed, and by what."""
+    return [side["remark"] for side in sides if "remark" in side]
 
 
 def recipe(made: Cut) -> dict[str, Any]:
