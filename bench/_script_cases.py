@@ -97,12 +97,12 @@ PLACES: dict[str, Callable[[], Path]] = {"pubmedqa": pubmedqa_rows}  #: where ro
 #: what the scripts' documentation says of single sets, and the length that PubMedQA's abstracts need
 RECIPES: dict[str, dict[str, Any]] = {"mrpc": {"epochs": 5}, "wnli": {"epochs": 5}, "pubmedqa": {"max_length": 512}}
 
-LONG = ("squad2", "sst2")  #: whose peer takes about an hour a seed, so that it has one
+ONE_SEED = ("squad2", "sst2")  #: of the peer, which takes about an hour for it
 
 
 def peer_seeds(name: str, seeds: int) -> range:
     """Those of the peer where ours has so many."""
-    return range(1 if name in LONG else seeds)
+    return range(1 if name in ONE_SEED else seeds)
 
 
 def benchmark_of(name: str) -> Benchmark | None:
@@ -141,6 +141,7 @@ class Cut:
         return sha256(self.rows)
 
     def test(self) -> list[Row]:
+        """The rows that both sides are judged on."""
         found: list[Row] = json.loads(self.rows.read_text(encoding="utf-8"))["test"]
         return found
 
@@ -169,6 +170,7 @@ def cut(name: str) -> Cut:
     names = [] if labels is None or kind == "answer" else list(labels.names)
     examples = {side: task.examples(table, labels) for side, table in found.items()}
     rows = {side: made(task, some, names) for side, some in examples.items()}
+    # as it comes out of a file of predictions, so that the two are equal
     truth = json.loads(json.dumps(task.truths(examples["test"].targets, labels)))
     if given["eval"] is None:
         rows["train"] += rows.pop("eval")

@@ -22,8 +22,8 @@ NONE = [0, 0]
 
 
 def shortened(made: Cut, side: Row) -> Row:
-    """A side's answer with `said` in the place of what it has answered row by row. Raises Stop where ours was trained
-    on other rows than those that the peer was given."""
+    """A side's answer with `said` in the place of what it has answered row by row. Raises Stop where ours was judged
+    on other rows than the peer."""
     rows, rest = made.test(), {key: value for key, value in side.items() if key not in ("predictions", "answers")}
     if "answers" in side:
         return {**rest, "said": [_of_peer(made.kind, row, one) for row, one in zip(rows, side["answers"], strict=True)]}

@@ -282,7 +282,7 @@ def test_one_seed_of_the_peer_varies_as_one_of_ours_does() -> None:
 
 def test_the_peer_of_an_hour_has_one_seed(make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     make("choice")
-    monkeypatch.setattr(cases, "LONG", ("choice",))
+    monkeypatch.setattr(cases, "ONE_SEED", ("choice",))
     page = scripts.section(scripts.main(["choice"], seeds=3))
     assert [request["side"] for request in Inside.asked] == ["ours", "peer"]
     assert re.search(r"\| accuracy +\| 100.0 \(100.0 to 100.0\) \| \d+\.\d ¹ ", page)
